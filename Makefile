@@ -1,0 +1,30 @@
+# `make help` lists the targets. Everything they need is set up on the way, below .local/.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test lint shell clean
+
+SERVE ?= 1
+DB ?= astpp_demo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make the environment: Odoo, Python packages, PDF engine, servers
+	@dev/setup
+
+demo: setup ## import a month of calls, bill it, print the invoices, serve them (SERVE=0: do not serve)
+	@SERVE=$(SERVE) dev/demo
+
+run: setup ## serve an existing database (DB=astpp_demo)
+	@dev/serve $(DB)
+
+test: setup ## run the whole test suite (ARGS="-k name" to select)
+	@dev/test $(ARGS)
+
+lint: setup ## ruff and pylint-odoo
+	@dev/lint
+
+shell: setup ## Odoo's Python shell on a database (DB=astpp_demo)
+	@dev/odoo shell -d $(DB) --no-http
+
+clean: ## remove everything that the targets above made
+	@dev/clean

@@ -1,0 +1,226 @@
+"""ASTPP's call records as typed records: one place that knows ASTPP's habits.
+
+No ORM in this package: database rows, CSV and API calls all become ``CallRecord`` here.
+"""
+
+import html
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
+from typing import NamedTuple
+
+# ASTPP's calltype enum; '' is what non-strict MySQL stores for DID@IP and DIRECT-IP calls
+# (ASTPP facts 2.4).
+CHARGE_TYPES = {
+    "STANDARD": "standard",
+    "DID": "did",
+    "FREE": "free",
+    "CALLINGCARD": "calling_card",
+    "FAX": "fax",
+    "LOCAL": "local",
+    "BROADCAST": "broadcast",
+}
+# billseconds is a smallint: longer calls are stored as this (ASTPP facts 2.4).
+CLAMPED_SECONDS = 32767
+MAX_SECONDS = 2**31 - 1
+MAX_AMOUNT = Decimal(10) ** 13
+MAX_DECIMALS = 12
+# From here on ASTPP writes a thousands comma and MySQL stores what stands before it
+# (ASTPP facts 2.4).
+COMMA_AMOUNT = 1000
+
+_UNIQUEID_DID = re.compile(r"(DID@IP|DIRECT-IP)_")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_CLOCK = re.compile(r"(?:(\d{1,5}):)?(\d{1,6}):([0-5]\d)", re.ASCII)
+
+
+class RowError(ValueError):
+    """A row that cannot become a record; its text says which column and why."""
+
+
+class CallRecord(NamedTuple):
+    """One charged party's side of one call.
+
+    Times are UTC, amounts in the server's base currency, positive = charge.
+    """
+
+    source: str
+    """cdr, reseller_cdr, import or api"""
+    row_key: str
+    """hash of what identifies the row; equal rows are twins"""
+    account_astpp_id: int | None
+    """accounts.id of the charged account; None when the row names it by number"""
+    account_number: str | None
+    date: datetime
+    """callstart, UTC, naive"""
+    charge_type: str
+    direction: str
+    """outbound or inbound"""
+    uniqueid: str | None
+    caller: str | None
+    callee: str | None
+    destination: str | None
+    pattern: str | None
+    disposition: str | None
+    duration: int
+    """billed seconds"""
+    rated_amount: Decimal
+    """debit, as ASTPP rated it"""
+    amount: Decimal
+    """what is billed: 0 for FREE calls"""
+    cost: Decimal
+    exception: str | None
+    """blank_type, clamped, suspect_rating or None"""
+
+
+def call_record(row, source, tz=UTC):
+    """Make a ``CallRecord`` of a row with ASTPP's column names.
+
+    :param row: dict of strings; ``callstart``, ``billseconds``, ``debit`` and one of
+        ``accountid`` and ``account_number`` are needed
+    :param source: cdr, reseller_cdr, import or api
+    :param tz: zone of ``callstart`` (ASTPP's tables are UTC, its reports are not)
+    :raise RowError: when a value is missing or cannot be read
+    """
+    get = row.get
+    uniqueid = clean(get("uniqueid"))
+    astpp_id, number = _account(get("accountid"), get("account_number"))
+    date = _date(get("callstart"), tz)
+    duration = _seconds(get("billseconds"))
+    debit = _amount("debit", get("debit"), required=True)
+    cost = _amount("cost", get("cost"))
+    charge_type, direction, blank = _type(get("calltype"), get("call_direction"), uniqueid)
+    callee = clean(get("callednum"))
+    exception = "blank_type" if blank else suspicion(charge_type, duration, debit, _amount("rate_cost", get("rate_cost")))
+    return CallRecord(
+        source=source,
+        row_key=_key(uniqueid, astpp_id, number, date, duration, callee, direction, charge_type, debit, cost),
+        account_astpp_id=astpp_id,
+        account_number=number,
+        date=date,
+        charge_type=charge_type,
+        direction=direction,
+        uniqueid=uniqueid,
+        caller=clean(get("callerid")),
+        callee=callee,
+        destination=clean(get("notes")),
+        pattern=(clean(get("pattern")) or "").removeprefix("^").removesuffix(".*") or None,
+        disposition=clean(get("disposition")),
+        duration=duration,
+        rated_amount=debit,
+        amount=Decimal(0) if charge_type == "free" else debit,
+        cost=cost,
+        exception=exception,
+    )
+
+
+def clean(value):
+    """Return text without HTML entities, control characters and outer blanks, or None."""
+    if not value:
+        return None
+    text = html.unescape(value) if "&" in value else value
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
+    return text.strip() or None
+
+
+def suspicion(charge_type, duration, debit, rate_per_minute):
+    """Return the exception of a call whose rating or duration cannot be right, or None.
+
+    :param duration: billed seconds
+    :param rate_per_minute: rate_cost, zero when unknown
+    """
+    if duration >= CLAMPED_SECONDS:
+        return "clamped"
+    if debit < 0 or (debit > 0 and duration == 0):
+        return "suspect_rating"
+    expected = rate_per_minute * duration / 60
+    if charge_type != "free" and expected >= COMMA_AMOUNT and debit < COMMA_AMOUNT:
+        return "suspect_rating"
+    return None
+
+
+def _account(astpp_id, number):
+    number = clean(number)
+    if number:
+        # The report writes "First Last (1234567890)".
+        in_brackets = re.search(r"\(([^()]+)\)$", number)
+        return None, in_brackets[1].strip() if in_brackets else number
+    text = (astpp_id or "").strip()
+    if not text or text == "NULL":
+        raise RowError("accountid: empty, so nobody can be billed")
+    if not _is_number(text) or not 0 < int(text) <= MAX_SECONDS:
+        raise RowError(f"accountid: {text!r} is not an account's ID")
+    return int(text), None
+
+
+def _date(value, tz):
+    text = (value or "").strip()
+    if not text:
+        raise RowError("callstart: empty")
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise RowError(f"callstart: {text!r} is not a date and time such as 2026-01-31 23:59:59") from None
+    if len(text) < len("2026-01-31 23:59"):
+        raise RowError(f"callstart: {text!r} has no time of day")
+    if not 2000 <= date.year < 2100:
+        raise RowError(f"callstart: {text!r} is no date of a call")
+    if date.tzinfo is None and tz is UTC:
+        return date.replace(microsecond=0)
+    return (date if date.tzinfo else date.replace(tzinfo=tz)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _seconds(value):
+    text = (value or "").strip()
+    if _is_number(text):
+        seconds = int(text)
+    elif clock := _CLOCK.fullmatch(text):
+        hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        seconds = hours * 3600 + minutes * 60 + rest
+    else:
+        raise RowError(f"billseconds: {text!r} is neither seconds nor minutes:seconds" if text else "billseconds: empty")
+    if seconds > MAX_SECONDS:
+        raise RowError(f"billseconds: {text!r} is too long for a call")
+    return seconds
+
+
+def _amount(column, value, required=False):
+    text = (value or "").strip()
+    if not text:
+        if required:
+            raise RowError(f"{column}: empty")
+        return Decimal(0)
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise RowError(f"{column}: {text!r} is not an amount such as 1234.56") from None
+    if not amount.is_finite() or abs(amount) >= MAX_AMOUNT or amount.as_tuple().exponent < -MAX_DECIMALS:
+        raise RowError(f"{column}: {text!r} is not an amount of money")
+    return amount
+
+
+def _is_number(text):
+    return text.isascii() and text.isdecimal() and len(text) < 12
+
+
+def _type(calltype, direction, uniqueid):
+    """Return charge type, direction, and whether ASTPP left the type blank."""
+    direction = (direction or "").strip().lower()
+    text = (calltype or "").strip().upper().replace(" ", "")
+    charge_type = CHARGE_TYPES.get(text)
+    if direction not in ("", "outbound", "inbound"):
+        raise RowError(f"call_direction: {direction!r} is neither outbound nor inbound")
+    if text and not charge_type:
+        raise RowError(f"calltype: {calltype!r} is none of {', '.join(CHARGE_TYPES)}")
+    if not charge_type:
+        is_did = direction == "inbound" or bool(uniqueid and _UNIQUEID_DID.search(uniqueid))
+        return ("did" if is_did else "unknown"), direction or ("inbound" if is_did else "outbound"), True
+    return charge_type, direction or ("inbound" if charge_type == "did" else "outbound"), False
+
+
+def _key(*parts):
+    """Hash what identifies a row (ASTPP facts 2.3); amounts without trailing zeros."""
+    text = "\x1f".join(f"{part.normalize():f}" if isinstance(part, Decimal) else str(part) for part in parts)
+    return blake2b(text.encode(), digest_size=16).hexdigest()

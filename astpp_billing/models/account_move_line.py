@@ -1,0 +1,25 @@
+from odoo import models
+from odoo.tools import SQL
+
+
+class AccountMoveLine(models.Model):
+    _inherit = "account.move.line"
+
+    def unlink(self):
+        self._astpp_release_usage()
+        return super().unlink()
+
+    def _astpp_release_usage(self):
+        """Set the usage billed by these lines free, in one statement."""
+        if not self:
+            return
+        usage = self.env["astpp.usage"]
+        usage.flush_model(["move_line_id", "move_id"])
+        self.env.cr.execute(
+            SQL(
+                "UPDATE astpp_usage SET move_line_id = NULL, move_id = NULL WHERE move_line_id = ANY(%s)",
+                self.ids,
+            )
+        )
+        if self.env.cr.rowcount:
+            usage.invalidate_model(["move_line_id", "move_id"])

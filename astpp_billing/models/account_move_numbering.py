@@ -1,0 +1,177 @@
+import re
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+
+class AccountMove(models.Model):
+    """Numbers of issuers: several series in one journal, on Odoo's own gapless numbering.
+
+    A series is a prefix stored on the move when it gets its number. Its numbers are told from
+    the prefix by the prefix's length, never by a guess, so any prefix will do; ordinary
+    invoices of the journal are numbered as if the series were not there.
+    """
+
+    _inherit = "account.move"
+
+    astpp_series = fields.Char(string="Number Series", readonly=True, copy=False)
+    astpp_series_start = fields.Boolean(
+        readonly=True, copy=False, help="The number was the issuer's first number, so none is missing before it."
+    )
+
+    _astpp_series_idx = models.Index("(journal_id, astpp_series, sequence_number DESC) WHERE astpp_series IS NOT NULL")
+
+    @api.model
+    def _last_series_number(self, journal, series, exclude=None):
+        """Return the highest number of a series in a journal, 0 when it has none.
+
+        :param exclude: id of a move that does not count
+        """
+        if not journal or not series:
+            return 0
+        self.flush_model(["astpp_series", "sequence_number", "journal_id", "name"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT sequence_number FROM account_move
+                 WHERE journal_id = %s AND astpp_series = %s AND id != %s
+              ORDER BY sequence_number DESC LIMIT 1
+                """,
+                journal.id,
+                series,
+                exclude or 0,
+            )
+        )
+        return rows[0][0] if rows else 0
+
+    def _astpp_series_prefix(self):
+        """Return the prefix that the move is or would be numbered with, None for ordinary moves."""
+        if len(self) != 1 or not self.is_sale_document(include_receipts=True):
+            return None
+        if self.name and self.name != "/":
+            return self.astpp_series or None
+        return self.astpp_issuer_id.sudo()._series_prefix(self.move_type) if self.astpp_issuer_id else None
+
+    # Odoo takes numbers apart with five patterns, one for each way to restart. In a series
+    # there is one way: the prefix by its length, then digits.
+
+    def _astpp_series_regex(self):
+        prefix = len(self) == 1 and self.astpp_series
+        if prefix and _in_series(self.name, prefix):
+            return rf"^(?P<prefix1>.{{{len(prefix)}}})(?P<seq>\d{{1,9}})$"
+        return None
+
+    @property
+    def _sequence_monthly_regex(self):
+        return self._astpp_series_regex() or super()._sequence_monthly_regex
+
+    @property
+    def _sequence_yearly_regex(self):
+        return self._astpp_series_regex() or super()._sequence_yearly_regex
+
+    @property
+    def _sequence_year_range_regex(self):
+        return self._astpp_series_regex() or super()._sequence_year_range_regex
+
+    @property
+    def _sequence_year_range_monthly_regex(self):
+        return self._astpp_series_regex() or super()._sequence_year_range_monthly_regex
+
+    @property
+    def _sequence_fixed_regex(self):
+        return self._astpp_series_regex() or super()._sequence_fixed_regex
+
+    def _set_next_sequence(self):
+        prefix = self._astpp_series_prefix()
+        # Without a number yet, and inside Odoo's computation of the name: no write() here.
+        fields_to_set = [self._fields["astpp_series"], self._fields["astpp_series_start"]]
+        with self.env.protecting(fields_to_set, self):
+            self.astpp_series = prefix
+            self.astpp_series_start = bool(prefix) and self._astpp_starts_series(prefix)
+        return super()._set_next_sequence()
+
+    def _astpp_starts_series(self, prefix):
+        last = self._last_series_number(self.journal_id, prefix, self._origin.id)
+        return last < self.astpp_issuer_id.sudo().first_number - 1 or not last
+
+    def _get_next_sequence_format(self):
+        prefix = self._astpp_series_prefix()
+        if not prefix:
+            return super()._get_next_sequence_format()
+        issuer = self.astpp_issuer_id.sudo()
+        last = self._last_series_number(self.journal_id, prefix, self._origin.id)
+        values = {"prefix1": prefix, "seq": max(last, issuer.first_number - 1), "seq_length": issuer.padding}
+        return "{prefix1}{seq:0{seq_length}d}", values
+
+    @api.model
+    def _deduce_sequence_number_reset(self, name):
+        return "never" if self._astpp_series_prefix() else super()._deduce_sequence_number_reset(name)
+
+    @api.depends("astpp_issuer_id")
+    def _compute_name_placeholder(self):
+        return super()._compute_name_placeholder()
+
+    def _get_last_sequence(self, relaxed=False, with_prefix=None):
+        prefix = self._astpp_series_prefix()
+        if not prefix:
+            return super()._get_last_sequence(relaxed=relaxed, with_prefix=with_prefix)
+        self.flush_model(["astpp_series", "sequence_number", "journal_id", "name"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT name FROM account_move
+                 WHERE journal_id = %s AND astpp_series = %s AND id != %s
+              ORDER BY sequence_number DESC LIMIT 1
+                """,
+                self.journal_id.id,
+                prefix,
+                self._origin.id or 0,
+            )
+        )
+        return rows[0][0] if rows else None
+
+    def _get_last_sequence_domain(self, relaxed=False):
+        # Only reached for ordinary moves: their last number, and the one their way to restart
+        # is deduced from, are those of ordinary moves.
+        where, params = super(
+            AccountMove, self.with_context(astpp_ordinary_numbering=True)
+        )._get_last_sequence_domain(relaxed)
+        return f"{where} AND astpp_series IS NULL ", params
+
+    @api.model
+    def _search(self, domain, *args, **kwargs):
+        if self.env.context.get("astpp_ordinary_numbering"):
+            domain = Domain(domain) & Domain("astpp_series", "=", False)
+        return super()._search(domain, *args, **kwargs)
+
+    @api.depends("astpp_series_start")
+    def _compute_made_sequence_gap(self):
+        super()._compute_made_sequence_gap()
+        starts = self.filtered(lambda move: move.astpp_series_start and move.state == "posted")
+        starts.made_sequence_gap = False
+
+    def write(self, vals):
+        if not vals.get("name") or vals["name"] == "/":
+            return super().write(vals)
+        # A name given by hand belongs to a series when it looks like one of its numbers; with
+        # any other name the move is numbered as an ordinary one.
+        for series, moves in self.grouped(lambda move: move._astpp_series_of(vals["name"])).items():
+            changed = moves.filtered(lambda move: (move.astpp_series or None) != series or move.name != vals["name"])
+            if any(move.astpp_series or series for move in changed):
+                super(AccountMove, changed).write({**vals, "astpp_series": series, "astpp_series_start": False})
+                moves -= changed
+            if moves:
+                super(AccountMove, moves).write(vals)
+        return True
+
+    def _astpp_series_of(self, name):
+        """Return the prefix of the series that ``name`` is a number of, None for no series."""
+        issuer = self.astpp_issuer_id.sudo()
+        own = issuer._series_prefix(self.move_type) if issuer else None
+        return next((prefix for prefix in (self.astpp_series, own) if prefix and _in_series(name, prefix)), None)
+
+
+def _in_series(name, prefix):
+    """Tell whether a name is the prefix and one to nine digits."""
+    return bool(name and name.startswith(prefix) and re.fullmatch(r"\d{1,9}", name[len(prefix) :], re.ASCII))

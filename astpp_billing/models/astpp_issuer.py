@@ -1,0 +1,262 @@
+import re
+
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+
+# Numbers have at most nine digits, as in Odoo's own sequences.
+MAX_NUMBER = 999_999_999
+
+
+class AstppIssuer(models.Model):
+    """Who issues invoices: the operator, or a reseller under his own name and number series."""
+
+    _name = "astpp.issuer"
+    _description = "Invoice Issuer"
+    _inherit = ["mail.thread"]
+    _check_company_auto = True
+    _order = "account_id nulls first, name"
+
+    name = fields.Char(required=True, tracking=True, help="The name printed on the issuer's documents.")
+    active = fields.Boolean(default=True)
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)
+    account_id = fields.Many2one(
+        "astpp.account",
+        string="Reseller",
+        domain="[('account_type', '=', 'reseller'), ('company_id', '=', company_id)]",
+        check_company=True,
+        ondelete="restrict",
+        index="btree_not_null",
+        tracking=True,
+        help="The reseller whose customers get invoices of this issuer. Empty: the operator.",
+    )
+    partner_id = fields.Many2one(
+        "res.partner",
+        string="Contact",
+        compute="_compute_partner_id",
+        store=True,
+        readonly=False,
+        precompute=True,
+        check_company=True,
+        help="Gives the address, tax number and logo printed on the issuer's documents.",
+    )
+    invoice_note = fields.Html(
+        string="Invoice Footer", translate=True, help="Printed at the bottom of every page of the issuer's documents."
+    )
+
+    # Numbering
+    journal_id = fields.Many2one(
+        "account.journal",
+        compute="_compute_journal_id",
+        store=True,
+        readonly=False,
+        precompute=True,
+        domain="[('type', '=', 'sale'), ('company_id', '=', company_id)]",
+        check_company=True,
+        tracking=True,
+    )
+    prefix = fields.Char(
+        string="Number Prefix",
+        required=True,
+        tracking=True,
+        help="Printed before the number, any characters: a new prefix starts a new series at the first number.",
+    )
+    refund_prefix = fields.Char(
+        string="Credit Note Prefix",
+        tracking=True,
+        help="A series of its own for credit notes. Empty: they share the invoices' series.",
+    )
+    first_number = fields.Integer(
+        default=1,
+        required=True,
+        tracking=True,
+        help="The next number is at least this one. Raising it skips the numbers in between.",
+    )
+    padding = fields.Integer(string="Digits", default=5, required=True, tracking=True)
+    next_number = fields.Char(compute="_compute_next_number")
+
+    # Invoicing
+    invoice_mode = fields.Selection(
+        [("draft", "Leave as drafts"), ("confirm", "Confirm")],
+        string="New Invoices",
+        default="confirm",
+        required=True,
+        tracking=True,
+    )
+    payment_term_id = fields.Many2one("account.payment.term", check_company=True, tracking=True)
+    invoice_no_usage = fields.Boolean(
+        string="Invoice Without Usage", tracking=True, help="Issue a zero invoice when a period had no usage."
+    )
+    clearing_account_id = fields.Many2one(
+        "account.account",
+        string="Clearing Account",
+        domain="[('account_type', 'in', ('liability_current', 'liability_payable', 'asset_current'))]",
+        check_company=True,
+        tracking=True,
+        help="Books the invoice lines as owed to the reseller instead of as the company's own income.",
+    )
+    invoice_count = fields.Integer(compute="_compute_invoice_count")
+
+    _account_uniq = models.UniqueIndex("(account_id) WHERE account_id IS NOT NULL", "This reseller has an issuer.")
+    _operator_uniq = models.UniqueIndex(
+        "(company_id) WHERE account_id IS NULL AND active", "This company has an operator already."
+    )
+    _number_range = models.Constraint(
+        f"CHECK(first_number BETWEEN 1 AND {MAX_NUMBER} AND padding BETWEEN 1 AND 9)",
+        f"The first number is 1 to {MAX_NUMBER}, and numbers have 1 to 9 digits.",
+    )
+
+    @api.depends("account_id", "company_id")
+    def _compute_partner_id(self):
+        for issuer in self:
+            default = issuer.account_id.partner_id or issuer.company_id.partner_id
+            issuer.partner_id = issuer.partner_id or default
+
+    @api.depends("account_id", "company_id")
+    def _compute_journal_id(self):
+        for issuer in self.filtered(lambda i: not i.journal_id):
+            domain = self.env["account.journal"]._check_company_domain(issuer.company_id)
+            domain += [("type", "=", "sale"), ("code", "=" if issuer.account_id else "!=", "RSL")]
+            issuer.journal_id = self.env["account.journal"].search(domain, limit=1)
+
+    @api.depends("prefix", "first_number", "padding", "journal_id")
+    def _compute_next_number(self):
+        for issuer in self:
+            prefix = issuer.prefix or ""
+            number = max(issuer._last_number(prefix), issuer.first_number - 1) + 1
+            issuer.next_number = f"{prefix}{number:0{issuer.padding}d}"
+
+    def _compute_invoice_count(self):
+        counts = dict(
+            self.env["account.move"]._read_group([("astpp_issuer_id", "in", self.ids)], ["astpp_issuer_id"], ["__count"])
+        )
+        for issuer in self:
+            issuer.invoice_count = counts.get(issuer, 0)
+
+    @api.constrains("prefix", "refund_prefix", "journal_id", "active")
+    def _check_prefix(self):
+        for issuer in self:
+            for prefix in filter(None, (issuer.prefix, issuer.refund_prefix)):
+                if not prefix.isprintable() or prefix != prefix.strip():
+                    raise ValidationError(
+                        self.env._("The prefix “%s” may have no line breaks and no blanks at its ends.", prefix)
+                    )
+                if clash := issuer._clashing_series(prefix):
+                    raise ValidationError(
+                        self.env._(
+                            "The prefix “%(prefix)s” would give the same numbers as “%(other)s” in the journal "
+                            "%(journal)s. Choose another prefix or another journal.",
+                            prefix=prefix,
+                            other=clash,
+                            journal=issuer.journal_id.display_name,
+                        )
+                    )
+
+    def _clashing_series(self, prefix):
+        """Return another prefix of this journal whose numbers could equal those of ``prefix``.
+
+        Prefixes such as R1 and R10 live together as long as neither needs more digits than
+        its padding to write a number of the other.
+        """
+        self.ensure_one()
+        others = self.sudo().search([("journal_id", "=", self.journal_id.id), ("id", "!=", self.id)])
+        used = {issuer.prefix: issuer.padding for issuer in others}
+        used |= {issuer.refund_prefix: issuer.padding for issuer in others if issuer.refund_prefix}
+        if prefix in used:
+            return prefix
+        past = self.env["account.move"].sudo()._read_group(
+            [("journal_id", "=", self.journal_id.id), ("astpp_series", "!=", False)], ["astpp_series"]
+        )
+        own = [series for (series,) in past] + [self.prefix, self.refund_prefix]
+        used = {series: self.padding for series in own if series} | used
+        for other, padding in used.items():
+            (short, digits), (long, long_digits) = sorted(
+                [(prefix, self.padding), (other, padding)], key=lambda pair: len(pair[0])
+            )
+            rest = long.removeprefix(short)
+            if rest != long and rest.isdecimal() and len(rest) + long_digits <= digits:
+                return other
+        # Ordinary invoices of the journal that happen to be numbered with this prefix.
+        moves = self.env["account.move"].sudo()
+        like = re.sub(r"([\\%_])", r"\\\1", prefix)
+        domain = [("journal_id", "=", self.journal_id.id), ("astpp_series", "=", False), ("name", "=like", f"{like}%")]
+        names = moves.search_fetch(domain, ["name"], limit=1000).mapped("name")
+        return next((name for name in names if name[len(prefix) :].isdecimal()), None)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if vals.get("account_id") and not vals.get("journal_id"):
+                company = self.env["res.company"].browse(vals.get("company_id")) or self.env.company
+                vals["journal_id"] = self._reseller_journal(company).id
+        issuers = super().create(vals_list)
+        issuers.account_id._denormalise_usage()
+        return issuers
+
+    def write(self, vals):
+        before = self.account_id
+        res = super().write(vals)
+        if {"account_id", "active"} & vals.keys():
+            (before | self.account_id)._denormalise_usage()
+        return res
+
+    def _reseller_journal(self, company):
+        """Return the company's shared journal of reseller sales, made on first use.
+
+        One journal for all resellers keeps the accountants' dashboard short; every reseller
+        has a series of its own in it.
+        """
+        journals = self.env["account.journal"]
+        domain = [*journals._check_company_domain(company), ("type", "=", "sale")]
+        journal = journals.search([*domain, ("code", "=", "RSL")], limit=1)
+        if journal:
+            return journal
+        template = journals.search([*domain, ("default_account_id", "!=", False)], limit=1)
+        if not template:
+            return journals
+        # The accounting administrator may configure issuers, the journal is part of that.
+        return journals.sudo().create(
+            {
+                "name": self.env._("Reseller Sales"),
+                "code": "RSL",
+                "type": "sale",
+                "company_id": company.id,
+                "default_account_id": template.default_account_id.id,
+                "show_on_dashboard": False,
+            }
+        )
+
+    @api.model
+    def _operator(self, company):
+        """Return the issuer that stands for the company itself, made on first use."""
+        # An accountant who adds the first account may not create issuers himself.
+        issuers = self.sudo()
+        return issuers.search([("company_id", "=", company.id), ("account_id", "=", False)], limit=1) or issuers.create(
+            {"name": company.name, "company_id": company.id, "prefix": "INV_"}
+        )
+
+    def _series_prefix(self, move_type):
+        """Return the prefix of the series for invoices or credit notes of this issuer."""
+        self.ensure_one()
+        return move_type == "out_refund" and self.refund_prefix or self.prefix
+
+    def _last_number(self, prefix):
+        """Return the highest number of a series in the issuer's journal, 0 when it is new."""
+        self.ensure_one()
+        return self.env["account.move"]._last_series_number(self.journal_id, prefix)
+
+    def action_view_invoices(self):
+        """Open the invoices of the issuer."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_invoice")
+        return action | {"domain": [("astpp_issuer_id", "=", self.id)]}
+
+    def _address_block(self):
+        """Return name, address and tax number as the head of the issuer's documents."""
+        self.ensure_one()
+        lines = [self.name, *self.partner_id._display_address(without_company=True).splitlines()]
+        if self.partner_id.vat:
+            label = self.partner_id.country_id.vat_label or self.env._("Tax ID")
+            lines.append(f"{label}: {self.partner_id.vat}")
+        return Markup("<br/>").join(line for line in lines if line.strip())

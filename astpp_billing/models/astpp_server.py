@@ -1,0 +1,58 @@
+from odoo import api, fields, models
+
+
+class AstppServer(models.Model):
+    """One ASTPP installation: accounts and usage belong to one."""
+
+    _name = "astpp.server"
+    _description = "ASTPP Server"
+    _inherit = ["mail.thread"]
+    _check_company_auto = True
+
+    name = fields.Char(required=True, tracking=True)
+    active = fields.Boolean(default=True)
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)
+    currency_id = fields.Many2one(
+        "res.currency",
+        string="Base Currency",
+        required=True,
+        compute="_compute_currency_id",
+        store=True,
+        readonly=False,
+        precompute=True,
+        tracking=True,
+        help="The base currency of the ASTPP system: all rated amounts are in it.",
+    )
+    call_product_id = fields.Many2one(
+        "product.product",
+        string="Product for Calls",
+        required=True,
+        default=lambda self: self.env.ref("astpp_billing.product_calls", raise_if_not_found=False),
+        domain="[('type', '=', 'service')]",
+        check_company=True,
+        help="Gives the income account and the taxes of the invoice lines for calls.",
+    )
+    account_ids = fields.One2many("astpp.account", "server_id", string="Accounts")
+    account_count = fields.Integer(compute="_compute_account_count")
+
+    _name_company_uniq = models.Constraint(
+        "UNIQUE(name, company_id)", "Another ASTPP server of this company has this name."
+    )
+
+    @api.depends("company_id")
+    def _compute_currency_id(self):
+        for server in self:
+            server.currency_id = server.currency_id or server.company_id.currency_id
+
+    def _compute_account_count(self):
+        counts = dict(
+            self.env["astpp.account"]._read_group([("server_id", "in", self.ids)], ["server_id"], ["__count"])
+        )
+        for server in self:
+            server.account_count = counts.get(server, 0)
+
+    def action_view_accounts(self):
+        """Open the server's accounts."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_account")
+        return action | {"domain": [("server_id", "=", self.id)], "context": {"default_server_id": self.id}}

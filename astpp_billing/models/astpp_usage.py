@@ -1,0 +1,153 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+
+CHARGE_TYPES = [
+    ("standard", "Calls"),
+    ("did", "DID Calls"),
+    ("local", "Internal Calls"),
+    ("calling_card", "Calling Card Calls"),
+    ("free", "Package Calls"),
+    ("fax", "Faxes"),
+    ("broadcast", "Broadcast Calls"),
+    ("unknown", "Other Calls"),
+    ("package", "Packages"),
+    ("subscription", "Subscriptions"),
+    ("did_fee", "DID Numbers"),
+    ("setup", "Setup Fees"),
+    ("topup", "Top-ups"),
+    ("voucher", "Refill Coupons"),
+    ("charge", "Other Charges"),
+    ("credit", "Credits"),
+    ("commission", "Commissions"),
+    ("transfer", "Fund Transfers"),
+]
+CALL_TYPES = ("standard", "did", "local", "calling_card", "free", "fax", "broadcast", "unknown")
+SOURCES = [
+    ("cdr", "Call Record"),
+    ("reseller_cdr", "Reseller Call Record"),
+    ("charge", "ASTPP Charge"),
+    ("subscription", "Subscription"),
+    ("import", "Report Import"),
+    ("api", "API"),
+    ("manual", "Manual"),
+]
+EXCEPTIONS = [
+    ("duplicate", "Exact Duplicate"),
+    ("unknown_account", "Unknown Account"),
+    ("blank_type", "Blank Call Type"),
+    ("clamped", "Duration Cut Off"),
+    ("suspect_rating", "Suspect Rating"),
+]
+# What may be changed on a line that ASTPP delivered: nothing that it rated.
+EDITABLE = {"exception", "released_by_id", "released_date", "product_id"}
+
+
+class AstppUsage(models.Model):
+    """The ledger: every billable event once, linked to the invoice line that bills it."""
+
+    _name = "astpp.usage"
+    _description = "ASTPP Usage"
+    _order = "date desc, id desc"
+    _rec_name = "description"
+    # Tens of millions of rows: who wrote them is said by their source.
+    _log_access = False
+
+    server_id = fields.Many2one("astpp.server", required=True, ondelete="restrict", readonly=True)
+    company_id = fields.Many2one("res.company", required=True, readonly=True)
+    source = fields.Selection(SOURCES, required=True, default="manual", readonly=True)
+    source_key = fields.Char(readonly=True, copy=False, help="Identifies the event in its source.")
+    account_id = fields.Many2one("astpp.account", ondelete="restrict")
+    account_ref = fields.Char(
+        string="Unknown Account", readonly=True, help="The account as the source names it, while Odoo has none for it."
+    )
+    partner_id = fields.Many2one("res.partner", string="Customer", readonly=True)
+    issuer_id = fields.Many2one("astpp.issuer", readonly=True)
+    date = fields.Datetime(required=True, default=fields.Datetime.now, help="When the call or charge began, in UTC.")
+    charge_type = fields.Selection(CHARGE_TYPES, string="Type", required=True, default="charge")
+    direction = fields.Selection([("outbound", "Outgoing"), ("inbound", "Incoming")])
+    uniqueid = fields.Char(string="Call ID", readonly=True)
+    caller = fields.Char()
+    callee = fields.Char(string="Number Called")
+    destination = fields.Char()
+    pattern = fields.Char(string="Prefix", readonly=True)
+    disposition = fields.Char(readonly=True)
+    duration = fields.Integer(string="Duration (s)", help="Seconds.")
+    rated_amount = fields.Float(digits=(20, 6), readonly=True, help="What ASTPP rated, in the server's base currency.")
+    amount = fields.Float(digits=(20, 6), help="What is billed, in the server's base currency. Credits are negative.")
+    cost = fields.Float(digits=(20, 6), readonly=True, help="What the level above charges for it.")
+    currency_id = fields.Many2one("res.currency", required=True, readonly=True)
+    description = fields.Char()
+    product_id = fields.Many2one("product.product", ondelete="restrict")
+    exception = fields.Selection(EXCEPTIONS, readonly=True, help="Lines with an exception are billed once released.")
+    released_by_id = fields.Many2one("res.users", readonly=True)
+    released_date = fields.Datetime(readonly=True)
+    # The database refuses to drop an invoice line that still bills usage: see account.move.line.
+    move_line_id = fields.Many2one("account.move.line", string="Invoice Line", ondelete="restrict", readonly=True)
+    move_id = fields.Many2one("account.move", string="Invoice", ondelete="restrict", readonly=True)
+
+    _source_key_uniq = models.UniqueIndex("(server_id, source, source_key) WHERE source_key IS NOT NULL")
+    _unbilled_idx = models.Index("(account_id, date) WHERE move_line_id IS NULL AND exception IS NULL")
+    _account_date_idx = models.Index("(account_id, date DESC)")
+    _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")
+    _move_idx = models.Index("(move_id) WHERE move_id IS NOT NULL")
+    _exception_idx = models.Index("(exception, date) WHERE exception IS NOT NULL")
+    _unknown_account_idx = models.Index("(server_id, account_ref) WHERE account_id IS NULL")
+    _billed_whole = models.Constraint(
+        "CHECK((move_line_id IS NULL) = (move_id IS NULL))", "Usage is billed by a line of one invoice."
+    )
+    _account_known = models.Constraint(
+        "CHECK(account_id IS NOT NULL OR exception IS NOT NULL)", "Usage without an account needs an exception."
+    )
+    _billed_released = models.Constraint(
+        "CHECK(exception IS NULL OR move_line_id IS NULL)", "Usage with an exception cannot be billed."
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Add charges by hand: server, customer, issuer and currency follow from the account."""
+        for vals in vals_list:
+            account = self.env["astpp.account"].browse(vals.get("account_id"))
+            if not account:
+                raise UserError(self.env._("A charge needs an account."))
+            server = account.server_id
+            vals.update(
+                server_id=server.id,
+                company_id=server.company_id.id,
+                partner_id=account.partner_id.id,
+                issuer_id=account.issuer_id.id,
+                currency_id=server.currency_id.id,
+                source="manual",
+            )
+            vals.setdefault("rated_amount", vals.get("amount", 0.0))
+        return super().create(vals_list)
+
+    def write(self, vals):
+        if vals.keys() - EDITABLE and not self.env.su:
+            if self.filtered("move_line_id"):
+                raise UserError(self.env._("Billed usage cannot be changed. Credit it on an invoice instead."))
+            if self.filtered(lambda usage: usage.source != "manual"):
+                raise UserError(self.env._("Usage delivered by ASTPP cannot be changed."))
+        return super().write(vals)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_evidence(self):
+        if self.filtered(lambda usage: usage.move_line_id or usage.source != "manual"):
+            raise UserError(self.env._("Only charges entered by hand that are on no invoice can be deleted."))
+
+    def action_release(self):
+        """Let lines with an exception be billed; unknown accounts have to be created instead."""
+        if not self.env.user.has_group("account.group_account_invoice"):
+            raise AccessError(self.env._("Only accountants can release usage."))
+        if self.filtered(lambda usage: not usage.account_id):
+            raise UserError(
+                self.env._("Usage of unknown accounts cannot be released. Create the account, and it takes its usage.")
+            )
+        # Readonly for everybody, so that a release is always signed.
+        self.filtered("exception").sudo().write(
+            {"exception": False, "released_by_id": self.env.uid, "released_date": fields.Datetime.now()}
+        )
+
+    def action_view_invoice(self):
+        """Open the invoice that bills the line."""
+        self.ensure_one()
+        return self.move_id.get_formview_action()
