@@ -25,6 +25,7 @@
     ],
     "assets": {
         "web.assets_backend": ["astpp_billing/static/src/**/*"],
+        "web.assets_tests": ["astpp_billing/static/tests/tours/**/*"],
     },
     "images": ["static/description/banner.png"],
     "application": True,

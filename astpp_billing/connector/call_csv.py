@@ -52,11 +52,14 @@ def read_calls(stream, tz, report_error):
     :param tz: zone of the times in an ASTPP report (its tables are UTC)
     :param report_error: called with (line number, reason, text of the line) for bad lines
     :return: iterator of (line number, ``CallRecord``)
-    :raise FileError: when the first line has not the columns that a call needs, or the file
-        is damaged
+    :raise FileError: when the first line has not the columns that a call needs; from the
+        iterator when the file is damaged
     """
     lines = _Lines(_text_lines(stream))
-    columns, delimiter, source = _header(lines)
+    return _records(lines, *_header(lines), tz, report_error)
+
+
+def _records(lines, columns, delimiter, source, tz, report_error):
     while (line := lines.next()) is not None:
         number = lines.number
         if not line.strip():

@@ -94,7 +94,7 @@ class AccountMove(models.Model):
             SQL(
                 """
                 SELECT move_line_id, charge_type, direction,
-                       count(*) FILTER (WHERE duration > 0 OR amount <> 0), sum(duration)::bigint
+                       count(*) FILTER (WHERE duration > 0 OR amount <> 0), COALESCE(sum(duration), 0)::bigint
                   FROM astpp_usage WHERE move_id = %s
               GROUP BY move_line_id, charge_type, direction
                 """,

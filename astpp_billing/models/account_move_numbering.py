@@ -165,6 +165,12 @@ class AccountMove(models.Model):
                 super(AccountMove, moves).write(vals)
         return True
 
+    def unlink(self):
+        # The last number of a series is free again, in this transaction too.
+        if any(move.astpp_series for move in self):
+            self._get_sequence_cache().clear()
+        return super().unlink()
+
     def _astpp_series_of(self, name):
         """Return the prefix of the series that ``name`` is a number of, None for no series."""
         issuer = self.astpp_issuer_id.sudo()

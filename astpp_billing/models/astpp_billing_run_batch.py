@@ -84,8 +84,8 @@ class AstppBillingRun(models.Model):
                 SELECT u.account_id, u.charge_type, u.direction, u.product_id,
                        count(*) AS lines,
                        count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) AS calls,
-                       sum(u.duration)::bigint AS duration,
-                       sum(u.amount) AS amount
+                       COALESCE(sum(u.duration), 0)::bigint AS duration,
+                       COALESCE(sum(u.amount), 0) AS amount
                   FROM unnest(%(accounts)s, %(ends)s::timestamp[]) AS due(account_id, period_end)
                   JOIN astpp_usage u ON u.account_id = due.account_id AND u.date < due.period_end
                  WHERE u.move_line_id IS NULL AND u.exception IS NULL

@@ -197,6 +197,9 @@ class AstppIssuer(models.Model):
     def write(self, vals):
         before = self.account_id
         res = super().write(vals)
+        if {"prefix", "refund_prefix", "first_number", "padding"} & vals.keys():
+            # Odoo keeps the last number of each series for the rest of the transaction.
+            self.env["account.move"]._get_sequence_cache().clear()
         if {"account_id", "active"} & vals.keys():
             (before | self.account_id)._denormalise_usage()
         return res

@@ -85,7 +85,7 @@ class AstppUsageImport(models.Model):
                     "exception_summary": self._exception_summary(counts["exceptions"]),
                     "seconds": time.monotonic() - started,
                 }
-                | self._rejects_vals(rejects, reject.count)
+                | self._rejects_vals(rejects, reject.count, filename)
             )
 
     @api.model
@@ -93,10 +93,10 @@ class AstppUsageImport(models.Model):
         labels = dict(self.env["astpp.usage"]._fields["exception"]._description_selection(self.env))
         return ", ".join(f"{labels[kind]}: {count}" for kind, count in sorted(counts.items()))
 
-    def _rejects_vals(self, rejects, count):
+    def _rejects_vals(self, rejects, count, filename):
         if not count:
             return {}
-        name = f"rejected-{os.path.basename(self.name or 'usage')}-{self.id}.csv"
+        name = f"rejected-{os.path.basename(filename).split('.')[0]}-{self.id}.csv"
         size = rejects.tell()
         rejects.flush()
         binary = rejects.buffer

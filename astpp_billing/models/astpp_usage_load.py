@@ -1,5 +1,7 @@
 import io
 
+import psycopg2
+
 from odoo import api, models
 from odoo.tools import SQL
 
@@ -16,6 +18,7 @@ class _CopyStream(io.RawIOBase):
     def __init__(self, rows):
         self._rows = rows
         self._rest = b""
+        self.error = None
 
     def readable(self):
         return True
@@ -23,12 +26,14 @@ class _CopyStream(io.RawIOBase):
     def read(self, size=-1):
         size = COPY_SIZE if size < 0 else size
         parts, length = [self._rest], len(self._rest)
-        while length < size:
-            row = next(self._rows, None)
-            if row is None:
-                break
-            parts.append(row)
-            length += len(row)
+        try:
+            while length < size and (row := next(self._rows, None)) is not None:
+                parts.append(row)
+                length += len(row)
+        except Exception as error:
+            # psycopg2 turns it into a cancelled query: keep the reason.
+            self.error = error
+            raise
         data = b"".join(parts)
         self._rest = data[size:]
         return data[:size]
@@ -57,11 +62,16 @@ class AstppUsage(models.Model):
         :param records: iterator of ``(line, CallRecord)``; read once, never held in memory
         :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions`` by kind
             among the added ones
+        :raise Exception: what the iterator raises; the transaction is to be rolled back then
         """
         server.ensure_one()
         self._create_staging()
         rows = ("\t".join(map(_copy_text, (line, *record))).encode() + b"\n" for line, record in records)
-        self.env.cr.copy_expert(f"COPY {STAGING} FROM STDIN", _CopyStream(rows))  # pylint: disable=sql-injection
+        stream = _CopyStream(rows)
+        try:
+            self.env.cr.copy_expert(f"COPY {STAGING} FROM STDIN", stream)  # pylint: disable=sql-injection
+        except psycopg2.errors.QueryCanceled as cancelled:
+            raise stream.error or cancelled from cancelled
         self.env["astpp.account"].flush_model()
         self.flush_model()
         read = self.env.execute_query(SQL("SELECT count(*) FROM %s", SQL.identifier(STAGING)))[0][0]

@@ -1,0 +1,105 @@
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user, tagged
+
+from .common import AstppCommon
+
+MODELS = (
+    "astpp.server",
+    "astpp.issuer",
+    "astpp.account",
+    "astpp.usage",
+    "astpp.usage.import",
+    "astpp.billing.run",
+    "astpp.billing.result",
+)
+# group: what it may do
+RIGHTS = {
+    "base.group_portal": {},
+    "base.group_user": {},
+    "sales_team.group_sale_manager": {},
+    "account.group_account_readonly": dict.fromkeys(MODELS, "r"),
+    "account.group_account_invoice": {
+        "astpp.server": "r",
+        "astpp.issuer": "r",
+        "astpp.account": "rwc",
+        "astpp.usage": "rwcu",
+        "astpp.usage.import": "rwcu",
+        "astpp.billing.run": "rwcu",
+        "astpp.billing.result": "r",
+    },
+    "account.group_account_manager": {
+        "astpp.server": "rwcu",
+        "astpp.issuer": "rwcu",
+        "astpp.account": "rwcu",
+        "astpp.usage": "rwcu",
+        "astpp.usage.import": "rwcu",
+        "astpp.billing.run": "rwcu",
+        "astpp.billing.result": "r",
+    },
+}
+
+
+@tagged("post_install", "-at_install")
+class TestAccess(AstppCommon):
+    def make_user(self, group, **values):
+        groups = group if group == "base.group_portal" else f"base.group_user,{group}"
+        return new_test_user(
+            self.env, login=f"user of {group}", groups=groups, company_id=self.env.company.id,
+            company_ids=[(6, 0, self.env.company.ids)], **values,
+        )  # fmt: skip
+
+    def test_matrix(self):
+        for group, rights in RIGHTS.items():
+            user = self.make_user(group)
+            for model in MODELS:
+                for letter, operation in zip("rwcu", ("read", "write", "create", "unlink"), strict=True):
+                    with self.subTest(group=group, model=model, operation=operation):
+                        allowed = self.env[model].with_user(user).has_access(operation)
+                        self.assertEqual(allowed, letter in rights.get(model, ""))
+
+    def test_every_model_has_rules(self):
+        for model in self.env["ir.model"].sudo().search([("model", "=like", "astpp.%")]):
+            self.assertIn(model.model, MODELS, "add the model to this test")
+            self.assertTrue(model.access_ids)
+            self.assertTrue(model.rule_ids)
+
+    def test_accountant_does_the_month(self):
+        """Import, bill, release, cancel, with the Invoicing right alone."""
+        user = self.make_user("account.group_account_invoice")
+        env = self.env(user=user)
+        usage_import = env["astpp.usage.import"].create({"server_id": self.server.id})
+        row = self.row(self.customer)
+        usage_import._import_stream(self.csv_file(row, row), "calls.csv")
+        run = env["astpp.billing.run"].create(
+            {"date": "2024-02-01", "invoice_date": "2024-02-01", "account_ids": [(6, 0, self.customer.ids)]}
+        )
+        run.action_run()
+        move = run.move_ids
+        self.assertEqual(move.state, "posted")
+        env["astpp.usage"].search([("exception", "=", "duplicate")]).action_release()
+        move.button_cancel()
+        self.assertEqual(self.customer.billed_until.month, 1)
+
+    def test_other_company_sees_nothing(self):
+        self.load_calls(self.customer, "1")
+        other = self._create_company(name="Other company")
+        user = new_test_user(
+            self.env, login="other", groups="base.group_user,account.group_account_manager",
+            company_id=other.id, company_ids=[(6, 0, other.ids)],
+        )  # fmt: skip
+        self.assertFalse(self.env["astpp.usage"].with_user(user).search([]))
+        self.assertFalse(self.env["astpp.account"].with_user(user).search([]))
+        with self.assertRaises(AccessError):
+            self.customer.with_user(user).read(["number"])
+
+    def test_portal_user_reads_his_invoice(self):
+        """The fields added to invoices do not break a customer's reading them."""
+        user = self.make_user("base.group_portal")
+        self.customer.partner_id = user.partner_id
+        self.load_calls(self.customer, "1")
+        move = self.bill(self.customer).move_ids
+        move.message_subscribe(user.partner_id.ids)
+        readable = [name for name in move.with_user(user).fields_get() if name.startswith("astpp_")]
+        self.assertNotIn("astpp_usage_count", readable)
+        self.assertEqual(move.with_user(user).read(["name", *readable])[0]["name"], move.name)
+        self.assertTrue(move.with_user(user)._astpp_usage_summary())

@@ -1,0 +1,37 @@
+from unittest.mock import patch
+
+from odoo.addons.base.models.ir_actions_report import IrActionsReport
+from odoo.tests import HttpCase, new_test_user, tagged
+
+from .common import AstppCommon
+
+
+@tagged("post_install", "-at_install")
+class TestBrowser(AstppCommon, HttpCase):
+    """The accountant's way in a real browser, with the Invoicing right alone."""
+
+    def test_month_end(self):
+        server = self.env["astpp.server"].create({"name": "Tour ASTPP", "call_product_id": self.call_product.id})
+        self.operator.prefix = "TOUR-"
+        account = self.make_account("Tour Customer", server_id=server.id, number="TOUR1", astpp_id=990001)
+        # What has ended since is billed as well, and the months after January had no usage.
+        account.billed_until = "2024-01-01 00:00:00"
+        new_test_user(
+            self.env, login="tour_accountant", groups="base.group_user,account.group_account_invoice",
+            company_id=self.env.company.id, company_ids=[(6, 0, self.env.company.ids)],
+        )  # fmt: skip
+        self.env.company.external_report_layout_id = self.env.ref("web.external_layout_standard")
+        printed = []
+        render = IrActionsReport._render_qweb_pdf
+
+        def spy(report, *args, **kwargs):
+            # Odoo prints HTML in tests, unless told otherwise.
+            result = render(report.with_context(force_report_rendering=True), *args, **kwargs)
+            printed.append(result[0])
+            return result
+
+        with patch.object(IrActionsReport, "_render_qweb_pdf", spy), self.allow_pdf_render():
+            self.start_tour("/odoo", "astpp_month_end", login="tour_accountant", timeout=180)
+        move = account.move_ids
+        self.assertEqual((move.name, move.state, move.amount_untaxed), ("TOUR-00001", "posted", 3.0))
+        self.assertTrue(printed and printed[0].startswith(b"%PDF"))

@@ -1,0 +1,71 @@
+import psycopg2
+
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .common import AstppCommon
+
+
+@tagged("post_install", "-at_install")
+class TestUsage(AstppCommon):
+    def test_release_is_signed(self):
+        row = self.row(self.customer)
+        self.load(row, row)
+        twin = self.env["astpp.usage"].search([("exception", "=", "duplicate"), ("account_id", "=", self.customer.id)])
+        self.assertFalse(self.bill(self.customer).move_ids.line_ids & twin.move_line_id)
+        twin.action_release()
+        self.assertEqual((twin.exception, twin.released_by_id), (False, self.env.user))
+
+    def test_delivered_usage_is_evidence(self):
+        usage = self.load_calls(self.customer, "1.00")
+        with self.assertRaises(UserError):
+            usage.amount = 2
+        with self.assertRaises(UserError):
+            usage.unlink()
+
+    def test_charge_by_hand(self):
+        charge = self.env["astpp.usage"].create(
+            {"account_id": self.customer.id, "date": "2024-01-10", "amount": 25, "description": "Installation"}
+        )
+        self.assertEqual((charge.source, charge.partner_id, charge.issuer_id), ("manual", self.customer.partner_id, self.operator))
+        charge.amount = 30
+        self.bill(self.customer)
+        self.assertTrue(charge.move_id)
+        with self.assertRaises(UserError):
+            charge.amount = 1
+        with self.assertRaises(UserError):
+            charge.unlink()
+
+    def test_database_refuses_what_must_not_be(self):
+        """No habit of a caller guards the ledger, the database does."""
+        usage = self.load_calls(self.customer, "1.00")
+        self.bill(self.customer)
+        self.env.flush_all()
+        line = usage.move_line_id
+        for statement in (
+            f"DELETE FROM account_move_line WHERE id = {line.id}",
+            f"UPDATE astpp_usage SET move_id = NULL WHERE id = {usage.id}",
+            f"UPDATE astpp_usage SET exception = 'duplicate' WHERE id = {usage.id}",
+            f"UPDATE astpp_usage SET account_id = NULL WHERE id = {usage.id}",
+            f"INSERT INTO astpp_usage (server_id, company_id, source, source_key, account_id, date, charge_type, currency_id)"
+            f" SELECT server_id, company_id, source, source_key, account_id, date, charge_type, currency_id"
+            f" FROM astpp_usage WHERE id = {usage.id}",
+        ):
+            with (
+                self.subTest(statement),
+                mute_logger("odoo.sql_db"),
+                self.assertRaises(psycopg2.IntegrityError),
+                self.env.cr.savepoint(),
+            ):
+                self.env.cr.execute(statement)
+
+    def test_account_moves_take_usage_along(self):
+        billed = self.load_calls(self.reseller_customer, "1.00")
+        self.bill(self.reseller_customer)
+        unbilled = self.load_calls(self.reseller_customer, "2.00") - billed
+        self.assertEqual((billed | unbilled).issuer_id, self.reseller_issuer)
+        partner = self.env["res.partner"].create({"name": "New owner"})
+        self.reseller_customer.write({"parent_id": False, "partner_id": partner.id})
+        self.assertEqual((billed.issuer_id, unbilled.issuer_id), (self.reseller_issuer, self.operator))
+        self.assertEqual((billed | unbilled).partner_id, partner)

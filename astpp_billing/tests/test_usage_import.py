@@ -1,0 +1,83 @@
+import csv
+import io
+
+from odoo.exceptions import UserError
+from odoo.tests import tagged
+
+from .common import AstppCommon
+
+
+@tagged("post_install", "-at_install")
+class TestUsageImport(AstppCommon):
+    def import_file(self, file, **values):
+        usage_import = self.env["astpp.usage.import"].create({"server_id": self.server.id, **values})
+        usage_import._import_stream(file, "cdrs.csv")
+        return usage_import
+
+    def usage(self):
+        return self.env["astpp.usage"].search([("server_id", "=", self.server.id)], order="id")
+
+    def test_lines_become_usage(self):
+        row = self.row(self.customer, debit="0.123456", notes="C&ocirc;te")
+        done = self.import_file(self.csv_file(row, delimiter=";", bom=True))
+        usage = self.usage()
+        self.assertEqual((done.line_count, done.added_count, done.rejected_count, done.state), (1, 1, 0, "done"))
+        self.assertEqual(usage.account_id, self.customer)
+        self.assertEqual(usage.partner_id, self.customer.partner_id)
+        self.assertEqual(usage.issuer_id, self.operator)
+        self.assertEqual((usage.amount, usage.destination), (0.123456, "Côte"))
+        self.assertFalse(usage.exception)
+
+    def test_same_file_twice(self):
+        rows = [self.row(self.customer) for _n in range(5)]
+        self.import_file(self.csv_file(*rows))
+        again = self.import_file(self.csv_file(*reversed(rows)))
+        self.assertEqual((again.added_count, again.known_count), (0, 5))
+        self.assertEqual(len(self.usage()), 5)
+
+    def test_twins_are_held(self):
+        row = self.row(self.customer)
+        done = self.import_file(self.csv_file(row, row, row))
+        self.assertEqual(self.usage().mapped("exception"), [False, "duplicate", "duplicate"])
+        self.assertEqual(done.exception_count, 2)
+        self.assertEqual(self.import_file(self.csv_file(row, row, row)).added_count, 0)
+
+    def test_rejects_are_handed_out(self):
+        done = self.import_file(self.csv_file(self.row(self.customer), "=cmd()", self.row(None), self.row(self.customer)))
+        self.assertEqual((done.added_count, done.rejected_count, done.line_count), (2, 2, 4))
+        raw = io.StringIO(done.with_context(bin_size=False).rejects_file and self._rejects(done))
+        rows = list(csv.reader(raw))
+        self.assertEqual([row[0] for row in rows[1:]], ["3", "4"])
+        self.assertTrue(rows[1][2].startswith("'="), "a spreadsheet must not run it")
+        self.assertIn("accountid", rows[2][1])
+
+    def _rejects(self, usage_import):
+        attachment = self.env["ir.attachment"].search(
+            [("res_model", "=", usage_import._name), ("res_id", "=", usage_import.id), ("res_field", "!=", False)]
+        )
+        return attachment.raw.decode()
+
+    def test_unknown_account_waits_for_it(self):
+        """Calls of an account that Odoo does not have yet are kept, and found by the account."""
+        row = self.row(self.customer) | {"accountid": "4711"}
+        self.import_file(self.csv_file(row))
+        usage = self.usage()
+        self.assertEqual((usage.exception, usage.account_ref), ("unknown_account", "#4711"))
+        with self.assertRaises(UserError):
+            usage.action_release()
+        account = self.make_account("Late", astpp_id=4711)
+        self.assertEqual(usage.account_id, account)
+        self.assertEqual(usage.partner_id, account.partner_id)
+        self.assertFalse(usage.exception)
+
+    def test_file_of_something_else(self):
+        usage_import = self.env["astpp.usage.import"].create({"server_id": self.server.id})
+        with self.assertRaisesRegex(UserError, "cdrs.csv: the first line must name the columns"):
+            usage_import._import_stream(io.BytesIO(b"name,phone\nx,1\n"), "cdrs.csv")
+        self.assertEqual(usage_import.state, "new")
+        self.assertFalse(self.usage())
+
+    def test_done_once(self):
+        done = self.import_file(self.csv_file(self.row(self.customer)))
+        with self.assertRaises(UserError):
+            done._import_stream(self.csv_file(self.row(self.customer)), "x.csv")

@@ -1,0 +1,194 @@
+"""The demo's month, told in Odoo's shell: accounts, import, billing run, PDFs.
+
+Run by dev/demo; INPUT and OUTPUT name its folders.
+"""
+
+import base64
+import csv
+import io
+import os
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from odoo.fields import Command
+
+INPUT = Path(os.environ["INPUT"])
+OUTPUT = Path(os.environ["OUTPUT"])
+
+
+def logo(text, colour):
+    """Draw a word mark."""
+    font = ImageFont.truetype("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf", 44)
+    image = Image.new("RGBA", (90 + int(font.getlength(text)), 80), (255, 255, 255, 0))
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((4, 8, 64, 68), radius=14, fill=colour)
+    for inset in (14, 24, 34):
+        draw.arc((inset, inset + 6, 82 - inset, 70 - inset // 2), 200, 340, fill="white", width=5)
+    draw.text((80, 12), text, font=font, fill=colour)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue())
+
+
+def set_up_company(env):
+    company = env.company
+    company.logo = logo("Meridian Telecom", "#0b5c7a")
+    # Telephone calls are taxed like everything else that the company sells.
+    env.ref("astpp_billing.product_calls").taxes_id = company.account_sale_tax_id
+    company.write(
+        {
+            "name": "Meridian Telecom",
+            "street": "12 Harbour Street",
+            "city": "Springfield",
+            "zip": "62701",
+            "country_id": env.ref("base.us").id,
+            "phone": "+1 217 555 0100",
+            "email": "billing@meridian.example",
+            "website": "https://meridian.example",
+        }
+    )
+    company.partner_id.vat = "US123456789"
+    env["res.users"].create(
+        {
+            "name": "Alex Accountant",
+            "login": "accountant",
+            "password": "accountant",
+            "group_ids": [Command.link(env.ref("account.group_account_invoice").id)],
+        }
+    )
+
+
+def load_accounts(env):
+    with (INPUT / "accounts.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    partners = env["res.partner"].create(
+        [
+            {"name": row["company"], "email": row["email"], "is_company": True, "country_id": env.ref("base.us").id}
+            for row in rows
+        ]
+    )
+    server = env.ref("astpp_billing.astpp_server_main")
+    by_id = {}
+    # Resellers first: the accounts below name them.
+    for row, partner in sorted(zip(rows, partners, strict=True), key=lambda pair: int(pair[0]["reseller_id"])):
+        by_id[row["id"]] = env["astpp.account"].create(
+            {
+                "server_id": server.id,
+                "astpp_id": int(row["id"]),
+                "number": row["number"],
+                "partner_id": partner.id,
+                "account_type": row["type"],
+                "parent_id": by_id[row["reseller_id"]].id if row["reseller_id"] != "0" else False,
+                "payment_mode": "prepaid" if row["prepaid"] == "True" else "postpaid",
+                "billed_until": row["billed_until"],
+                "tz": "UTC",
+            }
+        )
+    return list(by_id.values())
+
+
+def make_issuers(env, accounts):
+    """Two resellers under their own names; what their customers pay is owed to them."""
+    clearing = env["account.account"].create(
+        {"name": "Owed to Resellers", "code": "211900", "account_type": "liability_current"}
+    )
+    operator = env["astpp.issuer"]._operator(env.company)
+    operator.write({"prefix": "MT-2026/", "first_number": 1001})
+    brands = [
+        ("NV-", 1, "confirm", "Kungsgatan 4", "Stockholm", "base.se", "#8a1538"),
+        ("STC/", 500, "draft", "MG Road 18", "Bengaluru", "base.in", "#c2560c"),
+    ]
+    resellers = [account for account in accounts if account.account_type == "reseller"]
+    for reseller, (prefix, first_number, mode, street, city, country, colour) in zip(resellers, brands, strict=True):
+        reseller.partner_id.write(
+            {
+                "street": street,
+                "city": city,
+                "country_id": env.ref(country).id,
+                "image_1920": logo(reseller.partner_id.name, colour),
+            }
+        )
+        reseller.action_create_issuer()
+        reseller.own_issuer_ids.write(
+            {
+                "prefix": prefix,
+                "first_number": first_number,
+                "invoice_mode": mode,
+                "clearing_account_id": clearing.id,
+                "invoice_note": f"<p>{reseller.partner_id.name} – questions about this invoice: {reseller.partner_id.email}</p>",
+            }
+        )
+
+
+def import_calls(env):
+    for name in ("cdrs.csv", "reseller_cdrs.csv"):
+        usage_import = env["astpp.usage.import"].create({})
+        with (INPUT / name).open("rb") as file:
+            usage_import._import_stream(file, name)
+        print(
+            f"{name}: {usage_import.line_count} lines, {usage_import.added_count} added, "
+            f"{usage_import.rejected_count} rejected, to be checked: {usage_import.exception_summary or 'none'} "
+            f"({usage_import.seconds:.1f} s)"
+        )
+        if usage_import.rejects_file:
+            OUTPUT.mkdir(parents=True, exist_ok=True)
+            attachment = env["ir.attachment"].search(
+                [("res_model", "=", usage_import._name), ("res_id", "=", usage_import.id), ("res_field", "=", "rejects_file")]
+            )
+            (OUTPUT / usage_import.rejects_name).write_bytes(attachment.raw)
+
+
+def print_documents(env, run):
+    invoices = run.move_ids.sorted(lambda move: (move.astpp_issuer_id.id, move.name or "~", move.id))
+    report = env.ref("account.account_invoices")
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for move in invoices:
+        pdf, _type = env["ir.actions.report"]._render_qweb_pdf(report, move.ids)
+        name = move.name if move.state == "posted" else f"draft {move.astpp_account_id.number}"
+        (OUTPUT / f"{name.replace('/', '-')}.pdf").write_bytes(pdf)
+    return invoices
+
+
+def print_table(env, run, invoices):
+    results = {result.move_id: result for result in run.result_ids}
+    rows = [("ISSUER", "ACCOUNT", "NUMBER", "LINES", "CALLS", "MINUTES", "TOTAL", "STATE")]
+    for move in invoices:
+        result = results[move]
+        rows.append(
+            (
+                move.astpp_issuer_id.name,
+                move.astpp_account_id.display_name,
+                move.name if move.state == "posted" else "(draft)",
+                str(len(move.invoice_line_ids)),
+                str(result.call_count),
+                f"{result.duration // 60}:{result.duration % 60:02d}",
+                move.currency_id.format(move.amount_total).replace("\N{NO-BREAK SPACE}", " "),
+                move.state,
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.rjust(width) if 3 <= i <= 6 else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        print("  ".join(cells).rstrip())
+
+
+def main(env):
+    set_up_company(env)
+    accounts = load_accounts(env)
+    make_issuers(env, accounts)
+    import_calls(env)
+    run = env["astpp.billing.run"].create({})
+    run.action_run()
+    # The PDF engine asks the web server for styles and logos: it must see the invoices.
+    env.cr.commit()
+    invoices = print_documents(env, run)
+    env.cr.commit()
+    print()
+    print_table(env, run, invoices)
+    held = env["astpp.usage"].search_count([("exception", "!=", False)])
+    print(f"\n{len(invoices)} invoices, {run.failed_count} failures, {held} usage lines to be checked")
+    print(f"PDFs: {OUTPUT}")
+
+
+main(env)  # noqa: F821  (env is the shell's)
