@@ -1,7 +1,7 @@
 {
     "name": "ASTPP Billing",
     "version": "19.0.1.0.0",
-    "category": "Accounting/Accounting",
+    "category": "Accounting",
     "summary": "Invoice what an ASTPP VoIP switch has rated",
     "author": "astpp_billing contributors",
     "website": "https://github.com/astpp-billing/astpp_billing",

@@ -1,7 +1,7 @@
 """Drop or copy a database of the cluster that PGHOST and PGUSER name.
 
-    database.py drop NAME
-    database.py copy SOURCE TARGET
+database.py drop NAME
+database.py copy SOURCE TARGET
 """
 
 import sys

@@ -47,17 +47,71 @@ RESELLER_CUSTOMERS = [
     [("Priya", "Nair", "Nair Exports"), ("Rahul", "Gupta", "Gupta Steel"), ("Sana", "Khan", "Khan Design"),
      ("Tara", "Iyer", "Iyer Labs"), ("Usha", "Menon", "Menon Spices")],
 ]  # fmt: skip
-CDR_COLUMNS = (
-    "uniqueid accountid type sip_user callerid callednum translated_dst ct billseconds trunk_id trunkip callerip "
-    "disposition callstart debit cost provider_id pricelist_id package_id pattern notes invoiceid rate_cost "
-    "reseller_id reseller_code reseller_code_destination reseller_cost provider_code provider_code_destination "
-    "provider_cost provider_call_cost call_direction calltype call_request country_id end_stamp"
-).split()
-RESELLER_CDR_COLUMNS = (
-    "uniqueid accountid callerid callednum translated_dst billseconds disposition callstart debit cost pricelist_id "
-    "package_id pattern notes calltype reseller_id rate_cost reseller_code reseller_code_destination reseller_cost "
-    "call_direction call_request country_id end_stamp trunk_id"
-).split()
+CDR_COLUMNS = [
+    "uniqueid",
+    "accountid",
+    "type",
+    "sip_user",
+    "callerid",
+    "callednum",
+    "translated_dst",
+    "ct",
+    "billseconds",
+    "trunk_id",
+    "trunkip",
+    "callerip",
+    "disposition",
+    "callstart",
+    "debit",
+    "cost",
+    "provider_id",
+    "pricelist_id",
+    "package_id",
+    "pattern",
+    "notes",
+    "invoiceid",
+    "rate_cost",
+    "reseller_id",
+    "reseller_code",
+    "reseller_code_destination",
+    "reseller_cost",
+    "provider_code",
+    "provider_code_destination",
+    "provider_cost",
+    "provider_call_cost",
+    "call_direction",
+    "calltype",
+    "call_request",
+    "country_id",
+    "end_stamp",
+]
+RESELLER_CDR_COLUMNS = [
+    "uniqueid",
+    "accountid",
+    "callerid",
+    "callednum",
+    "translated_dst",
+    "billseconds",
+    "disposition",
+    "callstart",
+    "debit",
+    "cost",
+    "pricelist_id",
+    "package_id",
+    "pattern",
+    "notes",
+    "calltype",
+    "reseller_id",
+    "rate_cost",
+    "reseller_code",
+    "reseller_code_destination",
+    "reseller_cost",
+    "call_direction",
+    "call_request",
+    "country_id",
+    "end_stamp",
+    "trunk_id",
+]
 FAILURES = ["USER_BUSY [17]", "NO_ANSWER [19]", "NO_SUFFICIENT_FUND [31]", "CALL_REJECTED [21]"]
 
 
@@ -107,7 +161,7 @@ class CallMaker:
 
     def make(self, count):
         kinds = ["STANDARD"] * 66 + ["failed"] * 12 + ["FREE"] * 8 + ["DID"] * 8 + ["LOCAL"] * 3
-        kinds += ["CALLINGCARD"] + ["FAX"] + ["BROADCAST"]
+        kinds += ["CALLINGCARD", "FAX", "BROADCAST"]
         while len(self.calls) < count:
             customer = self.random.choices(self.customers, weights=range(len(self.customers) + 4, 4, -1))[0]
             getattr(self, f"_add_{self.random.choice(kinds).lower()}", self._add_standard)(customer)

@@ -134,7 +134,11 @@ def import_calls(env):
         if usage_import.rejects_file:
             OUTPUT.mkdir(parents=True, exist_ok=True)
             attachment = env["ir.attachment"].search(
-                [("res_model", "=", usage_import._name), ("res_id", "=", usage_import.id), ("res_field", "=", "rejects_file")]
+                [
+                    ("res_model", "=", usage_import._name),
+                    ("res_id", "=", usage_import.id),
+                    ("res_field", "=", "rejects_file"),
+                ]
             )
             (OUTPUT / usage_import.rejects_name).write_bytes(attachment.raw)
 
@@ -169,7 +173,10 @@ def print_table(env, run, invoices):
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = [cell.rjust(width) if 3 <= i <= 6 else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.rjust(width) if 3 <= i <= 6 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         print("  ".join(cells).rstrip())
 
 

@@ -92,7 +92,9 @@ def call_record(row, source, tz=UTC):
     cost = _amount("cost", get("cost"))
     charge_type, direction, blank = _type(get("calltype"), get("call_direction"), uniqueid)
     callee = clean(get("callednum"))
-    exception = "blank_type" if blank else suspicion(charge_type, duration, debit, _amount("rate_cost", get("rate_cost")))
+    exception = (
+        "blank_type" if blank else suspicion(charge_type, duration, debit, _amount("rate_cost", get("rate_cost")))
+    )
     return CallRecord(
         source=source,
         row_key=_key(uniqueid, astpp_id, number, date, duration, callee, direction, charge_type, debit, cost),
@@ -180,7 +182,9 @@ def _seconds(value):
         hours, minutes, rest = (int(part or 0) for part in clock.groups())
         seconds = hours * 3600 + minutes * 60 + rest
     else:
-        raise RowError(f"billseconds: {text!r} is neither seconds nor minutes:seconds" if text else "billseconds: empty")
+        raise RowError(
+            f"billseconds: {text!r} is neither seconds nor minutes:seconds" if text else "billseconds: empty"
+        )
     if seconds > MAX_SECONDS:
         raise RowError(f"billseconds: {text!r} is too long for a call")
     return seconds

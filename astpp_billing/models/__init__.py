@@ -1,13 +1,15 @@
-from . import astpp_server
-from . import astpp_issuer
-from . import astpp_account
-from . import astpp_account_period
-from . import astpp_usage
-from . import astpp_usage_load
-from . import astpp_usage_import
-from . import astpp_billing_run
-from . import astpp_billing_run_batch
-from . import astpp_billing_result
-from . import account_move
-from . import account_move_numbering
-from . import account_move_line
+from . import (
+    account_move,
+    account_move_line,
+    account_move_numbering,
+    astpp_account,
+    astpp_account_period,
+    astpp_billing_result,
+    astpp_billing_run,
+    astpp_billing_run_batch,
+    astpp_issuer,
+    astpp_server,
+    astpp_usage,
+    astpp_usage_import,
+    astpp_usage_load,
+)

@@ -20,7 +20,12 @@ class AccountMove(models.Model):
         help="Its number series, name and address are used.",
     )
     astpp_run_id = fields.Many2one(
-        "astpp.billing.run", string="Billing Run", index="btree_not_null", readonly=True, copy=False, ondelete="restrict"
+        "astpp.billing.run",
+        string="Billing Run",
+        index="btree_not_null",
+        readonly=True,
+        copy=False,
+        ondelete="restrict",
     )
     astpp_period_start = fields.Datetime(string="Period Start", readonly=True)
     astpp_period_end = fields.Datetime(string="Period End", readonly=True)

@@ -134,9 +134,9 @@ class AccountMove(models.Model):
     def _get_last_sequence_domain(self, relaxed=False):
         # Only reached for ordinary moves: their last number, and the one their way to restart
         # is deduced from, are those of ordinary moves.
-        where, params = super(
-            AccountMove, self.with_context(astpp_ordinary_numbering=True)
-        )._get_last_sequence_domain(relaxed)
+        where, params = super(AccountMove, self.with_context(astpp_ordinary_numbering=True))._get_last_sequence_domain(
+            relaxed
+        )
         return f"{where} AND astpp_series IS NULL ", params
 
     @api.model
@@ -147,22 +147,21 @@ class AccountMove(models.Model):
 
     @api.depends("astpp_series_start")
     def _compute_made_sequence_gap(self):
-        super()._compute_made_sequence_gap()
+        result = super()._compute_made_sequence_gap()
         starts = self.filtered(lambda move: move.astpp_series_start and move.state == "posted")
         starts.made_sequence_gap = False
+        return result
 
     def write(self, vals):
         if not vals.get("name") or vals["name"] == "/":
             return super().write(vals)
         # A name given by hand belongs to a series when it looks like one of its numbers; with
         # any other name the move is numbered as an ordinary one.
-        for series, moves in self.grouped(lambda move: move._astpp_series_of(vals["name"])).items():
-            changed = moves.filtered(lambda move: (move.astpp_series or None) != series or move.name != vals["name"])
-            if any(move.astpp_series or series for move in changed):
-                super(AccountMove, changed).write({**vals, "astpp_series": series, "astpp_series_start": False})
-                moves -= changed
-            if moves:
-                super(AccountMove, moves).write(vals)
+        renamed = self.filtered(lambda move: move.name != vals["name"])
+        for series, moves in renamed.grouped(lambda move: move._astpp_series_of(vals["name"])).items():
+            super(AccountMove, moves).write({**vals, "astpp_series": series, "astpp_series_start": False})
+        if kept := self - renamed:
+            super(AccountMove, kept).write(vals)
         return True
 
     def unlink(self):

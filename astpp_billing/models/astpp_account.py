@@ -68,7 +68,7 @@ class AstppAccount(models.Model):
         index=True,
         help="The nearest reseller above that has an issuer of its own, else the operator.",
     )
-    own_issuer_ids = fields.One2many("astpp.issuer", "account_id", string="Own Issuer")
+    own_issuer_ids = fields.One2many("astpp.issuer", "account_id")
     invoice_enabled = fields.Boolean(string="Invoice This Account", default=True, tracking=True)
     invoice_mode = fields.Selection(
         [("draft", "Leave as drafts"), ("confirm", "Confirm")],
@@ -93,7 +93,7 @@ class AstppAccount(models.Model):
         check_company=True,
         help="Replace the taxes of the products on this account's invoices. Empty: the products' taxes.",
     )
-    usage_ids = fields.One2many("astpp.usage", "account_id", string="Usage")
+    usage_ids = fields.One2many("astpp.usage", "account_id")
     usage_count = fields.Integer(compute="_compute_usage_count")
     unbilled_amount = fields.Monetary(
         compute="_compute_unbilled_amount", currency_field="usage_currency_id", help="Usage that is on no invoice yet."
@@ -128,7 +128,9 @@ class AstppAccount(models.Model):
             account.issuer_id = issuer
 
     def _compute_usage_count(self):
-        counts = dict(self.env["astpp.usage"]._read_group([("account_id", "in", self.ids)], ["account_id"], ["__count"]))
+        counts = dict(
+            self.env["astpp.usage"]._read_group([("account_id", "in", self.ids)], ["account_id"], ["__count"])
+        )
         for account in self:
             account.usage_count = counts.get(account, 0)
 
@@ -169,7 +171,9 @@ class AstppAccount(models.Model):
         for vals in vals_list:
             if vals.get("number"):
                 vals["number"] = vals["number"].strip()
-        for server in self.env["astpp.server"].browse({vals["server_id"] for vals in vals_list if vals.get("server_id")}):
+        for server in self.env["astpp.server"].browse(
+            {vals["server_id"] for vals in vals_list if vals.get("server_id")}
+        ):
             self.env["astpp.issuer"]._operator(server.company_id)
         accounts = super().create(vals_list)
         accounts._adopt_usage()
@@ -231,7 +235,9 @@ class AstppAccount(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_used(self):
-        if self.sudo().move_ids or self.env["astpp.usage"].sudo().search_count([("account_id", "in", self.ids)], limit=1):
+        if self.sudo().move_ids or self.env["astpp.usage"].sudo().search_count(
+            [("account_id", "in", self.ids)], limit=1
+        ):
             raise UserError(self.env._("Accounts with usage or invoices cannot be deleted. Set them to Closed."))
 
     def action_create_issuer(self):

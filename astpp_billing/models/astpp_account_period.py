@@ -1,8 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
 from odoo.addons.base.models.res_partner import _tz_get
+from odoo.exceptions import ValidationError
 
 from ..billing_cycle import Cycle, boundary_at_or_before, local_date, next_boundary
 

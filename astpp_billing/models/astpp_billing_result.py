@@ -19,7 +19,9 @@ class AstppBillingResult(models.Model):
     state = fields.Selection(
         [("failed", "Failed"), ("invoiced", "Invoiced"), ("nothing", "No Usage")], required=True, readonly=True
     )
-    move_id = fields.Many2one("account.move", string="Invoice", readonly=True, ondelete="set null", index="btree_not_null")
+    move_id = fields.Many2one(
+        "account.move", string="Invoice", readonly=True, ondelete="set null", index="btree_not_null"
+    )
     move_state = fields.Selection(related="move_id.state", string="Invoice Status")
     currency_id = fields.Many2one(related="move_id.currency_id")
     amount_total = fields.Monetary(related="move_id.amount_total")

@@ -168,12 +168,14 @@ class AstppBillingRun(models.Model):
         """Create a running run for each company with accounts due today."""
         today = fields.Date.context_today(self)
         started = self.browse()
-        for company in self.env["res.company"].search([]):
+        for company in self.env["res.company"].search([]):  # pylint: disable=no-search-all
             if self.search_count([("company_id", "=", company.id), ("state", "=", "running")], limit=1):
                 continue
             run = self.new({"company_id": company.id, "date": today})
             if run.due_count:
-                started |= self.create({"company_id": company.id, "date": today, "invoice_date": today, "state": "running"})
+                started |= self.create(
+                    {"company_id": company.id, "date": today, "invoice_date": today, "state": "running"}
+                )
         return started
 
     def _claim_due(self, limit):

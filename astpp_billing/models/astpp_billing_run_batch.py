@@ -27,12 +27,12 @@ class AstppBillingRun(models.Model):
         :return: the accounts that were taken on, whether they could be billed or not
         """
         self.ensure_one()
-        self = self.with_company(self.company_id)
-        accounts = self._claim_due(limit)
-        if accounts and not self._try_bill(accounts):
+        run = self.with_company(self.company_id)
+        accounts = run._claim_due(limit)
+        if accounts and not run._try_bill(accounts):
             # One of them fails: bill them one by one to find out which.
             for account in accounts:
-                self._try_bill(account)
+                run._try_bill(account)
         self.invalidate_recordset()
         return accounts
 
@@ -115,7 +115,7 @@ class AstppBillingRun(models.Model):
         vals_list = [self._prepare_move_vals(account, *periods[account], groups.get(account, [])) for account in billed]
         # The run itself says who made them: no message and no follower for each invoice.
         moves = self.env["account.move"].with_context(mail_create_nolog=True, mail_create_nosubscribe=True)
-        return dict(zip(billed, moves.create(vals_list).with_context({}), strict=True))
+        return dict(zip(billed, moves.create(vals_list).with_env(self.env), strict=True))
 
     def _prepare_move_vals(self, account, start, end, groups):
         """Return the values of one invoice (a credit note when its total is negative)."""
@@ -189,11 +189,16 @@ class AstppBillingRun(models.Model):
         if base != currency:
             for foreign in (base | currency) - company.currency_id:
                 rates = foreign.rate_ids.filtered(
-                    lambda rate: rate.name <= self.invoice_date and rate.company_id in (company.root_id, company.browse())
+                    lambda rate: rate.name <= self.invoice_date
+                    and rate.company_id in (company.root_id, company.browse())
                 )
                 if not rates:
                     raise UserError(
-                        self.env._("There is no rate of %(currency)s on %(date)s.", currency=foreign.name, date=self.invoice_date)
+                        self.env._(
+                            "There is no rate of %(currency)s on %(date)s.",
+                            currency=foreign.name,
+                            date=self.invoice_date,
+                        )
                     )
         return base._convert(float(amount), currency, company, self.invoice_date)
 

@@ -90,7 +90,6 @@ class AstppIssuer(models.Model):
     )
     clearing_account_id = fields.Many2one(
         "account.account",
-        string="Clearing Account",
         domain="[('account_type', 'in', ('liability_current', 'liability_payable', 'asset_current'))]",
         check_company=True,
         tracking=True,
@@ -129,7 +128,9 @@ class AstppIssuer(models.Model):
 
     def _compute_invoice_count(self):
         counts = dict(
-            self.env["account.move"]._read_group([("astpp_issuer_id", "in", self.ids)], ["astpp_issuer_id"], ["__count"])
+            self.env["account.move"]._read_group(
+                [("astpp_issuer_id", "in", self.ids)], ["astpp_issuer_id"], ["__count"]
+            )
         )
         for issuer in self:
             issuer.invoice_count = counts.get(issuer, 0)
@@ -165,8 +166,10 @@ class AstppIssuer(models.Model):
         used |= {issuer.refund_prefix: issuer.padding for issuer in others if issuer.refund_prefix}
         if prefix in used:
             return prefix
-        past = self.env["account.move"].sudo()._read_group(
-            [("journal_id", "=", self.journal_id.id), ("astpp_series", "!=", False)], ["astpp_series"]
+        past = (
+            self.env["account.move"]
+            .sudo()
+            ._read_group([("journal_id", "=", self.journal_id.id), ("astpp_series", "!=", False)], ["astpp_series"])
         )
         own = [series for (series,) in past] + [self.prefix, self.refund_prefix]
         used = {series: self.padding for series in own if series} | used
@@ -242,7 +245,7 @@ class AstppIssuer(models.Model):
     def _series_prefix(self, move_type):
         """Return the prefix of the series for invoices or credit notes of this issuer."""
         self.ensure_one()
-        return move_type == "out_refund" and self.refund_prefix or self.prefix
+        return (move_type == "out_refund" and self.refund_prefix) or self.prefix
 
     def _last_number(self, prefix):
         """Return the highest number of a series in the issuer's journal, 0 when it is new."""

@@ -23,7 +23,7 @@ class _CopyStream(io.RawIOBase):
     def readable(self):
         return True
 
-    def read(self, size=-1):
+    def read(self, size=-1):  # pylint: disable=method-required-super
         size = COPY_SIZE if size < 0 else size
         parts, length = [self._rest], len(self._rest)
         try:

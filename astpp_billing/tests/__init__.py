@@ -1,11 +1,13 @@
-from . import test_access
-from . import test_account
-from . import test_billing_cycle
-from . import test_billing_run
-from . import test_browser
-from . import test_call_csv
-from . import test_call_record
-from . import test_invoice_report
-from . import test_numbering
-from . import test_usage
-from . import test_usage_import
+from . import (
+    test_access,
+    test_account,
+    test_billing_cycle,
+    test_billing_run,
+    test_browser,
+    test_call_csv,
+    test_call_record,
+    test_invoice_report,
+    test_numbering,
+    test_usage,
+    test_usage_import,
+)

@@ -208,11 +208,15 @@ class TestBillingRun(AstppCommon):
         accounts = [self.make_account(f"Bulk {n}", billed_until="2024-01-01 00:00:00") for n in range(3)]
         for account in accounts:
             self.load_calls(account, "1")
-        others = self.env["astpp.account"].search([("server_id", "=", self.server.id)]) - self.env["astpp.account"].union(*accounts)
+        others = self.env["astpp.account"].search([("server_id", "=", self.server.id)]) - self.env[
+            "astpp.account"
+        ].union(*accounts)
         others.invoice_enabled = False
         batch = "odoo.addons.astpp_billing.models.astpp_billing_run_batch.BATCH"
         with patch(batch, 2), self.enter_registry_test_mode():
-            self.env.ref("astpp_billing.ir_cron_billing").with_user(self.env.ref("base.user_root")).method_direct_trigger()
+            self.env.ref("astpp_billing.ir_cron_billing").with_user(
+                self.env.ref("base.user_root")
+            ).method_direct_trigger()
         for account in accounts:
             self.assertEqual(account.move_ids.filtered("amount_untaxed").mapped("amount_untaxed"), [1])
             self.assertGreater(account.next_period_end.date().isoformat(), "2024-03-01")

@@ -16,7 +16,7 @@ def lines(count):
 
 @tagged("post_install", "-at_install")
 class TestCallCsv(BaseCase):
-    def read(self, text, encoding="utf-8", tz=UTC):
+    def parse(self, text, encoding="utf-8", tz=UTC):
         raw = text if isinstance(text, bytes) else text.encode(encoding)
         self.errors = []
         return list(read_calls(io.BytesIO(raw), tz, lambda *error: self.errors.append(error)))
@@ -31,7 +31,7 @@ class TestCallCsv(BaseCase):
             b"\xef\xbb\xbf" + text.encode(),
             gzip.compress(text.encode()),
         ):
-            records = self.read(variant)
+            records = self.parse(variant)
             self.assertEqual([line for line, _record in records], [2, 3])
             self.assertEqual(records[1][1].callee, "44201")
             self.assertFalse(self.errors)
@@ -43,20 +43,20 @@ class TestCallCsv(BaseCase):
             "2024-01-15 12:00:00,Jane <100>,442012,44,United Kingdom,01:05,0.2000,0.1,NORMAL_CLEARING [16],"
             "Jane Doe (A1),STANDARD\n"
         )
-        [(_line, record)] = self.read(text)
+        [(_line, record)] = self.parse(text)
         self.assertEqual((record.source, record.account_number, record.duration), ("import", "A1", 65))
 
     def test_tables(self):
         cdrs, reseller = HEAD + ",sip_user,type\n", HEAD + ",reseller_code\n"
-        self.assertEqual(self.read(cdrs + LINE.format(n=1) + ",1,0")[0][1].source, "cdr")
-        self.assertEqual(self.read(reseller + LINE.format(n=1) + ",44")[0][1].source, "reseller_cdr")
+        self.assertEqual(self.parse(cdrs + LINE.format(n=1) + ",1,0")[0][1].source, "cdr")
+        self.assertEqual(self.parse(reseller + LINE.format(n=1) + ",44")[0][1].source, "reseller_cdr")
 
     def test_bad_lines_cost_nothing_else(self):
         good = lines(4)
         text = "\n".join(
             [HEAD, good[0], "rubbish", good[1].replace("u1", '"u1'), good[2], good[2].replace("60", "x"), "", good[3]]
         )
-        records = self.read(text)
+        records = self.parse(text)
         self.assertEqual([line for line, _record in records], [2, 5, 8])
         self.assertEqual([error[0] for error in self.errors], [3, 4, 6])
         self.assertIn("quoted", self.errors[1][1])
@@ -64,15 +64,19 @@ class TestCallCsv(BaseCase):
 
     def test_quoted_line_break(self):
         text = "\n".join([HEAD, LINE.format(n=1).replace("44201", '"44\n201"'), LINE.format(n=2)])
-        self.assertEqual([line for line, _record in self.read(text)], [2, 4])
+        self.assertEqual([line for line, _record in self.parse(text)], [2, 4])
         self.assertFalse(self.errors)
 
     def test_bytes_that_are_no_text(self):
         raw = "\n".join([HEAD, *lines(3)]).encode().replace(b"44201", b"44\xff01").replace(b"44202", b"44\x0002")
-        self.assertEqual([line for line, _record in self.read(raw)], [2])
+        self.assertEqual([line for line, _record in self.parse(raw)], [2])
         self.assertEqual([error[0] for error in self.errors], [3, 4])
 
     def test_no_file_of_calls(self):
-        for text, reason in ((b"", "empty"), (b"a,b\n1,2\n", "accountid"), (gzip.compress(HEAD.encode())[:-12], "damaged")):
+        for text, reason in (
+            (b"", "empty"),
+            (b"a,b\n1,2\n", "accountid"),
+            (gzip.compress(HEAD.encode())[:-12], "damaged"),
+        ):
             with self.assertRaisesRegex(FileError, reason):
-                self.read(text)
+                self.parse(text)

@@ -12,7 +12,9 @@ class TestInvoiceReport(AstppCommon, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.env.company.write({"name": "Operator Company", "street": "1 Operator Street", "report_footer": "<p>Operator footer</p>"})
+        cls.env.company.write(
+            {"name": "Operator Company", "street": "1 Operator Street", "report_footer": "<p>Operator footer</p>"}
+        )
         cls.reseller.partner_id.write({"street": "2 Reseller Street", "vat": "XX123"})
         cls.reseller_issuer.invoice_note = "<p>Reseller footer</p>"
 

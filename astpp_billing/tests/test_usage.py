@@ -28,7 +28,9 @@ class TestUsage(AstppCommon):
         charge = self.env["astpp.usage"].create(
             {"account_id": self.customer.id, "date": "2024-01-10", "amount": 25, "description": "Installation"}
         )
-        self.assertEqual((charge.source, charge.partner_id, charge.issuer_id), ("manual", self.customer.partner_id, self.operator))
+        self.assertEqual(
+            (charge.source, charge.partner_id, charge.issuer_id), ("manual", self.customer.partner_id, self.operator)
+        )
         charge.amount = 30
         self.bill(self.customer)
         self.assertTrue(charge.move_id)

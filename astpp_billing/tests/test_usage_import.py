@@ -43,7 +43,9 @@ class TestUsageImport(AstppCommon):
         self.assertEqual(self.import_file(self.csv_file(row, row, row)).added_count, 0)
 
     def test_rejects_are_handed_out(self):
-        done = self.import_file(self.csv_file(self.row(self.customer), "=cmd()", self.row(None), self.row(self.customer)))
+        done = self.import_file(
+            self.csv_file(self.row(self.customer), "=cmd()", self.row(None), self.row(self.customer))
+        )
         self.assertEqual((done.added_count, done.rejected_count, done.line_count), (2, 2, 4))
         raw = io.StringIO(done.with_context(bin_size=False).rejects_file and self._rejects(done))
         rows = list(csv.reader(raw))

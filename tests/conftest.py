@@ -1,0 +1,87 @@
+"""End-to-end tests: real Odoo processes on databases of their own."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LOCAL = Path(os.environ.get("ASTPP_LOCAL") or ROOT / ".local")
+FILESTORE = LOCAL / "data-test" / "filestore"
+
+
+class Database:
+    """A scratch copy of a prepared database, and Odoo's command line on it."""
+
+    def __init__(self, name, template):
+        self.name = name
+        self._run("dev/database.py", "copy", template, name)
+        shutil.rmtree(FILESTORE / name, ignore_errors=True)
+        if (FILESTORE / template).exists():
+            shutil.copytree(FILESTORE / template, FILESTORE / name)
+
+    @staticmethod
+    def _run(*arguments):
+        subprocess.run([LOCAL / "venv/bin/python", *arguments], cwd=ROOT, check=True)
+
+    def drop(self):
+        self._run("dev/database.py", "drop", self.name)
+        shutil.rmtree(FILESTORE / self.name, ignore_errors=True)
+
+    def command(self, *arguments):
+        return [str(ROOT / "dev/odoo"), arguments[0], "-d", self.name, *arguments[1:]]
+
+    def odoo(self, *arguments):
+        """Run Odoo to its end and return what it logged."""
+        command = [str(ROOT / "dev/odoo"), "-d", self.name, *arguments]
+        done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def shell(self, script):
+        """Run a script in Odoo's shell and return what it printed."""
+        process = self.start_shell(script)
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err, err
+        return out
+
+    def start_shell(self, script):
+        """Start a script in Odoo's shell, in a process of its own."""
+        process = subprocess.Popen(
+            [str(ROOT / "dev/odoo"), "shell", "-d", self.name, "--no-http", "--log-level", "error"],
+            env=environment(), cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        process.stdin.write(f"exec(compile({script!r}, 'script', 'exec'))\n")
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def query(self, sql, *parameters):
+        with psycopg2.connect(dbname=self.name) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+
+
+def environment():
+    return {**os.environ, "CLUSTER": "test"}
+
+
+@pytest.fixture(scope="module")
+def database(request):
+    """A copy of the database with the addon installed."""
+    scratch = Database(f"astpp_{request.module.__name__.split('.')[-1]}", "astpp_addon")
+    yield scratch
+    scratch.drop()
+
+
+@pytest.fixture(scope="module")
+def empty_database(request):
+    """A copy of the database with Odoo's own modules only."""
+    scratch = Database(f"astpp_{request.module.__name__.split('.')[-1]}_empty", "astpp_base")
+    yield scratch
+    scratch.drop()
