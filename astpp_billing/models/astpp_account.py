@@ -134,6 +134,7 @@ class AstppAccount(models.Model):
         for account in self:
             account.usage_count = counts.get(account, 0)
 
+    @api.depends("payment_mode")
     def _compute_unbilled_amount(self):
         amounts = dict(
             self.env["astpp.usage"]._read_group(
@@ -143,7 +144,8 @@ class AstppAccount(models.Model):
             )
         )
         for account in self:
-            account.unbilled_amount = amounts.get(account, 0.0)
+            # A prepaid account's calls are paid already, they wait for no invoice.
+            account.unbilled_amount = amounts.get(account, 0.0) if account.payment_mode == "postpaid" else 0.0
 
     def _compute_invoice_count(self):
         counts = dict(

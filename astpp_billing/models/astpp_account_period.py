@@ -86,6 +86,7 @@ class AstppAccount(models.Model):
     )
 
     @api.depends(
+        "payment_mode",
         "billed_until",
         "cycle_unit",
         "cycle_interval",
@@ -96,7 +97,8 @@ class AstppAccount(models.Model):
     )
     def _compute_next_period_end(self):
         for account in self:
-            if not account.billed_until or not account.tz or account.cycle_interval < 1:
+            prepaid = account.payment_mode == "prepaid"
+            if prepaid or not account.billed_until or not account.tz or account.cycle_interval < 1:
                 account.next_period_end = account.next_invoice_date = False
                 continue
             end = account._period_end(account.billed_until)

@@ -16,7 +16,7 @@ class AstppIssuer(models.Model):
     _description = "Invoice Issuer"
     _inherit = ["mail.thread"]
     _check_company_auto = True
-    _order = "account_id nulls first, name"
+    _order = "name, id"
 
     name = fields.Char(required=True, tracking=True, help="The name printed on the issuer's documents.")
     active = fields.Boolean(default=True)
