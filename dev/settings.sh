@@ -15,7 +15,8 @@ DEMO_DB=astpp_demo
 TEST_DB=astpp_test
 DB_USER=odoo
 
-export PATH=$WKHTMLTOPDF/bin:$PATH
+# Servers live in sbin, which is not on every user's path.
+export PATH=$WKHTMLTOPDF/bin:$PATH:/usr/sbin:/sbin
 export LC_ALL=C.UTF-8
 
 say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
