@@ -26,6 +26,7 @@ CLAMPED_SECONDS = 32767
 MAX_SECONDS = 2**31 - 1
 MAX_AMOUNT = Decimal(10) ** 13
 MAX_DECIMALS = 12
+ZERO = Decimal(0)
 # From here on ASTPP writes a thousands comma and MySQL stores what stands before it
 # (ASTPP facts 2.4).
 COMMA_AMOUNT = 1000
@@ -90,30 +91,28 @@ def call_record(row, source, tz=UTC):
     duration = _seconds(get("billseconds"))
     debit = _amount("debit", get("debit"), required=True)
     cost = _amount("cost", get("cost"))
-    charge_type, direction, blank = _type(get("calltype"), get("call_direction"), uniqueid)
+    charge_type, direction, odd = _type(get("calltype"), get("call_direction"), uniqueid)
     callee = clean(get("callednum"))
-    exception = (
-        "blank_type" if blank else suspicion(charge_type, duration, debit, _amount("rate_cost", get("rate_cost")))
-    )
+    exception = "blank_type" if odd else suspicion(charge_type, duration, debit, get("rate_cost"))
     return CallRecord(
-        source=source,
-        row_key=_key(uniqueid, astpp_id, number, date, duration, callee, direction, charge_type, debit, cost),
-        account_astpp_id=astpp_id,
-        account_number=number,
-        date=date,
-        charge_type=charge_type,
-        direction=direction,
-        uniqueid=uniqueid,
-        caller=clean(get("callerid")),
-        callee=callee,
-        destination=clean(get("notes")),
-        pattern=(clean(get("pattern")) or "").removeprefix("^").removesuffix(".*") or None,
-        disposition=clean(get("disposition")),
-        duration=duration,
-        rated_amount=debit,
-        amount=Decimal(0) if charge_type == "free" else debit,
-        cost=cost,
-        exception=exception,
+        source,
+        _key(uniqueid, astpp_id, number, date, duration, callee, direction, charge_type, debit, cost),
+        astpp_id,
+        number,
+        date,
+        charge_type,
+        direction,
+        uniqueid,
+        clean(get("callerid")),
+        callee,
+        clean(get("notes")),
+        (clean(get("pattern")) or "").removeprefix("^").removesuffix(".*") or None,
+        clean(get("disposition")),
+        duration,
+        debit,
+        ZERO if charge_type == "free" else debit,
+        cost,
+        exception,
     )
 
 
@@ -131,16 +130,16 @@ def suspicion(charge_type, duration, debit, rate_per_minute):
     """Return the exception of a call whose rating or duration cannot be right, or None.
 
     :param duration: billed seconds
-    :param rate_per_minute: rate_cost, zero when unknown
+    :param rate_per_minute: text of rate_cost, None when unknown
     """
     if duration >= CLAMPED_SECONDS:
         return "clamped"
     if debit < 0 or (debit > 0 and duration == 0):
         return "suspect_rating"
-    expected = rate_per_minute * duration / 60
-    if charge_type != "free" and expected >= COMMA_AMOUNT and debit < COMMA_AMOUNT:
-        return "suspect_rating"
-    return None
+    if not rate_per_minute or charge_type == "free":
+        return None
+    expected = _amount("rate_cost", rate_per_minute) * duration
+    return "suspect_rating" if expected >= COMMA_AMOUNT * 60 and debit < COMMA_AMOUNT else None
 
 
 def _account(astpp_id, number):
@@ -149,10 +148,13 @@ def _account(astpp_id, number):
         # The report writes "First Last (1234567890)".
         in_brackets = re.search(r"\(([^()]+)\)$", number)
         return None, in_brackets[1].strip() if in_brackets else number
-    text = (astpp_id or "").strip()
+    if astpp_id is None:
+        # A call of nobody: ASTPP's column is NULL. It is kept, as one of an unknown account.
+        return 0, None
+    text = astpp_id.strip()
     if not text or text == "NULL":
         raise RowError("accountid: empty, so nobody can be billed")
-    if not _is_number(text) or not 0 < int(text) <= MAX_SECONDS:
+    if not _is_number(text) or int(text) > MAX_SECONDS:
         raise RowError(f"accountid: {text!r} is not an account's ID")
     return int(text), None
 
@@ -210,15 +212,15 @@ def _is_number(text):
 
 
 def _type(calltype, direction, uniqueid):
-    """Return charge type, direction, and whether ASTPP left the type blank."""
+    """Return charge type, direction, and whether the type is blank or unknown."""
     direction = (direction or "").strip().lower()
     text = (calltype or "").strip().upper().replace(" ", "")
     charge_type = CHARGE_TYPES.get(text)
     if direction not in ("", "outbound", "inbound"):
         raise RowError(f"call_direction: {direction!r} is neither outbound nor inbound")
-    if text and not charge_type:
-        raise RowError(f"calltype: {calltype!r} is none of {', '.join(CHARGE_TYPES)}")
     if not charge_type:
+        if text:
+            return "unknown", direction or "outbound", True
         is_did = direction == "inbound" or bool(uniqueid and _UNIQUEID_DID.search(uniqueid))
         return ("did" if is_did else "unknown"), direction or ("inbound" if is_did else "outbound"), True
     return charge_type, direction or ("inbound" if charge_type == "did" else "outbound"), False

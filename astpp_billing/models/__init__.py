@@ -1,15 +1,30 @@
-from . import (
-    account_move,
-    account_move_line,
-    account_move_numbering,
-    astpp_account,
-    astpp_account_period,
-    astpp_billing_result,
-    astpp_billing_run,
-    astpp_billing_run_batch,
-    astpp_issuer,
-    astpp_server,
-    astpp_usage,
-    astpp_usage_import,
-    astpp_usage_load,
-)
+from . import astpp_synced_mixin
+from . import astpp_server
+from . import astpp_server_connection
+from . import astpp_server_sync
+from . import astpp_server_sync_steps
+from . import astpp_server_sync_calls
+from . import astpp_sync_step
+from . import astpp_sync_slice
+from . import astpp_tax
+from . import astpp_issuer
+from . import astpp_issuer_sync
+from . import astpp_account
+from . import astpp_account_period
+from . import astpp_account_sync
+from . import product_template
+from . import astpp_did
+from . import astpp_subscription
+from . import astpp_coupon
+from . import astpp_payment
+from . import astpp_usage
+from . import astpp_usage_load
+from . import astpp_usage_charge
+from . import astpp_usage_import
+from . import astpp_reconciliation
+from . import astpp_billing_run
+from . import astpp_billing_run_batch
+from . import astpp_billing_result
+from . import account_move
+from . import account_move_numbering
+from . import account_move_line

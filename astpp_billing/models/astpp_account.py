@@ -8,7 +8,7 @@ class AstppAccount(models.Model):
 
     _name = "astpp.account"
     _description = "ASTPP Account"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "mail.activity.mixin", "astpp.synced.mixin"]
     _check_company_auto = True
     _parent_store = True
     _rec_names_search = ["number", "partner_id.name"]
@@ -20,9 +20,6 @@ class AstppAccount(models.Model):
         required=True,
         ondelete="restrict",
         default=lambda self: self.env["astpp.server"].search([("company_id", "=", self.env.company.id)], limit=1),
-    )
-    astpp_id = fields.Integer(
-        string="ASTPP ID", aggregator=None, copy=False, help="The account's number inside the ASTPP database."
     )
     company_id = fields.Many2one(related="server_id.company_id", store=True, index=True)
     partner_id = fields.Many2one(

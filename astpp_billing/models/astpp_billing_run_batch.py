@@ -150,7 +150,9 @@ class AstppBillingRun(models.Model):
 
     def _prepare_line_vals(self, account, group, amount, position):
         """Return the values of the invoice line that bills one group of usage."""
-        product = self.env["product.product"].browse(group["product_id"]) or account.server_id.call_product_id
+        server = account.server_id
+        default = server.call_product_id if group["charge_type"] in CALL_TYPES else server.charge_product_id
+        product = self.env["product.product"].browse(group["product_id"]) or default
         vals = {
             "sequence": 10 + position,
             "product_id": product.id,

@@ -14,7 +14,7 @@ class AstppIssuer(models.Model):
 
     _name = "astpp.issuer"
     _description = "Invoice Issuer"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "astpp.synced.mixin"]
     _check_company_auto = True
     _order = "name, id"
 
@@ -94,6 +94,9 @@ class AstppIssuer(models.Model):
         check_company=True,
         tracking=True,
         help="Books the invoice lines as owed to the reseller instead of as the company's own income.",
+    )
+    pricelist_id = fields.Many2one(
+        "product.pricelist", check_company=True, help="The prices at which the issuer sells packages and subscriptions."
     )
     invoice_count = fields.Integer(compute="_compute_invoice_count")
 

@@ -6,7 +6,7 @@ class AstppServer(models.Model):
 
     _name = "astpp.server"
     _description = "ASTPP Server"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "mail.activity.mixin"]
     _check_company_auto = True
 
     name = fields.Char(required=True, tracking=True)
@@ -31,6 +31,15 @@ class AstppServer(models.Model):
         domain="[('type', '=', 'service')]",
         check_company=True,
         help="Gives the income account and the taxes of the invoice lines for calls.",
+    )
+    charge_product_id = fields.Many2one(
+        "product.product",
+        string="Product for Other Charges",
+        required=True,
+        default=lambda self: self.env.ref("astpp_billing.product_charges", raise_if_not_found=False),
+        domain="[('type', '=', 'service')]",
+        check_company=True,
+        help="Gives income account and taxes of charges and credits that belong to no product.",
     )
     account_ids = fields.One2many("astpp.account", "server_id", string="Accounts")
     account_count = fields.Integer(compute="_compute_account_count")

@@ -55,11 +55,13 @@ class AstppUsage(models.Model):
     _inherit = "astpp.usage"
 
     @api.model
-    def _load_calls(self, server, records):
+    def _load_calls(self, server, records, read_before=True):
         """Add call records to the ledger; records that it has already are passed over.
 
         :param server: the ``astpp.server`` they come from
         :param records: iterator of ``(line, CallRecord)``; read once, never held in memory
+        :param read_before: calls of the same hours may be in the ledger: a row that differs from
+            the one it knows is held as changed. False saves the look-up.
         :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions`` by kind
             among the added ones
         :raise Exception: what the iterator raises; the transaction is to be rolled back then
@@ -75,7 +77,7 @@ class AstppUsage(models.Model):
         self.env["astpp.account"].flush_model()
         self.flush_model()
         read = self.env.execute_query(SQL("SELECT count(*) FROM %s", SQL.identifier(STAGING)))[0][0]
-        counts = dict(self.env.execute_query(self._insert_staged_query(server)))
+        counts = dict(self.env.execute_query(self._insert_staged_query(server, read_before)))
         self.invalidate_model()
         added = sum(counts.values())
         counts.pop(None, None)
@@ -97,12 +99,20 @@ class AstppUsage(models.Model):
             )
         )
 
-    def _insert_staged_query(self, server):
+    def _insert_staged_query(self, server, read_before):
         """Return the statement that moves new rows to the ledger and counts them by exception.
 
         Rows equal in everything are twins (a replayed call record): the first one counts, the
         others get an ordinal in their key and an exception (ASTPP facts 2.3).
         """
+        # The same leg of a call, entered before with other values: billed once at most.
+        changed = SQL(
+            """
+            EXISTS (SELECT 1 FROM astpp_usage e
+                     WHERE e.account_id = a.id AND e.date = s.date AND e.uniqueid = s.uniqueid
+                       AND e.source = s.source AND e.source_key NOT LIKE s.row_key || '%%')
+            """
+        )
         return SQL(
             """
             WITH staged AS (
@@ -122,6 +132,7 @@ class AstppUsage(models.Model):
                        s.cost,
                        CASE WHEN a.id IS NULL THEN 'unknown_account'
                             WHEN twin > 0 THEN 'duplicate'
+                            WHEN %(changed)s THEN 'changed'
                             ELSE s.exception END
                   FROM staged s
              LEFT JOIN astpp_account a
@@ -138,4 +149,5 @@ class AstppUsage(models.Model):
             server=server.id,
             company=server.company_id.id,
             currency=server.currency_id.id,
+            changed=changed if read_before else SQL("FALSE"),
         )

@@ -11,13 +11,21 @@ MODELS = (
     "astpp.usage.import",
     "astpp.billing.run",
     "astpp.billing.result",
+    "astpp.sync.step",
+    "astpp.sync.slice",
+    "astpp.tax",
+    "astpp.subscription",
+    "astpp.did",
+    "astpp.coupon",
+    "astpp.payment",
+    "astpp.reconciliation",
 )
 # group: what it may do
 RIGHTS = {
     "base.group_portal": {},
     "base.group_user": {},
     "sales_team.group_sale_manager": {},
-    "account.group_account_readonly": dict.fromkeys(MODELS, "r"),
+    "account.group_account_readonly": dict.fromkeys(MODELS, "r") | {"astpp.sync.slice": ""},
     "account.group_account_invoice": {
         "astpp.server": "r",
         "astpp.issuer": "r",
@@ -26,6 +34,14 @@ RIGHTS = {
         "astpp.usage.import": "rwcu",
         "astpp.billing.run": "rwcu",
         "astpp.billing.result": "r",
+        "astpp.sync.step": "r",
+        "astpp.sync.slice": "",
+        "astpp.tax": "r",
+        "astpp.subscription": "rwc",
+        "astpp.did": "rwc",
+        "astpp.coupon": "r",
+        "astpp.payment": "r",
+        "astpp.reconciliation": "r",
     },
     "account.group_account_manager": {
         "astpp.server": "rwcu",
@@ -35,6 +51,14 @@ RIGHTS = {
         "astpp.usage.import": "rwcu",
         "astpp.billing.run": "rwcu",
         "astpp.billing.result": "r",
+        "astpp.sync.step": "rwcu",
+        "astpp.sync.slice": "rwcu",
+        "astpp.tax": "rwcu",
+        "astpp.subscription": "rwcu",
+        "astpp.did": "rwcu",
+        "astpp.coupon": "rwcu",
+        "astpp.payment": "rwcu",
+        "astpp.reconciliation": "r",
     },
 }
 
@@ -58,7 +82,7 @@ class TestAccess(AstppCommon):
                         self.assertEqual(allowed, letter in rights.get(model, ""))
 
     def test_every_model_has_rules(self):
-        for model in self.env["ir.model"].sudo().search([("model", "=like", "astpp.%")]):
+        for model in self.env["ir.model"].sudo().search([("model", "=like", "astpp.%"), ("abstract", "=", False)]):
             self.assertIn(model.model, MODELS, "add the model to this test")
             self.assertTrue(model.access_ids)
             self.assertTrue(model.rule_ids)

@@ -1,0 +1,68 @@
+"""Calls of cdrs and reseller_cdrs, read by slices of callstart (ASTPP facts 2.2, 9)."""
+
+from typing import NamedTuple
+
+from .call_record import RowError, call_record
+from .schema import TABLES
+
+SOURCES = {"cdr": "cdrs", "reseller_cdr": "reseller_cdrs"}
+
+
+class Slice(NamedTuple):
+    """One hour of a call table: what identifies its content without reading it."""
+
+    start: str
+    """YYYY-MM-DD HH:00:00, UTC"""
+    rows: int
+    seconds: int
+    amount: str
+    """sum of debit, 6 decimals"""
+    checksum: int
+    """sum of the CRC of each row's identity: any change of a row changes it"""
+
+
+def read_slices(database, source, start, end):
+    """Return the slices of [start, end) that have rows, by start."""
+    statement = f"""
+        SELECT DATE_FORMAT(callstart, '%%Y-%%m-%%d %%H:00:00'), COUNT(*), SUM(billseconds), SUM(debit),
+               SUM(CRC32(CONCAT_WS('|', uniqueid, accountid, callstart, billseconds, callednum, debit, cost)))
+          FROM `{SOURCES[source]}`
+         WHERE callstart >= %s AND callstart < %s
+      GROUP BY 1 ORDER BY 1
+    """
+    return [
+        Slice(at, int(rows), int(seconds or 0), amount or "0", int(checksum))
+        for at, rows, seconds, amount, checksum in database.rows(statement, (start, end))
+    ]
+
+
+def first_call(database, source, since):
+    """Return the start of the first call at or after ``since``, or None."""
+    return database.execute(f"SELECT MIN(callstart) FROM `{SOURCES[source]}` WHERE callstart >= %s", (since,))[0][0]
+
+
+def read_calls(database, source, start, end, reject):
+    """Yield the calls of [start, end) as ``(line, CallRecord)``, streamed.
+
+    :param reject: called with the reason for a row that cannot become a record
+    """
+    table = SOURCES[source]
+    columns = TABLES[table].split()
+    names = ", ".join(f"`{column}`" for column in columns)
+    statement = f"SELECT {names} FROM `{table}` WHERE callstart >= %s AND callstart < %s"
+    for line, row in enumerate(database.rows(statement, (start, end))):
+        try:
+            yield line, call_record(dict(zip(columns, row, strict=True)), source)
+        except RowError as error:
+            reject(f"{table} of {row[columns.index('callstart')]}: {error}")
+
+
+def read_days(database, source, start, end):
+    """Yield (day, accounts.id, calls, seconds, amount) of [start, end), for reconciliation."""
+    statement = f"""
+        SELECT DATE(callstart), COALESCE(accountid, 0), COUNT(*), SUM(billseconds), SUM(debit)
+          FROM `{SOURCES[source]}`
+         WHERE callstart >= %s AND callstart < %s
+      GROUP BY 1, 2
+    """
+    yield from database.rows(statement, (start, end))

@@ -1,0 +1,130 @@
+"""The tables and columns of ASTPP 6 that are read, and a check that they are there."""
+
+import re
+from typing import NamedTuple
+
+TABLES = {
+    "accounts": "id number reseller_id status sweep_id creation posttoexternal first_name last_name company_name "
+    "address_1 address_2 postal_code province city country_id telephone_1 email notification_email currency_id "
+    "type timezone_id deleted invoice_day last_bill_date generate_invoice tax_number is_distributor credit_limit balance",
+    "cdrs": "uniqueid accountid callerid callednum billseconds disposition callstart debit cost pattern notes rate_cost "
+    "call_direction calltype package_id",
+    "reseller_cdrs": "uniqueid accountid callerid callednum billseconds disposition callstart debit cost pattern notes "
+    "rate_cost call_direction calltype",
+    "invoice_details": "id accountid invoiceid order_item_id charge_type product_category description debit credit "
+    "created_date",
+    "invoices": "reseller_id number",
+    "invoice_conf": "id accountid company_name address city province country zipcode telephone emailaddress website "
+    "invoice_prefix invoice_start_from invoice_note no_usage_invoice interval notify_before_day invoice_taxes_number",
+    "products": "id name description product_category price setup_fee billing_type billing_days free_minutes "
+    "applicable_for release_no_balance can_purchase can_resell status is_deleted",
+    "reseller_products": "product_id account_id price setup_fee status is_optin",
+    "category": "id code",
+    "orders": "id order_id order_date payment_status accountid",
+    "order_items": "id order_id product_category product_id quantity price setup_fee billing_type billing_days "
+    "free_minutes accountid billing_date next_billing_date is_terminated termination_date termination_note",
+    "dids": "id number accountid parent_id monthlycost setup status provider_id country_id city product_id",
+    "payment_transaction": "id accountid amount tax payment_method transaction_id date",
+    "refill_coupon": "id number amount description status firstused account_id reseller_id currency_id creation_date",
+    "taxes": "id taxes_amount taxes_rate taxes_description status",
+    "taxes_to_accounts": "accountid taxes_id",
+    "currency": "id currency",
+    "timezone": "id timezone_name",
+    "countrycode": "id iso",
+    "sweeplist": "id sweep",
+    "system": "name value",
+}
+# Without these a sync goes on; the check only says less.
+OPTIONAL_TABLES = {"cron_settings": "name status", "package_patterns": "product_id patterns", "counters": "id"}
+
+
+class Finding(NamedTuple):
+    """What a check found: ``level`` is ok, warning or error."""
+
+    level: str
+    text: str
+
+
+def check(database):
+    """Check an open database and return findings, errors first.
+
+    Says the version met, each table, column or privilege that is missing, and warns of ASTPP's
+    own invoicing and renewal crons (ASTPP facts 1.18, 9).
+    """
+    findings = []
+    version = database.execute("SELECT VERSION()")[0][0]
+    errors = [finding for table, columns in TABLES.items() for finding in _check_table(database, table, columns)]
+    findings += errors
+    settings = {} if any("system" in error.text for error in errors) else system_settings(database)
+    astpp = settings.get("version")
+    if astpp and not astpp.startswith("6"):
+        findings.append(Finding("warning", f"This is ASTPP {astpp}; only version 6 is supported."))
+    findings += _check_crons(database)
+    if not errors:
+        findings += _check_calls(database)
+    findings.append(Finding("ok", f"ASTPP {astpp or 'of unknown version'} on {version}."))
+    order = {"error": 0, "warning": 1, "ok": 2}
+    return sorted(findings, key=lambda finding: order[finding.level])
+
+
+def system_settings(database):
+    """Return ASTPP's settings by name; of several rows the last one counts (ASTPP facts 1.18)."""
+    names = ("version", "base_currency", "automatic_invoice", "call_max_length", "default_timezone")
+    rows = database.execute("SELECT name, value FROM `system` WHERE name IN %s ORDER BY id", (names,))
+    return {name: value for name, value in rows}
+
+
+def select(table, alias=""):
+    """Return a table's column list for SELECT, quoted: ``interval`` is a reserved word."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(f"{prefix}`{column}`" for column in TABLES[table].split())
+
+
+def _check_table(database, table, columns):
+    from .database import ConnectorError
+
+    try:
+        database.execute(f"SELECT {', '.join(f'`{column}`' for column in columns.split())} FROM `{table}` LIMIT 0")
+    except ConnectorError as error:
+        text = str(error)
+        if "(SELECT command denied" in text or "denied" in text:
+            return [Finding("error", f"The user lacks SELECT on the table {table}.")]
+        if "Unknown column" in text:
+            column = re.search(r"Unknown column '([^']+)'", text)
+            return [Finding("error", f"The table {table} lacks the column {column[1] if column else '?'}.")]
+        if "doesn't exist" in text:
+            return [Finding("error", f"The table {table} is missing.")]
+        raise
+    return []
+
+
+def _check_crons(database):
+    from .database import ConnectorError
+
+    try:
+        rows = database.execute("SELECT name, status FROM cron_settings")
+    except ConnectorError:
+        return [
+            Finding(
+                "warning",
+                "The table cron_settings cannot be read, so nothing is known of ASTPP's own invoicing. Make sure that "
+                "its Generate Invoice cron is off.",
+            )
+        ]
+    running = {name for name, status in rows if status == "0"}
+    warnings = {
+        "Generate Invoice": "ASTPP's own cron Generate Invoice is on: customers would be billed by ASTPP and by Odoo. "
+        "Switch it off in ASTPP under Configuration, Cron settings.",
+        "Manage Services": "ASTPP's own cron Manage Services is on: ASTPP renews products. That is right while "
+        "renewals are ASTPP's here, and would charge twice if they were Odoo's.",
+    }
+    return [Finding("warning", text) for name, text in warnings.items() if name in running]
+
+
+def _check_calls(database):
+    """Calls that no time window reaches: those without a start."""
+    count = sum(
+        int(database.execute(f"SELECT COUNT(*) FROM {table} WHERE callstart < '2000-01-01'")[0][0])
+        for table in ("cdrs", "reseller_cdrs")
+    )
+    return [Finding("warning", f"{count} call records have no start and are not synchronised.")] if count else []

@@ -1,0 +1,2 @@
+-- A copy of the database must not read from, nor later write to, a live switch.
+UPDATE astpp_server SET sync_enabled = FALSE, sync_state = 'never', password = NULL;

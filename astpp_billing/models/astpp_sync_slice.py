@@ -1,0 +1,84 @@
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+
+class AstppSyncSlice(models.Model):
+    """What an hour of an ASTPP call table held when it was last read.
+
+    Call tables have neither key nor change stamp: an hour whose fingerprint differs is read
+    again, all others are passed over.
+    """
+
+    _name = "astpp.sync.slice"
+    _description = "Synchronised Hour"
+    _log_access = False
+    _order = "start"
+
+    server_id = fields.Many2one("astpp.server", required=True, ondelete="cascade")
+    company_id = fields.Many2one(related="server_id.company_id")
+    source = fields.Char(required=True)
+    start = fields.Datetime(required=True)
+    row_count = fields.Integer()
+    # Sums of checksums outgrow an integer.
+    fingerprint = fields.Char()
+
+    _slice_uniq = models.UniqueIndex("(server_id, source, start)")
+
+    @api.model
+    def _changed(self, server, source, slices, start, end):
+        """Return those of the slices read from ASTPP that differ from what was read before.
+
+        :param slices: list of ``connector.calls.Slice``
+        """
+        known = dict(
+            self.env.execute_query(
+                SQL(
+                    """
+                    SELECT to_char(start, 'YYYY-MM-DD HH24:MI:SS'), fingerprint FROM astpp_sync_slice
+                     WHERE server_id = %s AND source = %s AND start >= %s::timestamp AND start < %s
+                    """,
+                    server.id,
+                    source,
+                    start,
+                    end,
+                )
+            )
+        )
+        return [slice for slice in slices if known.get(slice.start) != self._fingerprint(slice)]
+
+    @api.model
+    def _known(self, server, source, slices):
+        """Tell whether any of these slices was read before."""
+        starts = [slice.start for slice in slices]
+        domain = [("server_id", "=", server.id), ("source", "=", source), ("start", "in", starts)]
+        return bool(self.search_count(domain, limit=1))
+
+    @api.model
+    def _forget(self, server, days):
+        """Have some days read again: {(source, day)}."""
+        for source, day in days:
+            self.env.cr.execute(
+                SQL(
+                    "UPDATE astpp_sync_slice SET fingerprint = '' WHERE server_id = %s AND source = %s AND start::date = %s",
+                    server.id,
+                    source,
+                    day,
+                )
+            )
+
+    @api.model
+    def _remember(self, server, source, slices):
+        """Note that these slices are in the ledger, in the transaction that put them there."""
+        if slices:
+            self.env.cr.execute_values(
+                """
+                INSERT INTO astpp_sync_slice (server_id, source, start, row_count, fingerprint) VALUES %s
+                ON CONFLICT (server_id, source, start)
+                DO UPDATE SET row_count = EXCLUDED.row_count, fingerprint = EXCLUDED.fingerprint
+                """,
+                [(server.id, source, slice.start, slice.rows, self._fingerprint(slice)) for slice in slices],
+            )
+
+    @api.model
+    def _fingerprint(self, slice):
+        return f"{slice.rows}/{slice.seconds}/{slice.amount}/{slice.checksum}"
