@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything they need is set up on the way, below .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test lint shell clean
+.PHONY: help setup demo run test test-faults lint shell clean
 
 SERVE ?= 1
 DB ?= astpp_demo
@@ -19,6 +19,9 @@ run: setup ## serve an existing database (DB=astpp_demo)
 
 test: setup ## run the whole test suite (ARGS="-k name" to select)
 	@dev/test $(ARGS)
+
+test-faults: setup ## the fault tests with 30 rounds each instead of a few
+	@FAULT_ROUNDS=30 dev/test tests/test_sync_faults.py
 
 lint: setup ## ruff and pylint-odoo
 	@dev/lint

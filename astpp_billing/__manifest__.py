@@ -8,6 +8,7 @@
     "license": "LGPL-3",
     "depends": ["account", "account_payment", "portal", "product", "sale", "payment_paypal"],
     "data": [
+        "security/astpp_groups.xml",
         "security/ir.model.access.csv",
         "security/astpp_rules.xml",
         "data/product_data.xml",

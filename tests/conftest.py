@@ -16,6 +16,8 @@ FILESTORE = LOCAL / "data-test" / "filestore"
 class Database:
     """A scratch copy of a prepared database, and Odoo's command line on it."""
 
+    cluster = "test"
+
     def __init__(self, name, template):
         self.name = name
         self._run("dev/database.py", "copy", template, name)
@@ -37,7 +39,7 @@ class Database:
     def odoo(self, *arguments):
         """Run Odoo to its end and return what it logged."""
         command = [str(ROOT / "dev/odoo"), "-d", self.name, *arguments]
-        done = subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment(self.cluster), cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -53,7 +55,7 @@ class Database:
         """Start a script in Odoo's shell, in a process of its own."""
         process = subprocess.Popen(
             [str(ROOT / "dev/odoo"), "shell", "-d", self.name, "--no-http", "--log-level", "error"],
-            env=environment(), cwd=ROOT, text=True,
+            env=environment(self.cluster), cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         process.stdin.write(f"exec(compile({script!r}, 'script', 'exec'))\n")
@@ -67,8 +69,35 @@ class Database:
             return cursor.fetchall()
 
 
-def environment():
-    return {**os.environ, "CLUSTER": "test"}
+class FaultDatabase(Database):
+    """A copy in a PostgreSQL of its own, which may be stopped, killed and filled."""
+
+    cluster = "fault"
+
+    def __init__(self, name, template):  # pylint: disable=super-init-not-called
+        self.name = name
+        self.postgres("start")
+        self.socket = subprocess.check_output([ROOT / "dev/postgres", "socket", "fault"], text=True).strip()
+        subprocess.run(
+            f"psql -q -h {self.socket} postgres -c 'DROP DATABASE IF EXISTS {name} WITH (FORCE)' -c 'CREATE DATABASE {name}'"
+            f" && pg_dump {template} | psql -q -h {self.socket} {name} >/dev/null",
+            shell=True, check=True,
+        )  # fmt: skip
+
+    def postgres(self, command, **variables):
+        subprocess.run([ROOT / "dev/postgres", command, "fault"], env={**os.environ, **variables}, check=True)
+
+    def drop(self):
+        self.postgres("remove")
+
+    def query(self, sql, *parameters):
+        with psycopg2.connect(dbname=self.name, host=self.socket) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+
+
+def environment(cluster="test"):
+    return {**os.environ, "CLUSTER": cluster}
 
 
 @pytest.fixture(scope="module")
@@ -83,5 +112,13 @@ def database(request):
 def empty_database(request):
     """A copy of the database with Odoo's own modules only."""
     scratch = Database(f"astpp_{request.module.__name__.split('.')[-1]}_empty", "astpp_base")
+    yield scratch
+    scratch.drop()
+
+
+@pytest.fixture(scope="module")
+def fault_database(request):
+    """A copy of the database with the addon installed, in a PostgreSQL of its own."""
+    scratch = FaultDatabase(f"astpp_{request.module.__name__.split('.')[-1]}", "astpp_addon")
     yield scratch
     scratch.drop()

@@ -129,7 +129,7 @@ class Database:
 def driver():
     """Return PyMySQL, or say how to get it."""
     try:
-        import pymysql
+        import pymysql  # noqa: PLC0415  (needed by those only who connect)
     except ImportError:
         raise ConnectorError(
             "The Python package PyMySQL is not installed on the Odoo server. Install it (pip install PyMySQL, or "

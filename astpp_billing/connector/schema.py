@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from .database import ConnectorError
+
 TABLES = {
     "accounts": "id number reseller_id status sweep_id creation posttoexternal first_name last_name company_name "
     "address_1 address_2 postal_code province city country_id telephone_1 email notification_email currency_id "
@@ -71,7 +73,7 @@ def system_settings(database):
     """Return ASTPP's settings by name; of several rows the last one counts (ASTPP facts 1.18)."""
     names = ("version", "base_currency", "automatic_invoice", "call_max_length", "default_timezone")
     rows = database.execute("SELECT name, value FROM `system` WHERE name IN %s ORDER BY id", (names,))
-    return {name: value for name, value in rows}
+    return dict(rows)
 
 
 def select(table, alias=""):
@@ -81,8 +83,6 @@ def select(table, alias=""):
 
 
 def _check_table(database, table, columns):
-    from .database import ConnectorError
-
     try:
         database.execute(f"SELECT {', '.join(f'`{column}`' for column in columns.split())} FROM `{table}` LIMIT 0")
     except ConnectorError as error:
@@ -99,8 +99,6 @@ def _check_table(database, table, columns):
 
 
 def _check_crons(database):
-    from .database import ConnectorError
-
     try:
         rows = database.execute("SELECT name, status FROM cron_settings")
     except ConnectorError:

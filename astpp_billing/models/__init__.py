@@ -1,3 +1,4 @@
+# ruff: noqa: I001  (a mixin comes before the models that use it)
 from . import astpp_synced_mixin
 from . import astpp_server
 from . import astpp_server_connection
@@ -20,6 +21,7 @@ from . import astpp_payment
 from . import astpp_usage
 from . import astpp_usage_load
 from . import astpp_usage_charge
+from . import astpp_usage_ingest
 from . import astpp_usage_import
 from . import astpp_reconciliation
 from . import astpp_billing_run

@@ -25,9 +25,7 @@ class AstppAccount(models.Model):
             for account in self.search([("server_id", "=", server.id), ("astpp_id", "!=", 0)])
         }
         currencies = self._sync_currencies(records)
-        taxes = {
-            tax.astpp_id: tax.tax_ids.ids for tax in self.env["astpp.tax"].search([("server_id", "=", server.id)])
-        }
+        taxes = {tax.astpp_id: tax.tax_ids.ids for tax in self.env["astpp.tax"].search([("server_id", "=", server.id)])}
         partners = self._find_partners([record for record in records if record.id not in known])
         created = changed = self.browse()
         waiting = records
@@ -103,12 +101,12 @@ class AstppAccount(models.Model):
         partners = self.env["res.partner"]
         company_domain = partners._check_company_domain(self.env.company)
         numbers = [record.number for record in records]
-        by_number = {p.ref: p.id for p in partners.search([*company_domain, ("ref", "in", numbers)])}
-        emails = {record.email for record in records if record.email}
+        by_number = {partner.ref: partner.id for partner in partners.search([*company_domain, ("ref", "in", numbers)])}
+        emails = {record.email.lower() for record in records if record.email}
         by_email = {
-            (p.email.lower(), p.name.casefold()): p.id
-            for p in partners.search([*company_domain, ("email", "in", list(emails | {e.lower() for e in emails}))])
-            if p.name
+            (partner.email_normalized, partner.name.casefold()): partner.id
+            for partner in partners.search([*company_domain, ("email_normalized", "in", list(emails))])
+            if partner.name
         }
         found, missing = {}, {}
         for record in records:

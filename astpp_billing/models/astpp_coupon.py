@@ -18,7 +18,7 @@ class AstppCoupon(models.Model):
         [("unused", "Unused"), ("inactive", "Inactive"), ("used", "Used"), ("expired", "Expired")], required=True
     )
     account_id = fields.Many2one("astpp.account", string="Redeemed By", index="btree_not_null")
-    reseller_id = fields.Many2one("astpp.account", string="Reseller")
+    reseller_id = fields.Many2one("astpp.account")
     used_date = fields.Datetime()
     created_date = fields.Datetime()
     description = fields.Char()

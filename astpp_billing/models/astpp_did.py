@@ -15,7 +15,7 @@ class AstppDid(models.Model):
     company_id = fields.Many2one(related="server_id.company_id", store=True)
     account_id = fields.Many2one("astpp.account", string="Owner", index="btree_not_null", tracking=True)
     reseller_id = fields.Many2one("astpp.account", string="Held by Reseller", index="btree_not_null", tracking=True)
-    provider_id = fields.Many2one("astpp.account", string="Provider")
+    provider_id = fields.Many2one("astpp.account")
     country_id = fields.Many2one("res.country")
     city = fields.Char()
     price = fields.Float(digits=(20, 6), help="Per period, in the server's base currency.")

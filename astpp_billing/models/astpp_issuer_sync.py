@@ -42,6 +42,7 @@ class AstppIssuer(models.Model):
                 operator = self._operator(company)
                 if not operator.invoice_count:
                     operator.write(vals | {"prefix": record.prefix})
+                taken.add(operator.prefix)
                 created |= operator
             elif (account_id := accounts.get(record.account_id)) and account_id not in owned:
                 account = self.env["astpp.account"].browse(account_id)

@@ -74,7 +74,7 @@ class AstppReconciliation(models.Model):
                  WHERE u.server_id = %(server)s AND u.source = %(source)s
                    AND u.date >= %(start)s::timestamp AND u.date < %(end)s
               GROUP BY 1, 2
-            ), both AS (
+            ), sides AS (
                 SELECT COALESCE(d.day, l.day) AS day, COALESCE(d.ref, l.ref) AS ref,
                        COALESCE(d.calls, 0) AS astpp_count, COALESCE(l.calls, 0) AS ledger_count,
                        COALESCE(d.seconds, 0) AS astpp_seconds, COALESCE(l.seconds, 0) AS ledger_seconds,
@@ -91,7 +91,7 @@ class AstppReconciliation(models.Model):
                        CASE WHEN astpp_count > ledger_count THEN 'missing'
                             WHEN astpp_count < ledger_count THEN 'gone'
                             WHEN astpp_seconds <> ledger_seconds OR astpp_amount <> ledger_amount THEN 'changed' END
-                  FROM both b
+                  FROM sides b
              LEFT JOIN astpp_account a ON a.server_id = %(server)s AND a.astpp_id = b.ref AND b.ref <> 0
            ON CONFLICT (server_id, source, day, account_ref) DO UPDATE
                    SET account_id = EXCLUDED.account_id,
@@ -107,7 +107,7 @@ class AstppReconciliation(models.Model):
                        (EXCLUDED.astpp_count, EXCLUDED.ledger_count, EXCLUDED.astpp_seconds, EXCLUDED.ledger_seconds,
                         EXCLUDED.astpp_amount, EXCLUDED.ledger_amount)
             )
-            SELECT DISTINCT day FROM both
+            SELECT DISTINCT day FROM sides
              WHERE astpp_count > ledger_count
                 OR astpp_count = ledger_count AND (astpp_seconds <> ledger_seconds OR astpp_amount <> ledger_amount)
             """,

@@ -14,7 +14,9 @@ class AstppServer(models.Model):
 
     _inherit = "astpp.server"
 
-    host = fields.Char(tracking=True, help="Host name or address of ASTPP's MariaDB or MySQL. Empty: files and API only.")
+    host = fields.Char(
+        tracking=True, help="Host name or address of ASTPP's MariaDB or MySQL. Empty: files and API only."
+    )
     port = fields.Integer(default=3306, tracking=True)
     database = fields.Char(default="astpp", tracking=True)
     user = fields.Char(string="Database User", tracking=True, help="A user that may only read will do.")
@@ -28,7 +30,9 @@ class AstppServer(models.Model):
         required=True,
         tracking=True,
     )
-    ca_file = fields.Char(string="CA File", help="Path on the Odoo server. Empty: the system's certificate authorities.")
+    ca_file = fields.Char(
+        string="CA File", help="Path on the Odoo server. Empty: the system's certificate authorities."
+    )
     check_report = fields.Text(string="Last Test", readonly=True, copy=False)
     check_date = fields.Datetime(readonly=True, copy=False)
     check_state = fields.Selection(
@@ -63,7 +67,9 @@ class AstppServer(models.Model):
         ]
         if missing:
             raise UserError(
-                self.env._("%(server)s has no connection yet: %(fields)s missing.", server=self.name, fields=", ".join(missing))
+                self.env._(
+                    "%(server)s has no connection yet: %(fields)s missing.", server=self.name, fields=", ".join(missing)
+                )
             )
         variable, option = self._password_names()
         return Settings(

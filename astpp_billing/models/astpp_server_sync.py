@@ -1,7 +1,9 @@
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+
+import psycopg2
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -37,14 +39,15 @@ class AstppServer(models.Model):
     )
     renewals_by = fields.Selection(
         [("astpp", "ASTPP"), ("odoo", "Odoo")],
-        string="Renewals By",
         default="astpp",
         required=True,
         tracking=True,
         help="Who charges the next period of packages, subscriptions and DIDs.",
     )
     responsible_id = fields.Many2one(
-        "res.users", string="Responsible", default=lambda self: self.env.user, help="Is told when a synchronisation fails."
+        "res.users",
+        default=lambda self: self.env.user,
+        help="Is told when a synchronisation fails.",
     )
     sync_step_ids = fields.One2many("astpp.sync.step", "server_id", string="Synchronisation")
     sync_state = fields.Selection(
@@ -116,7 +119,8 @@ class AstppServer(models.Model):
         return self.env.execute_query(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_CLASS, self.id))[0][0]
 
     def _unlock_sync(self):
-        if not self.env.cr.closed:
+        # In an aborted transaction or a lost session it cannot be said, and the latter forgets it.
+        with suppress(psycopg2.Error):
             self.env.execute_query(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, self.id))
             self._sync_commit()
 

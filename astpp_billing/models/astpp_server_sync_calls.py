@@ -34,7 +34,9 @@ class AstppServer(models.Model):
         for piece in self._pieces(found, changed):
             self._sync_piece(database, step, source, piece, rejected)
         if rejected:
-            step.message = self.env._("%(count)s rows cannot be read. First: %(reason)s", count=len(rejected), reason=rejected[0])
+            step.message = self.env._(
+                "%(count)s rows cannot be read. First: %(reason)s", count=len(rejected), reason=rejected[0]
+            )
 
     def _pieces(self, found, changed):
         """Group changed hours that follow each other into pieces of one transaction."""

@@ -14,8 +14,10 @@ class AstppServer(models.Model):
     def _synced_ids(self, model):
         """Return {ASTPP id: record id} of a mirrored model."""
         self.ensure_one()
-        found = self.env[model].with_context(active_test=False).search_fetch(
-            [("server_id", "=", self.id), ("astpp_id", "!=", 0)], ["astpp_id"]
+        found = (
+            self.env[model]
+            .with_context(active_test=False)
+            .search_fetch([("server_id", "=", self.id), ("astpp_id", "!=", 0)], ["astpp_id"])
         )
         return {record.astpp_id: record.id for record in found}
 

@@ -47,9 +47,7 @@ class AstppSubscription(models.Model):
         """
         accounts = server._synced_ids("astpp.account")
         products = server._synced_product_ids()
-        dids = {
-            did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])
-        }
+        dids = {did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])}
         did_product = self.env.ref("astpp_billing.product_did").id
         wanted, left_out = {}, 0
         for order in records:

@@ -73,7 +73,8 @@ class AstppSyncedMixin(models.AbstractModel):
 
     def _synced_commands(self, vals):
         return {
-            name: [Command.set(value)] if self._fields[name].type == "many2many" else value for name, value in vals.items()
+            name: [Command.set(value)] if self._fields[name].type == "many2many" else value
+            for name, value in vals.items()
         }
 
 
@@ -81,7 +82,6 @@ def _plain(vals):
     """Return values as JSON holds them."""
     plain = {}
     for name, value in vals.items():
-        if value is None:
-            value = False
-        plain[name] = value if isinstance(value, (bool, int, float, str, list)) else str(value)
+        known = value if value is not None else False
+        plain[name] = known if isinstance(known, (bool, int, float, str, list)) else str(known)
     return plain

@@ -29,7 +29,7 @@ class TestConnector(TransactionCase):
         user, password = READER
         return Settings("127.0.0.1", self.mariadb.port, "astpp", user, password)._replace(**values)
 
-    def read(self, reader, *arguments):
+    def fetch(self, reader, *arguments):
         with Database(self.settings()) as database:
             return list(reader(database, *arguments))
 
@@ -89,7 +89,7 @@ class TestConnector(TransactionCase):
              "currency_id": 999, "reseller_id": 10, "invoice_day": 31, "last_bill_date": "0000-00-00 00:00:00"},
             {"id": 12, "number": "", "type": 1, "deleted": 1, "is_distributor": 0},
         )  # fmt: skip
-        first, second, third = self.read(records.read_accounts)
+        first, second, third = self.fetch(records.read_accounts)
         self.assertEqual((first.name, first.company, first.email), ("Café Müller", "Café Müller", "bills@example.com"))
         self.assertEqual((first.postpaid, first.active, first.invoice_enabled), (True, True, False))
         self.assertEqual((first.cycle_unit, first.billing_day, first.timezone), ("month", 1, "Europe/Berlin"))
@@ -101,7 +101,7 @@ class TestConnector(TransactionCase):
 
     def test_issuers_go_on_after_astpps_last_number(self):
         self.mariadb.insert("invoices", {"prefix": "OP_", "number": "000250", "reseller_id": 0})
-        [operator] = self.read(records.read_issuers)
+        [operator] = self.fetch(records.read_issuers)
         self.assertEqual((operator.prefix, operator.first_number, operator.due_days), ("OP_", 251, 14))
 
     def test_order_prices_are_for_all_pieces(self):
@@ -112,7 +112,7 @@ class TestConnector(TransactionCase):
              "billing_type": 1, "billing_days": 30, "accountid": 10, "billing_date": "2024-01-01 00:00:01",
              "next_billing_date": "2024-01-30 23:59:59", "termination_date": ""},
         )  # fmt: skip
-        [record] = self.read(records.read_orders)
+        [record] = self.fetch(records.read_orders)
         self.assertEqual((record.price, record.setup_fee, record.quantity), (Decimal(10), Decimal(2), 3))
         self.assertEqual((record.period_end, record.end, record.recurring), ("2024-01-30 23:59:59", None, True))
 
@@ -123,8 +123,14 @@ class TestConnector(TransactionCase):
         self.mariadb.insert("order_items", {**item, "product_id": 5}, {**item, "product_id": 6, "order_id": 999})
         base = {"accountid": 10, "created_date": "2024-01-05 22:00:00"}
         rows = [
-            ({"charge_type": "PACKAGE", "order_item_id": order, "product_category": 1, "debit": "10"}, ("package", "10", 5)),
-            ({"charge_type": "PACKAGE", "order_item_id": 2, "product_category": 1, "debit": "11"}, ("package", "11", 6)),
+            (
+                {"charge_type": "PACKAGE", "order_item_id": order, "product_category": 1, "debit": "10"},
+                ("package", "10", 5),
+            ),
+            (
+                {"charge_type": "PACKAGE", "order_item_id": 2, "product_category": 1, "debit": "11"},
+                ("package", "11", 6),
+            ),
             ({"charge_type": "DID", "order_item_id": order, "product_category": 4, "debit": "2"}, ("did_fee", "2", 5)),
             ({"charge_type": "STANDARD", "debit": "99", "invoiceid": 4}, None),
             ({"charge_type": "DID", "debit": "98", "invoiceid": 4}, None),
@@ -140,7 +146,7 @@ class TestConnector(TransactionCase):
             ({"charge_type": "POSTCHARGE", "debit": "1", "created_date": "2023-12-31 23:59:59"}, None),
         ]
         self.mariadb.insert("invoice_details", *({**base, **row} for row, _expected in rows))
-        charges = self.read(read_charges, 0, "2024-01-01 00:00:00")
+        charges = self.fetch(read_charges, 0, "2024-01-01 00:00:00")
         found = [(charge.charge_type, str(charge.amount.normalize() + 0), charge.product_id) for charge in charges]
         expected = [outcome for _row, outcome in rows if outcome]
         self.assertEqual([(kind, Decimal(value), key) for kind, value, key in found],

@@ -44,7 +44,9 @@ class TestUsageImport(AstppCommon):
 
     def test_rejects_are_handed_out(self):
         done = self.import_file(
-            self.csv_file(self.row(self.customer), "=cmd()", self.row(None), self.row(self.customer))
+            self.csv_file(
+                self.row(self.customer), "=cmd()", self.row(self.customer) | {"accountid": ""}, self.row(self.customer)
+            )
         )
         self.assertEqual((done.added_count, done.rejected_count, done.line_count), (2, 2, 4))
         raw = io.StringIO(done.with_context(bin_size=False).rejects_file and self._rejects(done))
