@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything they need is set up on the way, below .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-faults lint shell clean
+.PHONY: help setup demo run test test-faults bench lint shell clean
 
 SERVE ?= 1
 DB ?= astpp_demo
@@ -22,6 +22,9 @@ test: setup ## run the whole test suite (ARGS="-k name" to select)
 
 test-faults: setup ## the fault tests with 30 rounds each instead of a few
 	@FAULT_ROUNDS=30 dev/test tests/test_sync_faults.py
+
+bench: setup ## the benchmarks (see benchmarks/README.md)
+	@dev/bench
 
 lint: setup ## ruff and pylint-odoo
 	@dev/lint

@@ -179,8 +179,8 @@ def test_postgresql_is_restarted(fresh, expected):
 def test_disk_is_full(fresh, expected):
     """No file may grow beyond what the ledger has now and a little: the staging table cannot."""
     fresh.postgres("stop")
-    fresh.postgres("start", FILE_LIMIT="17500")
-    out = fresh.shell(SYNC.format(piece=200_000))
+    fresh.postgres("start", FILE_LIMIT="17000")
+    out, _log = fresh.start_shell(SYNC.format(piece=200_000)).communicate(timeout=300)
     assert "RESULT False" in out
     [(error,)] = fresh.query("SELECT sync_error FROM astpp_server WHERE host IS NOT NULL")
     assert "could not" in error

@@ -7,6 +7,7 @@ import html
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ CLAMPED_SECONDS = 32767
 MAX_SECONDS = 2**31 - 1
 MAX_AMOUNT = Decimal(10) ** 13
 MAX_DECIMALS = 12
+# A number of digits and a point that is shorter than this is within both limits.
+PLAIN_AMOUNT = 13
 ZERO = Decimal(0)
 # From here on ASTPP writes a thousands comma and MySQL stores what stands before it
 # (ASTPP facts 2.4).
@@ -91,12 +94,19 @@ def call_record(row, source, tz=UTC):
     duration = _seconds(get("billseconds"))
     debit = _amount("debit", get("debit"), required=True)
     cost = _amount("cost", get("cost"))
-    charge_type, direction, odd = _type(get("calltype"), get("call_direction"), uniqueid)
+    charge_type, direction, odd = _kind(get("calltype") or "", get("call_direction") or "")
+    if odd and uniqueid and _UNIQUEID_DID.search(uniqueid):
+        charge_type, direction = "did", "inbound"
     callee = clean(get("callednum"))
     exception = "blank_type" if odd else suspicion(charge_type, duration, debit, get("rate_cost"))
+    # What identifies the row (ASTPP facts 2.3); amounts without trailing zeros.
+    key = (
+        f"{uniqueid}\x1f{astpp_id}\x1f{number}\x1f{date}\x1f{duration}\x1f{callee}\x1f{direction}\x1f{charge_type}"
+        f"\x1f{_canonical(debit)}\x1f{_canonical(cost)}"
+    )
     return CallRecord(
         source,
-        _key(uniqueid, astpp_id, number, date, duration, callee, direction, charge_type, debit, cost),
+        blake2b(key.encode(), digest_size=16).hexdigest(),
         astpp_id,
         number,
         date,
@@ -105,9 +115,9 @@ def call_record(row, source, tz=UTC):
         uniqueid,
         clean(get("callerid")),
         callee,
-        clean(get("notes")),
-        (clean(get("pattern")) or "").removeprefix("^").removesuffix(".*") or None,
-        clean(get("disposition")),
+        _clean_often(get("notes")),
+        _prefix(get("pattern")),
+        _clean_often(get("disposition")),
         duration,
         debit,
         ZERO if charge_type == "free" else debit,
@@ -126,6 +136,16 @@ def clean(value):
     return text.strip() or None
 
 
+# Few different texts come again and again in a call table.
+_clean_often = lru_cache(8192)(clean)
+
+
+@lru_cache(8192)
+def _prefix(pattern):
+    """Return a rate code without the marks of its regular expression: ^44.* is 44."""
+    return (clean(pattern) or "").removeprefix("^").removesuffix(".*") or None
+
+
 def suspicion(charge_type, duration, debit, rate_per_minute):
     """Return the exception of a call whose rating or duration cannot be right, or None.
 
@@ -136,10 +156,14 @@ def suspicion(charge_type, duration, debit, rate_per_minute):
         return "clamped"
     if debit < 0 or (debit > 0 and duration == 0):
         return "suspect_rating"
-    if not rate_per_minute or charge_type == "free":
+    if not rate_per_minute or charge_type == "free" or debit >= COMMA_AMOUNT:
         return None
-    expected = _amount("rate_cost", rate_per_minute) * duration
-    return "suspect_rating" if expected >= COMMA_AMOUNT * 60 and debit < COMMA_AMOUNT else None
+    return "suspect_rating" if _rate(rate_per_minute) * duration >= COMMA_AMOUNT * 60 else None
+
+
+@lru_cache(8192)
+def _rate(text):
+    return _amount("rate_cost", text)
 
 
 def _account(astpp_id, number):
@@ -172,7 +196,7 @@ def _date(value, tz):
     if not 2000 <= date.year < 2100:
         raise RowError(f"callstart: {text!r} is no date of a call")
     if date.tzinfo is None and tz is UTC:
-        return date.replace(microsecond=0)
+        return date.replace(microsecond=0) if date.microsecond else date
     return (date if date.tzinfo else date.replace(tzinfo=tz)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
 
@@ -202,31 +226,36 @@ def _amount(column, value, required=False):
         amount = Decimal(text)
     except InvalidOperation:
         raise RowError(f"{column}: {text!r} is not an amount such as 1234.56") from None
-    if not amount.is_finite() or abs(amount) >= MAX_AMOUNT or amount.as_tuple().exponent < -MAX_DECIMALS:
+    plain = len(text) < PLAIN_AMOUNT and text.replace(".", "", 1).isdecimal()
+    if not plain and (
+        not amount.is_finite() or abs(amount) >= MAX_AMOUNT or amount.as_tuple().exponent < -MAX_DECIMALS
+    ):
         raise RowError(f"{column}: {text!r} is not an amount of money")
     return amount
+
+
+def _canonical(amount):
+    """Write an amount without exponent and trailing zeros, so that 0.1 and 0.100 are the same."""
+    text = str(amount)
+    if "E" in text:
+        text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _is_number(text):
     return text.isascii() and text.isdecimal() and len(text) < 12
 
 
-def _type(calltype, direction, uniqueid):
+@lru_cache(1024)
+def _kind(calltype, direction):
     """Return charge type, direction, and whether the type is blank or unknown."""
-    direction = (direction or "").strip().lower()
-    text = (calltype or "").strip().upper().replace(" ", "")
+    direction = direction.strip().lower()
+    text = calltype.strip().upper().replace(" ", "")
     charge_type = CHARGE_TYPES.get(text)
     if direction not in ("", "outbound", "inbound"):
         raise RowError(f"call_direction: {direction!r} is neither outbound nor inbound")
-    if not charge_type:
-        if text:
-            return "unknown", direction or "outbound", True
-        is_did = direction == "inbound" or bool(uniqueid and _UNIQUEID_DID.search(uniqueid))
-        return ("did" if is_did else "unknown"), direction or ("inbound" if is_did else "outbound"), True
-    return charge_type, direction or ("inbound" if charge_type == "did" else "outbound"), False
-
-
-def _key(*parts):
-    """Hash what identifies a row (ASTPP facts 2.3); amounts without trailing zeros."""
-    text = "\x1f".join(f"{part.normalize():f}" if isinstance(part, Decimal) else str(part) for part in parts)
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    if charge_type:
+        return charge_type, direction or ("inbound" if charge_type == "did" else "outbound"), False
+    # Non-strict MySQL stores '' for the DID types that its enum lacks.
+    is_did = not text and direction == "inbound"
+    return ("did" if is_did else "unknown"), direction or "outbound", True

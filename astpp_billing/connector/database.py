@@ -101,6 +101,11 @@ class Database:
         except (pymysql.Error, OSError, AttributeError, TypeError, IndexError, UnicodeDecodeError) as error:
             # PyMySQL trips over its own closed socket with errors of any kind.
             raise ConnectorError(self.explain(error)) from None
+        finally:
+            # A result that is let go is read to its end, on a closed connection in vain.
+            if cursor._result:
+                cursor._result.unbuffered_active = False
+            cursor.connection = None
 
     def explain(self, error):
         """Say in words what a driver's error means; never repeats the password."""

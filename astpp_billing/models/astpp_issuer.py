@@ -3,7 +3,7 @@ import re
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 
 # Numbers have at most nine digits, as in Odoo's own sequences.
 MAX_NUMBER = 999_999_999
@@ -209,6 +209,11 @@ class AstppIssuer(models.Model):
         if {"account_id", "active"} & vals.keys():
             (before | self.account_id)._denormalise_usage()
         return res
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_used(self):
+        if self.env["astpp.usage"].sudo().search_count([("issuer_id", "in", self.ids)], limit=1):
+            raise UserError(self.env._("It has usage. Archive it instead."))
 
     def _reseller_journal(self, company):
         """Return the company's shared journal of reseller sales, made on first use.

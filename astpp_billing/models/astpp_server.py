@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 
 class AstppServer(models.Model):
@@ -59,6 +60,11 @@ class AstppServer(models.Model):
         )
         for server in self:
             server.account_count = counts.get(server, 0)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_used(self):
+        if self.env["astpp.usage"].sudo().search_count([("server_id", "in", self.ids)], limit=1):
+            raise UserError(self.env._("It has usage. Archive it instead."))
 
     def action_view_accounts(self):
         """Open the server's accounts."""

@@ -39,14 +39,17 @@ class _CopyStream(io.RawIOBase):
         return data[:size]
 
 
-def _copy_text(value):
-    """Write one value in COPY's text format."""
-    if value is None:
-        return r"\N"
-    text = str(value)
-    if "\\" in text or "\t" in text or "\n" in text or "\r" in text:
-        text = text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
-    return text
+def _copy_line(line, record):
+    """Write a record as a line of COPY's text format.
+
+    The connector's texts have no control characters, so a backslash is all to look for.
+    """
+    values = ["\\N" if value is None else value if value.__class__ is str else str(value) for value in record]
+    if "\\" in f"{record[3]}{record[7]}{record[8]}{record[9]}{record[10]}{record[11]}{record[12]}":
+        values = [
+            "\\N" if raw is None else value.replace("\\", "\\\\") for raw, value in zip(record, values, strict=True)
+        ]
+    return ("\t".join([str(line), *values]) + "\n").encode()
 
 
 class AstppUsage(models.Model):
@@ -68,7 +71,7 @@ class AstppUsage(models.Model):
         """
         server.ensure_one()
         self._create_staging()
-        rows = ("\t".join(map(_copy_text, (line, *record))).encode() + b"\n" for line, record in records)
+        rows = (_copy_line(line, record) for line, record in records)
         stream = _CopyStream(rows)
         try:
             self.env.cr.copy_expert(f"COPY {STAGING} FROM STDIN", stream)  # pylint: disable=sql-injection
@@ -109,15 +112,22 @@ class AstppUsage(models.Model):
         changed = SQL(
             """
             EXISTS (SELECT 1 FROM astpp_usage e
-                     WHERE e.account_id = a.id AND e.date = s.date AND e.uniqueid = s.uniqueid
+                     WHERE e.account_id = s.account_id AND e.date = s.date AND e.uniqueid = s.uniqueid
                        AND e.source = s.source AND e.source_key NOT LIKE s.row_key || '%%')
             """
         )
         return SQL(
             """
-            WITH staged AS (
-                SELECT s.*, row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin
+            WITH account AS (
+                SELECT id, astpp_id, number, partner_id, issuer_id FROM astpp_account WHERE server_id = %(server)s
+            ), staged AS (
+                SELECT s.*, row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
+                       COALESCE(i.id, n.id) AS account_id,
+                       COALESCE(i.partner_id, n.partner_id) AS partner_id,
+                       COALESCE(i.issuer_id, n.issuer_id) AS issuer_id
                   FROM %(staging)s s
+             LEFT JOIN account i ON i.astpp_id = NULLIF(s.account_astpp_id, 0)
+             LEFT JOIN account n ON n.number = s.account_number
             ), added AS (
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
@@ -125,21 +135,16 @@ class AstppUsage(models.Model):
                     disposition, duration, rated_amount, amount, cost, exception)
                 SELECT %(server)s, %(company)s, %(currency)s, s.source,
                        CASE WHEN twin = 0 THEN row_key ELSE row_key || '-' || twin END,
-                       a.id,
-                       CASE WHEN a.id IS NULL THEN COALESCE(s.account_number, '#' || s.account_astpp_id) END,
-                       a.partner_id, a.issuer_id, s.date, s.charge_type, s.direction, s.uniqueid, s.caller,
+                       s.account_id,
+                       CASE WHEN s.account_id IS NULL THEN COALESCE(s.account_number, '#' || s.account_astpp_id) END,
+                       s.partner_id, s.issuer_id, s.date, s.charge_type, s.direction, s.uniqueid, s.caller,
                        s.callee, s.destination, s.pattern, s.disposition, s.duration, s.rated_amount, s.amount,
                        s.cost,
-                       CASE WHEN a.id IS NULL THEN 'unknown_account'
+                       CASE WHEN s.account_id IS NULL THEN 'unknown_account'
                             WHEN twin > 0 THEN 'duplicate'
                             WHEN %(changed)s THEN 'changed'
                             ELSE s.exception END
                   FROM staged s
-             LEFT JOIN astpp_account a
-                    ON a.server_id = %(server)s
-                   AND (a.astpp_id = s.account_astpp_id AND s.account_number IS NULL
-                        OR a.number = s.account_number)
-              ORDER BY s.line
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
              RETURNING exception
             )
