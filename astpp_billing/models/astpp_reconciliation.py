@@ -3,7 +3,10 @@ from odoo.tools import SQL
 
 
 class AstppReconciliation(models.Model):
-    """Calls of one account on one day, as ASTPP has them and as the ledger has them."""
+    """Calls of a day, as ASTPP has them and as the ledger has them.
+
+    Every account is compared; kept are each day's total and the accounts that differ.
+    """
 
     _name = "astpp.reconciliation"
     _description = "Reconciliation"
@@ -15,6 +18,7 @@ class AstppReconciliation(models.Model):
     company_id = fields.Many2one("res.company", required=True, readonly=True)
     source = fields.Selection([("cdr", "Calls"), ("reseller_cdr", "Resellers' Calls")], required=True, readonly=True)
     day = fields.Date(required=True, readonly=True, help="In UTC.")
+    is_total = fields.Boolean(string="All Accounts", readonly=True)
     account_ref = fields.Integer(string="ASTPP ID", aggregator=None, readonly=True)
     account_id = fields.Many2one("astpp.account", ondelete="set null", readonly=True)
     astpp_count = fields.Integer(string="Calls in ASTPP", readonly=True)
@@ -35,7 +39,7 @@ class AstppReconciliation(models.Model):
         readonly=True,
     )
 
-    _day_uniq = models.UniqueIndex("(server_id, source, day, account_ref)")
+    _day_uniq = models.UniqueIndex("(server_id, source, day, is_total, account_ref)")
 
     @api.model
     def _compare(self, server, read_days, database, start, end):
@@ -47,14 +51,12 @@ class AstppReconciliation(models.Model):
         self.env["astpp.usage"].flush_model()
         different = set()
         for source in ("cdr", "reseller_cdr"):
-            rows = [(day, int(ref), int(count), seconds or 0, amount or 0)
-                    for day, ref, count, seconds, amount in read_days(database, source, start, end)]  # fmt: skip
+            rows = read_days(database, source, start, end)
             self.env.cr.execute(
                 "DROP TABLE IF EXISTS astpp_day; CREATE TEMPORARY TABLE astpp_day "
                 "(day date, ref int, calls int, seconds numeric, amount numeric) ON COMMIT DROP"
             )
-            if rows:
-                self.env.cr.execute_values("INSERT INTO astpp_day VALUES %s", rows, page_size=2000)
+            self.env["astpp.usage"]._copy("COPY astpp_day FROM STDIN", map(_line, rows))
             different |= {
                 (source, fields.Date.to_string(day))
                 for (day,) in self.env.execute_query(self._compare_query(server, source, start, end))
@@ -80,20 +82,36 @@ class AstppReconciliation(models.Model):
                        COALESCE(d.seconds, 0) AS astpp_seconds, COALESCE(l.seconds, 0) AS ledger_seconds,
                        COALESCE(d.amount, 0) AS astpp_amount, COALESCE(l.amount, 0) AS ledger_amount
                   FROM astpp_day d FULL JOIN ledger l ON l.day = d.day AND l.ref = d.ref
+            ), shown AS (
+                SELECT day, FALSE AS is_total, ref, astpp_count, ledger_count, astpp_seconds, ledger_seconds,
+                       astpp_amount, ledger_amount
+                  FROM sides
+                 WHERE (astpp_count, astpp_seconds, astpp_amount) <> (ledger_count, ledger_seconds, ledger_amount)
+             UNION ALL
+                SELECT day, TRUE, 0, sum(astpp_count), sum(ledger_count), sum(astpp_seconds), sum(ledger_seconds),
+                       sum(astpp_amount), sum(ledger_amount)
+                  FROM sides GROUP BY day
+            ), settled AS (
+                DELETE FROM astpp_reconciliation r
+                 WHERE r.server_id = %(server)s AND r.source = %(source)s AND NOT r.is_total
+                   AND r.day >= %(start)s::date AND r.day < %(end)s
+                   AND NOT EXISTS (SELECT 1 FROM shown WHERE shown.day = r.day AND NOT shown.is_total
+                                                         AND shown.ref = r.account_ref)
             ), kept AS (
                 INSERT INTO astpp_reconciliation AS r (
-                    server_id, company_id, source, day, account_ref, account_id, astpp_count, ledger_count,
+                    server_id, company_id, source, day, is_total, account_ref, account_id, astpp_count, ledger_count,
                     count_difference, astpp_seconds, ledger_seconds, seconds_difference, astpp_amount, ledger_amount,
                     amount_difference, reason)
-                SELECT %(server)s, %(company)s, %(source)s, b.day, b.ref, a.id, astpp_count, ledger_count,
+                SELECT %(server)s, %(company)s, %(source)s, b.day, b.is_total, b.ref, a.id, astpp_count, ledger_count,
                        astpp_count - ledger_count, astpp_seconds, ledger_seconds, astpp_seconds - ledger_seconds,
                        astpp_amount, ledger_amount, astpp_amount - ledger_amount,
-                       CASE WHEN astpp_count > ledger_count THEN 'missing'
+                       CASE WHEN b.is_total THEN NULL
+                            WHEN astpp_count > ledger_count THEN 'missing'
                             WHEN astpp_count < ledger_count THEN 'gone'
-                            WHEN astpp_seconds <> ledger_seconds OR astpp_amount <> ledger_amount THEN 'changed' END
-                  FROM sides b
+                            ELSE 'changed' END
+                  FROM shown b
              LEFT JOIN astpp_account a ON a.server_id = %(server)s AND a.astpp_id = b.ref AND b.ref <> 0
-           ON CONFLICT (server_id, source, day, account_ref) DO UPDATE
+           ON CONFLICT (server_id, source, day, is_total, account_ref) DO UPDATE
                    SET account_id = EXCLUDED.account_id,
                        astpp_count = EXCLUDED.astpp_count, ledger_count = EXCLUDED.ledger_count,
                        count_difference = EXCLUDED.count_difference,
@@ -101,11 +119,6 @@ class AstppReconciliation(models.Model):
                        seconds_difference = EXCLUDED.seconds_difference,
                        astpp_amount = EXCLUDED.astpp_amount, ledger_amount = EXCLUDED.ledger_amount,
                        amount_difference = EXCLUDED.amount_difference, reason = EXCLUDED.reason
-                 WHERE (r.astpp_count, r.ledger_count, r.astpp_seconds, r.ledger_seconds, r.astpp_amount,
-                        r.ledger_amount)
-                       IS DISTINCT FROM
-                       (EXCLUDED.astpp_count, EXCLUDED.ledger_count, EXCLUDED.astpp_seconds, EXCLUDED.ledger_seconds,
-                        EXCLUDED.astpp_amount, EXCLUDED.ledger_amount)
             )
             SELECT DISTINCT day FROM sides
              WHERE astpp_count > ledger_count
@@ -117,3 +130,8 @@ class AstppReconciliation(models.Model):
             start=start,
             end=end,
         )
+
+
+def _line(row):
+    day, ref, count, seconds, amount = row
+    return f"{day}\t{ref}\t{count}\t{seconds or 0}\t{amount or 0}\n".encode()

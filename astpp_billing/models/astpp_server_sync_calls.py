@@ -56,7 +56,7 @@ class AstppServer(models.Model):
         started = datetime.now()
         end = fields.Datetime.to_datetime(piece[-1].start) + timedelta(hours=1)
         slices = self.env["astpp.sync.slice"]
-        known = slices._known(self, source, piece)
+        known = slices._known(self, source, piece) or self._has_usage(source, piece[0].start, end)
         records = read_calls(
             database, source, piece[0].start, fields.Datetime.to_string(end), lambda reason: rejected.append(reason)
         )
@@ -71,6 +71,11 @@ class AstppServer(models.Model):
             }
         )
         self._sync_commit()
+
+    def _has_usage(self, source, start, end):
+        """Tell whether the ledger has calls of these hours, from a file for instance."""
+        domain = [("server_id", "=", self.id), ("source", "=", source), ("date", ">=", start), ("date", "<", end)]
+        return bool(self.env["astpp.usage"].search_count(domain, limit=1))
 
     def _sync_reconciliation(self, database, step):
         """Compare both sides day by day; days that differ are read again, once."""

@@ -48,9 +48,8 @@ EDITABLE = {"exception", "released_by_id", "released_date", "product_id"}
 class CopiedMany2one(fields.Many2one):
     """A many2one that repeats what the account says, without a foreign key of its own.
 
-    Checking six keys a row costs more than the row itself. The account's key stays, and that
-    of the customer, which Odoo's merging of contacts follows; nobody deletes the others while
-    usage has them (``_unlink_except_used``).
+    Checking six keys a row costs more than the row itself. The account's own key guards them:
+    nobody deletes the others while an account or usage has them.
     """
 
     def update_db_foreign_key(self, model, column):
@@ -75,7 +74,7 @@ class AstppUsage(models.Model):
     account_ref = fields.Char(
         string="Unknown Account", readonly=True, help="The account as the source names it, while Odoo has none for it."
     )
-    partner_id = fields.Many2one("res.partner", string="Customer", readonly=True)
+    partner_id = CopiedMany2one("res.partner", string="Customer", readonly=True)
     issuer_id = CopiedMany2one("astpp.issuer", readonly=True)
     date = fields.Datetime(required=True, default=fields.Datetime.now, help="When the call or charge began, in UTC.")
     charge_type = fields.Selection(CHARGE_TYPES, string="Type", required=True, default="charge")

@@ -1,4 +1,5 @@
 import io
+from collections import Counter
 
 import psycopg2
 
@@ -8,7 +9,11 @@ from odoo.tools import SQL
 from ..connector.call_record import CallRecord
 
 STAGING = "astpp_usage_staging"
-COLUMNS = ("line", *CallRecord._fields)
+# The ledger's columns in the order of a record that is copied straight into it.
+COPY_COLUMNS = (
+    *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
+    *("account_ref", *CallRecord._fields[4:17], "exception"),
+)
 COPY_SIZE = 1 << 20
 
 
@@ -39,17 +44,19 @@ class _CopyStream(io.RawIOBase):
         return data[:size]
 
 
-def _copy_line(line, record):
-    """Write a record as a line of COPY's text format.
+def _copy_line(values):
+    """Write values as a line of COPY's text format.
 
     The connector's texts have no control characters, so a backslash is all to look for.
     """
-    values = ["\\N" if value is None else value if value.__class__ is str else str(value) for value in record]
-    if "\\" in f"{record[3]}{record[7]}{record[8]}{record[9]}{record[10]}{record[11]}{record[12]}":
-        values = [
-            "\\N" if raw is None else value.replace("\\", "\\\\") for raw, value in zip(record, values, strict=True)
+    texts = ["\\N" if value is None else value if value.__class__ is str else str(value) for value in values]
+    line = "\t".join(texts)
+    if line.count("\\") != texts.count("\\N"):
+        texts = [
+            "\\N" if value is None else text.replace("\\", "\\\\") for value, text in zip(values, texts, strict=True)
         ]
-    return ("\t".join([str(line), *values]) + "\n").encode()
+        line = "\t".join(texts)
+    return (line + "\n").encode()
 
 
 class AstppUsage(models.Model):
@@ -63,28 +70,75 @@ class AstppUsage(models.Model):
 
         :param server: the ``astpp.server`` they come from
         :param records: iterator of ``(line, CallRecord)``; read once, never held in memory
-        :param read_before: calls of the same hours may be in the ledger: a row that differs from
-            the one it knows is held as changed. False saves the look-up.
+        :param read_before: False when the ledger has no calls of the same source and hours: they
+            are copied as they come, without looking for what is known
         :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions`` by kind
             among the added ones
         :raise Exception: what the iterator raises; the transaction is to be rolled back then
         """
         server.ensure_one()
+        if not read_before:
+            return self._copy_calls(server, records)
         self._create_staging()
-        rows = (_copy_line(line, record) for line, record in records)
-        stream = _CopyStream(rows)
-        try:
-            self.env.cr.copy_expert(f"COPY {STAGING} FROM STDIN", stream)  # pylint: disable=sql-injection
-        except psycopg2.errors.QueryCanceled as cancelled:
-            raise stream.error or cancelled from cancelled
+        self._copy(f"COPY {STAGING} FROM STDIN", (_copy_line((line, *record)) for line, record in records))
         self.env["astpp.account"].flush_model()
         self.flush_model()
         read = self.env.execute_query(SQL("SELECT count(*) FROM %s", SQL.identifier(STAGING)))[0][0]
-        counts = dict(self.env.execute_query(self._insert_staged_query(server, read_before)))
+        counts = dict(self.env.execute_query(self._insert_staged_query(server)))
         self.invalidate_model()
         added = sum(counts.values())
         counts.pop(None, None)
         return {"read": read, "added": added, "known": read - added, "exceptions": counts}
+
+    @api.model
+    def _copy(self, statement, rows):
+        """Feed rows to a COPY statement; raises what the rows raise."""
+        stream = _CopyStream(rows)
+        try:
+            self.env.cr.copy_expert(statement, stream)
+        except psycopg2.errors.QueryCanceled as cancelled:
+            raise stream.error or cancelled from cancelled
+
+    @api.model
+    def _copy_calls(self, server, records):
+        """Copy records straight into the ledger: see ``_load_calls``.
+
+        Should one of them be there after all, its key is refused and nothing is copied.
+        """
+        self.env["astpp.account"].flush_model()
+        self.flush_model()
+        accounts = {
+            astpp_id: ids
+            for astpp_id, *ids in self.env.execute_query(
+                SQL("SELECT astpp_id, id, partner_id, issuer_id FROM astpp_account WHERE server_id = %s", server.id)
+            )
+            if astpp_id
+        }
+        counts = Counter()
+        rows = self._copy_rows(server, records, accounts, counts)
+        self._copy(f"COPY astpp_usage ({', '.join(COPY_COLUMNS)}) FROM STDIN", rows)
+        self.invalidate_model()
+        added = counts.total()
+        counts.pop(None, None)
+        return {"read": added, "added": added, "known": 0, "exceptions": dict(counts)}
+
+    @api.model
+    def _copy_rows(self, server, records, accounts, counts):
+        """Yield COPY's lines, and count the rows by exception."""
+        fixed = (server.id, server.company_id.id, server.currency_id.id)
+        nobody = (None, None, None)
+        twins = Counter()
+        for _line, record in records:
+            key, astpp_id, exception = record.row_key, record.account_astpp_id, record.exception
+            account = accounts.get(astpp_id, nobody)
+            twins[key] += 1
+            if twins[key] > 1:
+                key, exception = f"{key}-{twins[key] - 1}", "duplicate"
+            if account is nobody:
+                exception = "unknown_account"
+            counts[exception] += 1
+            reference = f"#{astpp_id}" if account is nobody else None
+            yield _copy_line((*fixed, record.source, key, *account, reference, *record[4:17], exception))
 
     def _create_staging(self):
         self.env.cr.execute(
@@ -102,7 +156,7 @@ class AstppUsage(models.Model):
             )
         )
 
-    def _insert_staged_query(self, server, read_before):
+    def _insert_staged_query(self, server):
         """Return the statement that moves new rows to the ledger and counts them by exception.
 
         Rows equal in everything are twins (a replayed call record): the first one counts, the
@@ -154,5 +208,5 @@ class AstppUsage(models.Model):
             server=server.id,
             company=server.company_id.id,
             currency=server.currency_id.id,
-            changed=changed if read_before else SQL("FALSE"),
+            changed=changed,
         )

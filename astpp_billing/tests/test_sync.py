@@ -211,6 +211,9 @@ class TestSync(AstppCommon):
             self.env["astpp.reconciliation"].search([("server_id", "=", self.server.id), ("reason", "!=", False)])
         )
         self.assertTrue(self.env["astpp.reconciliation"].search([("server_id", "=", self.server.id)]))
+        totals = self.env["astpp.reconciliation"].search([("server_id", "=", self.server.id), ("is_total", "=", True)])
+        self.assertEqual(sum(totals.mapped("astpp_count")), 17)
+        self.assertEqual(totals.mapped("count_difference"), [0] * len(totals))
 
     def test_second_run_adds_nothing_and_late_calls_come(self):
         for hour in range(5):

@@ -71,3 +71,10 @@ class TestUsage(AstppCommon):
         self.reseller_customer.write({"parent_id": False, "partner_id": partner.id})
         self.assertEqual((billed.issuer_id, unbilled.issuer_id), (self.reseller_issuer, self.operator))
         self.assertEqual((billed | unbilled).partner_id, partner)
+
+    def test_merged_contacts_take_usage_along(self):
+        usage = self.load_calls(self.customer, "1.00")
+        keeper = self.env["res.partner"].create({"name": "Keeper"})
+        wizard = self.env["base.partner.merge.automatic.wizard"].create({})
+        wizard._merge((self.customer.partner_id | keeper).ids, keeper)
+        self.assertEqual((usage.partner_id, self.customer.partner_id), (keeper, keeper))
