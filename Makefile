@@ -3,6 +3,7 @@
 .PHONY: help setup demo run test test-faults bench lint shell clean
 
 SERVE ?= 1
+ASTPP ?= 0
 DB ?= astpp_demo
 
 help: ## list the targets
@@ -11,8 +12,8 @@ help: ## list the targets
 setup: ## make the environment: Odoo, Python packages, PDF engine, servers
 	@dev/setup
 
-demo: setup ## import a month of calls, bill it, print the invoices, serve them (SERVE=0: do not serve)
-	@SERVE=$(SERVE) dev/demo
+demo: setup ## bill a month of calls and serve the invoices (SERVE=0: do not; ASTPP=1: from a database)
+	@SERVE=$(SERVE) ASTPP=$(ASTPP) dev/demo
 
 run: setup ## serve an existing database (DB=astpp_demo)
 	@dev/serve $(DB)

@@ -1,6 +1,6 @@
 """Synchronising a million calls, beside a hand-written reader and beside the ORM.
 
-    make bench            (or dev/bench --calls 100000 for a quick look)
+make bench            (or dev/bench --calls 100000 for a quick look)
 """
 
 import argparse
@@ -150,12 +150,20 @@ def main():
     rate, floor_rate = calls / first, calls / floor
     print(f"{time.strftime('%Y-%m-%d')}, {calls:,} calls of {ACCOUNTS:,} accounts, {os.cpu_count()} cores")
     print(f"floor: hand-written reader and COPY    {floor:8.1f} s  {floor_rate:9,.0f} rows/s")
-    print(f"first synchronisation, all of it       {first:8.1f} s  {rate:9,.0f} rows/s  {rate / floor_rate:.2f} of the floor")
-    print(f"   its calls alone                     {steps['cdr']:8.1f} s  {calls / steps['cdr']:9,.0f} rows/s  {floor / steps['cdr']:.2f} of the floor")
+    print(
+        f"first synchronisation, all of it       {first:8.1f} s  {rate:9,.0f} rows/s  {rate / floor_rate:.2f} of the floor"
+    )
+    print(
+        f"   its calls alone                     {steps['cdr']:8.1f} s  {calls / steps['cdr']:9,.0f} rows/s  {floor / steps['cdr']:.2f} of the floor"
+    )
     print(f"   steps: {steps}")
     print(f"second synchronisation, nothing new    {second:8.1f} s  {second / first:.1%} of the first")
-    print(f"ORM create, 20,000 rows                            {orm:9,.0f} rows/s  first sync is {rate / orm:.1f} times that")
-    print(f"peak memory                            {peak:8.0f} MB  {peak - small_peak:+.0f} MB against a tenth of the calls")
+    print(
+        f"ORM create, 20,000 rows                            {orm:9,.0f} rows/s  first sync is {rate / orm:.1f} times that"
+    )
+    print(
+        f"peak memory                            {peak:8.0f} MB  {peak - small_peak:+.0f} MB against a tenth of the calls"
+    )
 
 
 if __name__ == "__main__":

@@ -59,6 +59,30 @@ def set_up_company(env):
     )
 
 
+def connect(env):
+    """Read accounts and calls from the ASTPP database on ASTPP_PORT."""
+    server = env.ref("astpp_billing.astpp_server_main")
+    month = (INPUT / "accounts.csv").read_text(encoding="utf-8").splitlines()[1].rsplit(",", 1)[1]
+    server.write(
+        {
+            "host": "127.0.0.1",
+            "port": int(os.environ["ASTPP_PORT"]),
+            "user": "astpp_reader",
+            "password": "reader's secret",
+            "sync_from": month,
+        }
+    )
+    server.action_test_connection()
+    print(server.check_report)
+    if not server._sync():
+        raise RuntimeError(server.sync_error)
+    for step in server.sync_step_ids.filtered("read_count"):
+        print(f"{step.step}: {step.read_count} rows read, {step.added_count} added ({step.seconds:.1f} s)")
+    differences = env["astpp.reconciliation"].search_count([("reason", "!=", False)])
+    print(f"reconciliation: {differences} differences")
+    return list(env["astpp.account"].search([], order="astpp_id"))
+
+
 def load_accounts(env):
     with (INPUT / "accounts.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -182,9 +206,13 @@ def print_table(env, run, invoices):
 
 def main(env):
     set_up_company(env)
-    accounts = load_accounts(env)
-    make_issuers(env, accounts)
-    import_calls(env)
+    if os.environ.get("ASTPP_PORT"):
+        accounts = connect(env)
+        make_issuers(env, accounts)
+    else:
+        accounts = load_accounts(env)
+        make_issuers(env, accounts)
+        import_calls(env)
     run = env["astpp.billing.run"].create({})
     run.action_run()
     # The PDF engine asks the web server for styles and logos: it must see the invoices.

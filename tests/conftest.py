@@ -39,7 +39,9 @@ class Database:
     def odoo(self, *arguments):
         """Run Odoo to its end and return what it logged."""
         command = [str(ROOT / "dev/odoo"), "-d", self.name, *arguments]
-        done = subprocess.run(command, env=environment(self.cluster), cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=environment(self.cluster), cwd=ROOT, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -88,7 +88,9 @@ def finish(database, expected):
     assert "RESULT True" in out, out
     assert database.query(LEDGER) == expected
     assert not database.query("SELECT 1 FROM astpp_reconciliation WHERE reason IS NOT NULL")
-    assert not database.query("SELECT 1 FROM pg_tables WHERE tablename = 'astpp_usage_staging' AND schemaname = 'public'")
+    assert not database.query(
+        "SELECT 1 FROM pg_tables WHERE tablename = 'astpp_usage_staging' AND schemaname = 'public'"
+    )
 
 
 def wait_for_rows(database, least, process):

@@ -108,12 +108,21 @@ class _Lines:
 
 
 def _header(lines):
-    """Return the columns of the file (None for those of no use), its delimiter, and its source."""
+    """Return the columns of the file, its delimiter, and its source."""
     line = lines.next()
     if line is None:
         raise FileError("the file is empty")
     delimiter = max(DELIMITERS, key=line.count)
     headings = next(csv.reader([line], delimiter=delimiter))
+    columns, source = columns_of(headings)
+    return columns, delimiter, source
+
+
+def columns_of(headings):
+    """Return ASTPP's column names for a file's headings, and the source of its rows.
+
+    :raise FileError: when columns that a call needs are missing
+    """
     folded = [re.sub(r"\(.*?\)|[^a-z_]", "", heading.strip().lower()) for heading in headings]
     is_table = "callstart" in folded
     columns = folded if is_table else [REPORT_COLUMNS.get(name.replace("_", "")) for name in folded]
@@ -123,12 +132,11 @@ def _header(lines):
     if missing:
         raise FileError(
             f"the first line must name the columns, and these are missing: {', '.join(missing)}. "
-            f"It reads: {line.strip()[:200]}"
+            f"It reads: {', '.join(headings)[:200]}"
         )
     # reseller_cdrs has no sip_user and no type; its rows are other rows than those of cdrs.
     is_reseller = is_table and "reseller_code" in columns and not {"sip_user", "type"} & set(columns)
-    source = "import" if not is_table else "reseller_cdr" if is_reseller else "cdr"
-    return _unique(columns), delimiter, source
+    return _unique(columns), "import" if not is_table else "reseller_cdr" if is_reseller else "cdr"
 
 
 def _unique(columns):

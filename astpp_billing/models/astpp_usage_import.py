@@ -11,6 +11,7 @@ from odoo.addons.base.models.res_partner import _tz_get
 from odoo.exceptions import UserError
 
 from ..connector.call_csv import FileError, read_calls
+from ..connector.call_xlsx import ZIP_MAGIC, read_xlsx_calls
 
 # A larger list of rejected lines is handed out compressed.
 MAX_PLAIN_REJECTS = 5 << 20
@@ -56,7 +57,7 @@ class AstppUsageImport(models.Model):
 
         Reads the stream once and keeps nothing of it in memory, so any length will do.
 
-        :param stream: seekable binary file, CSV, plain or gzip
+        :param stream: seekable binary file, CSV (plain or gzip) or XLSX
         :param filename: its name, for people
         :raise UserError: when it is not a file of calls at all; nothing is written then
         """
@@ -68,7 +69,7 @@ class AstppUsageImport(models.Model):
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="") as rejects:
             reject = _RejectWriter(rejects, [self.env._("Line"), self.env._("Reason"), self.env._("Content")])
             try:
-                records = read_calls(stream, ZoneInfo(self.tz), reject)
+                records = self._reader(stream)(stream, ZoneInfo(self.tz), reject)
                 # The ledger is read-only for accountants; importing is how they add to it.
                 counts = self.env["astpp.usage"].sudo()._load_calls(self.server_id, records)
             except FileError as error:
@@ -87,6 +88,13 @@ class AstppUsageImport(models.Model):
                 }
                 | self._rejects_vals(rejects, reject.count, filename)
             )
+
+    @api.model
+    def _reader(self, stream):
+        """Return the connector's reader for the kind of file that this is."""
+        magic = stream.read(len(ZIP_MAGIC))
+        stream.seek(0)
+        return read_xlsx_calls if magic == ZIP_MAGIC else read_calls
 
     @api.model
     def _exception_summary(self, counts):

@@ -115,7 +115,9 @@ class AstppUsage(models.Model):
             if astpp_id
         }
         counts = Counter()
-        rows = self._copy_rows(server, records, accounts, counts)
+        # Nothing may be looked up while COPY has the connection.
+        fixed = (server.id, server.company_id.id, server.currency_id.id)
+        rows = self._copy_rows(fixed, records, accounts, counts)
         self._copy(f"COPY astpp_usage ({', '.join(COPY_COLUMNS)}) FROM STDIN", rows)
         self.invalidate_model()
         added = counts.total()
@@ -123,9 +125,8 @@ class AstppUsage(models.Model):
         return {"read": added, "added": added, "known": 0, "exceptions": dict(counts)}
 
     @api.model
-    def _copy_rows(self, server, records, accounts, counts):
+    def _copy_rows(self, fixed, records, accounts, counts):
         """Yield COPY's lines, and count the rows by exception."""
-        fixed = (server.id, server.company_id.id, server.currency_id.id)
         nobody = (None, None, None)
         twins = Counter()
         for _line, record in records:

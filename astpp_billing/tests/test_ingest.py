@@ -60,7 +60,11 @@ class TestIngest(AstppCommon, HttpCase):
                 self.assertFalse(self.env[model].with_user(self.feed).has_access(operation), (model, operation))
 
     def test_through_odoos_own_interface(self):
-        key = self.env["res.users.apikeys"].with_user(self.feed)._generate("rpc", "feed", fields.Datetime.now() + timedelta(days=1))
+        key = (
+            self.env["res.users.apikeys"]
+            .with_user(self.feed)
+            ._generate("rpc", "feed", fields.Datetime.now() + timedelta(days=1))
+        )
         response = self.url_open(
             "/json/2/astpp.usage/ingest",
             data=json.dumps({"rows": [self.row(self.customer)]}),

@@ -1,10 +1,13 @@
 import csv
 import io
+from datetime import datetime
+
+from openpyxl import Workbook
 
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
-from .common import AstppCommon
+from .common import COLUMNS, AstppCommon
 
 
 @tagged("post_install", "-at_install")
@@ -80,6 +83,25 @@ class TestUsageImport(AstppCommon):
             usage_import._import_stream(io.BytesIO(b"name,phone\nx,1\n"), "cdrs.csv")
         self.assertEqual(usage_import.state, "new")
         self.assertFalse(self.usage())
+
+    def test_workbook(self):
+        """The same calls as CSV and as XLSX are the same calls."""
+        rows = [self.row(self.customer), self.row(self.customer, billseconds="x"), self.row(self.customer)]
+        book = Workbook()
+        book.active.append(COLUMNS)
+        for row in rows:
+            values = [row[name] for name in COLUMNS]
+            values[COLUMNS.index("callstart")] = datetime.fromisoformat(row["callstart"])
+            values[COLUMNS.index("accountid")] = float(row["accountid"])
+            book.active.append(values)
+        file = io.BytesIO()
+        book.save(file)
+        file.seek(0)
+        done = self.import_file(file)
+        self.assertEqual((done.added_count, done.rejected_count), (2, 1))
+        self.assertEqual(self.import_file(self.csv_file(*rows)).known_count, 2)
+        with self.assertRaisesRegex(UserError, "damaged"):
+            self.import_file(io.BytesIO(b"PK\x03\x04 no workbook"))
 
     def test_done_once(self):
         done = self.import_file(self.csv_file(self.row(self.customer)))
