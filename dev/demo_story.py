@@ -118,7 +118,7 @@ def make_issuers(env, accounts):
         {"name": "Owed to Resellers", "code": "211900", "account_type": "liability_current"}
     )
     operator = env["astpp.issuer"]._operator(env.company)
-    operator.write({"prefix": "MT-2026/", "first_number": 1001})
+    operator.write({"prefix": "MT-2026/", "first_number": 1001, "padding": 5})
     brands = [
         ("NV-", 1, "confirm", "Kungsgatan 4", "Stockholm", "base.se", "#8a1538"),
         ("STC/", 500, "draft", "MG Road 18", "Bengaluru", "base.in", "#c2560c"),

@@ -24,7 +24,6 @@ from . import astpp_usage_charge
 from . import astpp_usage_ingest
 from . import astpp_usage_import
 from . import astpp_reconciliation
-from . import partner_merge
 from . import astpp_billing_run
 from . import astpp_billing_run_batch
 from . import astpp_billing_result

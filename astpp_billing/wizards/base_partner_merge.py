@@ -8,7 +8,7 @@ class PartnerMerge(models.TransientModel):
     _inherit = "base.partner.merge.automatic.wizard"
 
     def _update_foreign_keys(self, src_partners, dst_partner):
-        super()._update_foreign_keys(src_partners, dst_partner)
+        result = super()._update_foreign_keys(src_partners, dst_partner)
         self.env.execute_query(
             SQL(
                 """
@@ -21,3 +21,4 @@ class PartnerMerge(models.TransientModel):
             )
         )
         self.env["astpp.usage"].invalidate_model(["partner_id"])
+        return result
