@@ -14,7 +14,7 @@ TABLES = {
     "reseller_cdrs": "uniqueid accountid callerid callednum billseconds disposition callstart debit cost pattern notes "
     "rate_cost call_direction calltype",
     "invoice_details": "id accountid invoiceid order_item_id charge_type product_category description debit credit "
-    "created_date",
+    "created_date is_tax",
     "invoices": "reseller_id number",
     "invoice_conf": "id accountid company_name address city province country zipcode telephone emailaddress website "
     "invoice_prefix invoice_start_from invoice_note no_usage_invoice interval notify_before_day invoice_taxes_number",
@@ -34,7 +34,7 @@ TABLES = {
     "timezone": "id timezone_name",
     "countrycode": "id iso",
     "sweeplist": "id sweep",
-    "system": "name value",
+    "system": "id name value",
 }
 # Without these a sync goes on; the check only says less.
 OPTIONAL_TABLES = {"cron_settings": "name status", "package_patterns": "product_id patterns", "counters": "id"}
@@ -87,7 +87,9 @@ def _check_table(database, table, columns):
         database.execute(f"SELECT {', '.join(f'`{column}`' for column in columns.split())} FROM `{table}` LIMIT 0")
     except ConnectorError as error:
         text = str(error)
-        if "(SELECT command denied" in text or "denied" in text:
+        if column := re.search(r"denied to user .* for column '([^']+)'", text):
+            return [Finding("error", f"The user lacks SELECT on the column {column[1]} of the table {table}.")]
+        if "denied" in text:
             return [Finding("error", f"The user lacks SELECT on the table {table}.")]
         if "Unknown column" in text:
             column = re.search(r"Unknown column '([^']+)'", text)

@@ -6,9 +6,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pymysql
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from .astpp_schema import statements
 
@@ -19,11 +25,14 @@ READER = ("astpp_reader", "reader's secret")
 class MariaDb:
     """A private server: start, use, stop. ``sql_mode`` is the server's."""
 
-    def __init__(self, folder=None, sql_mode="NO_ENGINE_SUBSTITUTION"):
+    def __init__(self, folder=None, sql_mode="NO_ENGINE_SUBSTITUTION", tls=False):
         self.folder = Path(folder or tempfile.mkdtemp(prefix="astpp-mariadb-"))
         self.sql_mode = sql_mode
         self.port = _free_port()
         self.process = None
+        self.certificate = self.folder / "server.pem"
+        if tls:
+            _make_certificate(self.certificate)
 
     def start(self):
         """Start the server, made on first use, and return self."""
@@ -39,7 +48,7 @@ class MariaDb:
                 shutil.which("mariadbd", path=PATH), "--no-defaults", f"--datadir={data}",
                 f"--socket={self.folder}/s", f"--port={self.port}", "--bind-address=127.0.0.1",
                 f"--pid-file={self.folder}/pid", f"--sql-mode={self.sql_mode}", "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-buffer-pool-size=256M", "--skip-name-resolve", *user,
+                "--innodb-buffer-pool-size=256M", "--skip-name-resolve", *user, *self._tls_options(),
             ],
             stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"),
         )  # fmt: skip
@@ -52,6 +61,11 @@ class MariaDb:
                     raise RuntimeError((self.folder / "log").read_text()[-2000:]) from None
                 time.sleep(0.1)
         raise RuntimeError("MariaDB did not start")
+
+    def _tls_options(self):
+        if not self.certificate.exists():
+            return ["--skip-ssl"]
+        return [f"--ssl-cert={self.certificate}", f"--ssl-key={self.certificate}"]
 
     def stop(self):
         if self.process:
@@ -107,6 +121,31 @@ class MariaDb:
     def _run(program, *arguments):
         path = shutil.which(program, path=PATH)
         subprocess.run([path, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _make_certificate(path):
+    """Write a key and a certificate for 127.0.0.1 that is its own authority."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ASTPP test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
 
 
 def _free_port():

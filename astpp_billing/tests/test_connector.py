@@ -5,7 +5,7 @@ from odoo.tests import TransactionCase, tagged
 from ..connector import records
 from ..connector.charges import read_charges
 from ..connector.database import ConnectorError, Database, Settings
-from ..connector.schema import check
+from ..connector.schema import OPTIONAL_TABLES, TABLES, check
 from .mariadb import READER, MariaDb
 
 
@@ -73,6 +73,20 @@ class TestConnector(TransactionCase):
             for secret in (settings.password, READER[1]):
                 self.assertNotIn(secret, str(raised.exception))
                 self.assertNotIn(secret, repr(settings))
+
+    def test_secrets_are_not_even_readable(self):
+        """A user with rights on just the columns named in the schema will do."""
+        self.mariadb.execute(f"REVOKE SELECT ON astpp.* FROM '{READER[0]}'@'%'")
+        for table, columns in {**TABLES, **OPTIONAL_TABLES}.items():
+            if table in ("package_patterns", "counters"):
+                continue
+            names = ", ".join(f"`{column}`" for column in columns.split())
+            self.mariadb.execute(f"GRANT SELECT ({names}) ON astpp.`{table}` TO '{READER[0]}'@'%'")
+            self.assertFalse({"password", "pin", "transaction_details"} & set(columns.split()))
+        self.assertFalse(self.findings("error"))
+        self.assertEqual(self.fetch(records.read_accounts), [])
+        with Database(self.settings()) as database, self.assertRaises(ConnectorError):
+            database.execute("SELECT password FROM accounts")
 
     def test_reads_only(self):
         with Database(self.settings(user="root", password="")) as database, self.assertRaises(ConnectorError):
@@ -157,3 +171,29 @@ class TestConnector(TransactionCase):
 @tagged("post_install", "-at_install")
 class TestConnectorStrict(TestConnector):
     sql_mode = "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,ERROR_FOR_DIVISION_BY_ZERO"
+
+
+@tagged("post_install", "-at_install")
+class TestConnectorTls(TransactionCase):
+    """An encrypted connection, with and without a look at the certificate."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.mariadb = MariaDb(tls=True).start()
+        cls.addClassCleanup(cls.mariadb.remove)
+        cls.mariadb.make_astpp()
+        cls.mariadb.execute(f"ALTER USER '{READER[0]}'@'%' REQUIRE SSL")
+
+    def cipher(self, tls, ca_file=""):
+        settings = Settings("127.0.0.1", self.mariadb.port, "astpp", *READER, tls=tls, ca_file=str(ca_file))
+        with Database(settings) as database:
+            return database.execute("SHOW STATUS LIKE 'Ssl_cipher'")[0][1]
+
+    def test_tls(self):
+        self.assertTrue(self.cipher("on"))
+        self.assertTrue(self.cipher("verify", self.mariadb.certificate))
+        with self.assertRaisesRegex(ConnectorError, "refuses"):
+            self.cipher("off")
+        with self.assertRaisesRegex(ConnectorError, "certificate|encrypted"):
+            self.cipher("verify")

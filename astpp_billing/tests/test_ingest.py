@@ -1,5 +1,7 @@
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
@@ -7,6 +9,8 @@ from odoo.tests import HttpCase, new_test_user, tagged
 
 from ..models.astpp_usage_ingest import MAX_ROWS
 from .common import AstppCommon
+
+GUIDE = Path(__file__).parents[2] / "docs" / "operator.md"
 
 
 @tagged("post_install", "-at_install")
@@ -73,3 +77,24 @@ class TestIngest(AstppCommon, HttpCase):
         self.assertEqual(response.json(), {"added": 1, "known": 0, "held": {}, "rejected": []})
         response = self.url_open("/json/2/astpp.usage/ingest", data="{}", headers={"Content-Type": "application/json"})
         self.assertEqual(response.status_code, 401)
+
+    def test_curl_line_of_the_guide(self):
+        """What the operator's guide tells people to type works."""
+        if not GUIDE.exists():
+            self.skipTest("the guide is not beside an installed addon")
+        text = GUIDE.read_text(encoding="utf-8")
+        command = re.search(r"^curl .*?}'$", text, re.MULTILINE | re.DOTALL)[0]
+        path = re.search(r"https://[^/]+(/\S+)", command)[1]
+        headers = dict(re.findall(r"-H '([^:]+): ([^']+)'", command))
+        body = re.search(r"-d '(.*)'", command, re.DOTALL)[1]
+        answer = json.loads(re.search(r"answers `(\{.*?\})`", text, re.DOTALL)[1])
+        # Accounts of this class may have the guide's ID.
+        self.env["astpp.account"].search([("astpp_id", "=", 12)]).astpp_id = False
+        self.make_account("Of the guide", astpp_id=12)
+        key = (
+            self.env["res.users.apikeys"]
+            .with_user(self.feed)
+            ._generate("rpc", "feed", fields.Datetime.now() + timedelta(days=1))
+        )
+        headers["Authorization"] = headers["Authorization"].replace("YOUR_API_KEY", key)
+        self.assertEqual(self.url_open(path, data=body, headers=headers).json(), answer)
