@@ -2,7 +2,8 @@
 
 from .call_record import clean
 from .database import datetime_or_none
-from .records import Charge, amount, number
+from .readers import amount, number
+from .records import Charge
 
 # Lines that ASTPP's own invoices made of calls: the calls are in the ledger themselves.
 CALL_LINES = ("STANDARD", "DID", "LOCAL", "CALLINGCARD", "FREE", "FAX", "BROADCAST", "")

@@ -61,6 +61,13 @@ class AstppServer(models.Model):
     sync_wide_date = fields.Datetime(readonly=True, copy=False)
     sync_error = fields.Char(string="Error", readonly=True, copy=False)
 
+    def write(self, vals):
+        # The server that the installation made has nobody yet: whoever connects it is responsible.
+        if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
+            nobody = self.filtered(lambda server: not server.responsible_id or server.responsible_id._is_superuser())
+            super(AstppServer, nobody).write({"responsible_id": self.env.uid})
+        return super().write(vals)
+
     def action_sync(self):
         """Synchronise now, in the background."""
         for server in self:

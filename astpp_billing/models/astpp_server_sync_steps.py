@@ -1,6 +1,6 @@
 from odoo import fields, models
 
-from ..connector import records
+from ..connector import readers
 from ..connector.schema import system_settings
 
 BATCH = 500
@@ -32,8 +32,8 @@ class AstppServer(models.Model):
 
     def _sync_accounts(self, database, step):
         self._check_base_currency(database)
-        self.env["astpp.tax"]._sync(self, list(records.read_taxes(database)))
-        rows = list(records.read_accounts(database))
+        self.env["astpp.tax"]._sync(self, list(readers.read_taxes(database)))
+        rows = list(readers.read_accounts(database))
         created, changed = self.env["astpp.account"]._sync(self, rows)
         step.write({"read_count": len(rows), "added_count": len(created), "changed_count": len(changed)})
 
@@ -45,15 +45,15 @@ class AstppServer(models.Model):
             self.currency_id = currency
 
     def _sync_issuers(self, database, step):
-        rows = list(records.read_issuers(database))
+        rows = list(readers.read_issuers(database))
         draft = system_settings(database).get("automatic_invoice") == "1"
         created = self.env["astpp.issuer"]._sync(self, rows, draft)
         step.write({"read_count": len(rows), "added_count": len(created)})
 
     def _sync_products(self, database, step):
-        rows = list(records.read_products(database))
+        rows = list(readers.read_products(database))
         created, changed = self.env["product.template"]._astpp_sync(self, rows)
-        prices = list(records.read_reseller_prices(database))
+        prices = list(readers.read_reseller_prices(database))
         written = self.env["astpp.issuer"]._sync_prices(self, prices)
         step.write(
             {
@@ -64,12 +64,12 @@ class AstppServer(models.Model):
         )
 
     def _sync_dids(self, database, step):
-        rows = list(records.read_dids(database))
+        rows = list(readers.read_dids(database))
         created, changed = self.env["astpp.did"]._sync(self, rows)
         step.write({"read_count": len(rows), "added_count": len(created), "changed_count": len(changed)})
 
     def _sync_orders(self, database, step):
-        rows = list(records.read_orders(database))
+        rows = list(readers.read_orders(database))
         created, changed, left_out = self.env["astpp.subscription"]._sync(self, rows)
         message = left_out and self.env._("%s orders of unknown accounts or deleted products are left out.", left_out)
         step.write(
@@ -88,7 +88,7 @@ class AstppServer(models.Model):
         step.write({"read_count": read, "added_count": added, "changed_count": held})
 
     def _sync_coupons(self, database, step):
-        rows = list(records.read_coupons(database))
+        rows = list(readers.read_coupons(database))
         created, changed = self.env["astpp.coupon"]._sync(self, rows)
         step.write({"read_count": len(rows), "added_count": len(created), "changed_count": len(changed)})
 
@@ -97,7 +97,7 @@ class AstppServer(models.Model):
         last = self.env["astpp.payment"].search([("server_id", "=", self.id)], order="astpp_id desc", limit=1).astpp_id
         read = added = 0
         batch = []
-        for payment in records.read_payments(database, last):
+        for payment in readers.read_payments(database, last):
             read += 1
             batch.append(payment)
             if len(batch) == BATCH:

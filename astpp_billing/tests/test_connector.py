@@ -2,7 +2,7 @@ from decimal import Decimal
 
 from odoo.tests import TransactionCase, tagged
 
-from ..connector import records
+from ..connector import readers
 from ..connector.charges import read_charges
 from ..connector.database import ConnectorError, Database, Settings
 from ..connector.schema import OPTIONAL_TABLES, TABLES, check
@@ -84,7 +84,7 @@ class TestConnector(TransactionCase):
             self.mariadb.execute(f"GRANT SELECT ({names}) ON astpp.`{table}` TO '{READER[0]}'@'%'")
             self.assertFalse({"password", "pin", "transaction_details"} & set(columns.split()))
         self.assertFalse(self.findings("error"))
-        self.assertEqual(self.fetch(records.read_accounts), [])
+        self.assertEqual(self.fetch(readers.read_accounts), [])
         with Database(self.settings()) as database, self.assertRaises(ConnectorError):
             database.execute("SELECT password FROM accounts")
 
@@ -103,7 +103,7 @@ class TestConnector(TransactionCase):
              "currency_id": 999, "reseller_id": 10, "invoice_day": 31, "last_bill_date": "0000-00-00 00:00:00"},
             {"id": 12, "number": "", "type": 1, "deleted": 1, "is_distributor": 0},
         )  # fmt: skip
-        first, second, third = self.fetch(records.read_accounts)
+        first, second, third = self.fetch(readers.read_accounts)
         self.assertEqual((first.name, first.company, first.email), ("Café Müller", "Café Müller", "bills@example.com"))
         self.assertEqual((first.postpaid, first.active, first.invoice_enabled), (True, True, False))
         self.assertEqual((first.cycle_unit, first.billing_day, first.timezone), ("month", 1, "Europe/Berlin"))
@@ -115,7 +115,7 @@ class TestConnector(TransactionCase):
 
     def test_issuers_go_on_after_astpps_last_number(self):
         self.mariadb.insert("invoices", {"prefix": "OP_", "number": "000250", "reseller_id": 0})
-        [operator] = self.fetch(records.read_issuers)
+        [operator] = self.fetch(readers.read_issuers)
         self.assertEqual((operator.prefix, operator.first_number, operator.due_days), ("OP_", 251, 14))
 
     def test_order_prices_are_for_all_pieces(self):
@@ -126,7 +126,7 @@ class TestConnector(TransactionCase):
              "billing_type": 1, "billing_days": 30, "accountid": 10, "billing_date": "2024-01-01 00:00:01",
              "next_billing_date": "2024-01-30 23:59:59", "termination_date": ""},
         )  # fmt: skip
-        [record] = self.fetch(records.read_orders)
+        [record] = self.fetch(readers.read_orders)
         self.assertEqual((record.price, record.setup_fee, record.quantity), (Decimal(10), Decimal(2), 3))
         self.assertEqual((record.period_end, record.end, record.recurring), ("2024-01-30 23:59:59", None, True))
 

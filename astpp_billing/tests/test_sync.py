@@ -298,6 +298,11 @@ class TestSync(AstppCommon):
         self.sync()
         self.assertFalse(self.server.activity_ids)
 
+    def test_who_connects_is_responsible(self):
+        server = self.env["astpp.server"].create({"name": "New", "responsible_id": self.env.ref("base.user_root").id})
+        server.host = "db.example.com"
+        self.assertEqual(server.responsible_id, self.env.user)
+
     def test_password_is_kept(self):
         accountant = self.simple_accountman
         accountant.group_ids -= self.env.ref("base.group_system")
