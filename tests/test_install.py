@@ -1,6 +1,9 @@
 """The addon as an administrator meets it: install, Odoo's own test runner, uninstall."""
 
 import re
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1] / "astpp_billing" / "tests"
 
 
 def complaints(log):
@@ -64,3 +67,9 @@ env.cr.commit()
     assert (name, state) == ("INV_00001", "posted"), "invoices stay"
     log = empty_database.odoo("--stop-after-init", "-u", "base")
     assert not of_ours(log)
+
+
+def test_odoos_runner_knows_every_test():
+    """pytest finds files by name, Odoo's runner those that the package imports."""
+    imported = (TESTS / "__init__.py").read_text(encoding="utf-8")
+    assert not [file.stem for file in TESTS.glob("test_*.py") if f"{file.stem}," not in imported]

@@ -6,8 +6,12 @@ from . import (
     test_browser,
     test_call_csv,
     test_call_record,
+    test_connector,
+    test_ingest,
     test_invoice_report,
     test_numbering,
+    test_sync,
     test_usage,
     test_usage_import,
+    test_views,
 )

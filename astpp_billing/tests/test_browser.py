@@ -30,7 +30,7 @@ class TestBrowser(AstppCommon, HttpCase):
             printed.append(result[0])
             return result
 
-        with patch.object(IrActionsReport, "_render_qweb_pdf", spy), self.allow_pdf_render():
+        with patch.object(IrActionsReport, "_render_qweb_pdf", spy):
             self.start_tour("/odoo", "astpp_month_end", login="tour_accountant", timeout=180)
         move = account.move_ids
         self.assertEqual((move.name, move.state, move.amount_untaxed), ("TOUR-00001", "posted", 3.0))

@@ -19,9 +19,8 @@ class TestInvoiceReport(AstppCommon, HttpCase):
         cls.reseller_issuer.invoice_note = "<p>Reseller footer</p>"
 
     def pdf_text(self, move):
-        with self.allow_pdf_render():
-            report = self.env["ir.actions.report"].with_context(force_report_rendering=True)
-            pdf, kind = report._render_qweb_pdf("account.account_invoices", move.ids)
+        report = self.env["ir.actions.report"].with_context(force_report_rendering=True)
+        pdf, kind = report._render_qweb_pdf("account.account_invoices", move.ids)
         self.assertEqual(kind, "pdf")
         return [" ".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(pdf)).pages]
 
