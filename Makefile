@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything they need is set up on the way, below .local/.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-faults bench lint shell clean
+.PHONY: help setup demo run test test-faults bench pot lint shell clean
 
 SERVE ?= 1
 ASTPP ?= 0
@@ -26,6 +26,9 @@ test-faults: setup ## the fault tests with 30 rounds each instead of a few
 
 bench: setup ## the benchmarks (see benchmarks/README.md)
 	@dev/bench
+
+pot: setup ## write the translation template anew
+	@dev/pot
 
 lint: setup ## ruff and pylint-odoo
 	@dev/lint
