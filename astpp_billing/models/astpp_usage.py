@@ -41,8 +41,9 @@ EXCEPTIONS = [
     ("clamped", "Duration Cut Off"),
     ("suspect_rating", "Suspect Rating"),
 ]
-# What may be changed on a line that ASTPP delivered: nothing that it rated.
-EDITABLE = {"exception", "released_by_id", "released_date", "product_id"}
+# What people may write: of a charge by hand what it says, of a delivered line the product alone.
+EDITABLE = {"account_id", "date", "charge_type", "amount", "rated_amount", "description", "product_id"}
+EDITABLE_DELIVERED = {"product_id"}
 
 
 class CopiedMany2one(fields.Many2one):
@@ -124,6 +125,10 @@ class AstppUsage(models.Model):
             account = self.env["astpp.account"].browse(vals.get("account_id"))
             if not account:
                 raise UserError(self.env._("A charge needs an account."))
+            if not self.env.su and vals.keys() - EDITABLE:
+                raise UserError(
+                    self.env._("Only account, date, type, amount and description of a charge are yours to say.")
+                )
             server = account.server_id
             vals.update(
                 server_id=server.id,
@@ -137,10 +142,11 @@ class AstppUsage(models.Model):
         return super().create(vals_list)
 
     def write(self, vals):
-        if vals.keys() - EDITABLE and not self.env.su:
+        if not self.env.su:
             if self.filtered("move_line_id"):
                 raise UserError(self.env._("Billed usage cannot be changed. Credit it on an invoice instead."))
-            if self.filtered(lambda usage: usage.source != "manual"):
+            delivered = self.filtered(lambda usage: usage.source != "manual")
+            if vals.keys() - (EDITABLE_DELIVERED if delivered else EDITABLE):
                 raise UserError(self.env._("Usage delivered by ASTPP cannot be changed."))
         return super().write(vals)
 

@@ -101,6 +101,7 @@ class AstppUsage(models.Model):
         states = read_states(database, [int(usage.source_key) for usage in waiting])
         invoiced = waiting.filtered(lambda usage: states.get(int(usage.source_key)))
         gone = waiting.filtered(lambda usage: int(usage.source_key) not in states)
-        invoiced.exception = "astpp_invoiced"
-        gone.exception = "gone"
+        # Nobody writes exceptions by hand, the synchronisation does.
+        invoiced.sudo().exception = "astpp_invoiced"
+        gone.sudo().exception = "gone"
         return len(invoiced | gone)

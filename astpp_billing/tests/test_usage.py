@@ -23,6 +23,12 @@ class TestUsage(AstppCommon):
             usage.amount = 2
         with self.assertRaises(UserError):
             usage.unlink()
+        for vals in ({"exception": "duplicate"}, {"move_line_id": 1}, {"source_key": "x"}, {"released_by_id": 1}):
+            with self.subTest(vals), self.assertRaises(UserError):
+                usage.write(vals)
+            with self.subTest(vals), self.assertRaises(UserError):
+                self.env["astpp.usage"].create({"account_id": self.customer.id, "amount": 1, **vals})
+        usage.product_id = self.product_a
 
     def test_charge_by_hand(self):
         charge = self.env["astpp.usage"].create(
