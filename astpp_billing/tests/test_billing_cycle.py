@@ -49,10 +49,10 @@ class TestBillingCycle(TransactionCase):
         self.assertEqual(local_date(start, "Asia/Beirut"), date(2022, 3, 27))
 
     def test_changed_zone_makes_no_sliver(self):
-        """Billed until midnight in Tokyo, now in London: 15 hours earlier, not a period of its own."""
+        """Billed until midnight in Tokyo, now in London: nine hours are no period of their own."""
         billed = midnight(date(2024, 2, 1), "Asia/Tokyo")
         end = next_boundary(billed, Cycle(day=1, tz="Europe/London"))
-        self.assertEqual(end, utc(2024, 2, 1) if (utc(2024, 2, 1) - billed).seconds >= 12 * 3600 else utc(2024, 3, 1))
+        self.assertEqual(end, utc(2024, 3, 1))
 
     def test_where_a_new_account_starts(self):
         self.assertEqual(boundary_at_or_before(utc(2024, 3, 10, 7), Cycle(day=31)), utc(2024, 2, 29))
