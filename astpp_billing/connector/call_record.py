@@ -6,7 +6,7 @@ No ORM in this package: database rows, CSV and API calls all become ``CallRecord
 import html
 import re
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -27,13 +27,12 @@ CLAMPED_SECONDS = 32767
 MAX_SECONDS = 2**31 - 1
 MAX_AMOUNT = Decimal(10) ** 13
 MAX_DECIMALS = 12
-# A number of digits and a point that is shorter than this is within both limits.
-PLAIN_AMOUNT = 13
 ZERO = Decimal(0)
 # From here on ASTPP writes a thousands comma and MySQL stores what stands before it
 # (ASTPP facts 2.4).
 COMMA_AMOUNT = 1000
 
+_EPOCH = datetime(1970, 1, 1)
 _UNIQUEID_DID = re.compile(r"(DID@IP|DIRECT-IP)_")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _CLOCK = re.compile(r"(?:(\d{1,5}):)?(\d{1,6}):([0-5]\d)", re.ASCII)
@@ -52,7 +51,7 @@ class CallRecord(NamedTuple):
     source: str
     """cdr, reseller_cdr, import or api"""
     row_key: str
-    """hash of what identifies the row; equal rows are twins"""
+    """start and hash of what identifies the row; equal rows are twins"""
     account_astpp_id: int | None
     """accounts.id of the charged account; None when the row names it by number"""
     account_number: str | None
@@ -78,6 +77,13 @@ class CallRecord(NamedTuple):
     """blank_type, clamped, suspect_rating or None"""
 
 
+# What a record is made of, by ASTPP's column names, in the order of ``record_of``.
+FIELDS = (
+    *("uniqueid", "accountid", "account_number", "callstart", "billseconds", "debit", "cost", "calltype"),
+    *("call_direction", "callednum", "callerid", "notes", "pattern", "disposition", "rate_cost"),
+)
+
+
 def call_record(row, source, tz=UTC):
     """Make a ``CallRecord`` of a row with ASTPP's column names.
 
@@ -87,37 +93,50 @@ def call_record(row, source, tz=UTC):
     :param tz: zone of ``callstart`` (ASTPP's tables are UTC, its reports are not)
     :raise RowError: when a value is missing or cannot be read
     """
-    get = row.get
-    uniqueid = clean(get("uniqueid"))
-    astpp_id, number = _account(get("accountid"), get("account_number"))
-    date = _date(get("callstart"), tz)
-    duration = _seconds(get("billseconds"))
-    debit = _amount("debit", get("debit"), required=True)
-    cost = _amount("cost", get("cost"))
-    charge_type, direction, odd = _kind(get("calltype") or "", get("call_direction") or "")
+    return record_of(source, tz, *map(row.get, FIELDS))
+
+
+def record_of(
+    source, tz, uniqueid, accountid, number, callstart, billseconds, debit, cost, calltype, call_direction, callednum,
+    callerid, notes, pattern, disposition, rate_cost,
+):  # fmt: skip
+    """Make a ``CallRecord`` of values in the order of ``FIELDS``; see ``call_record``.
+
+    Millions of rows pass here: what repeats from row to row is parsed once and remembered.
+    """
+    uniqueid = clean(uniqueid)
+    astpp_id, number = _account(accountid, number)
+    date = _date(callstart, tz)
+    duration = _seconds(billseconds)
+    debit, debit_text = _amount("debit", debit)
+    cost, cost_text = _amount("cost", cost or "0")
+    charge_type, direction, odd = _kind(calltype or "", call_direction or "")
     if odd and uniqueid and _UNIQUEID_DID.search(uniqueid):
         charge_type, direction = "did", "inbound"
-    callee = clean(get("callednum"))
-    exception = "blank_type" if odd else suspicion(charge_type, duration, debit, get("rate_cost"))
-    # What identifies the row (ASTPP facts 2.3); amounts without trailing zeros.
-    key = (
-        f"{uniqueid}\x1f{astpp_id}\x1f{number}\x1f{date}\x1f{duration}\x1f{callee}\x1f{direction}\x1f{charge_type}"
-        f"\x1f{_canonical(debit)}\x1f{_canonical(cost)}"
+    callee = clean(callednum)
+    exception = "blank_type" if odd else suspicion(charge_type, duration, debit, rate_cost)
+    # What identifies the row (ASTPP facts 2.3), amounts without trailing zeros. The moment stands in
+    # front, so that new keys are neighbours in the index.
+    since = date - _EPOCH
+    moment = since.days * 86400 + since.seconds
+    identity = (
+        f"{uniqueid}\x1f{astpp_id}\x1f{number}\x1f{duration}\x1f{callee}\x1f{direction}\x1f{charge_type}"
+        f"\x1f{debit_text}\x1f{cost_text}"
     )
     return CallRecord(
         source,
-        blake2b(key.encode(), digest_size=16).hexdigest(),
+        f"{moment:08x}{blake2b(identity.encode(), digest_size=12).hexdigest()}",
         astpp_id,
         number,
         date,
         charge_type,
         direction,
         uniqueid,
-        clean(get("callerid")),
+        clean(callerid),
         callee,
-        _clean_often(get("notes")),
-        _prefix(get("pattern")),
-        _clean_often(get("disposition")),
+        _clean_often(notes),
+        _prefix(pattern),
+        _clean_often(disposition),
         duration,
         debit,
         ZERO if charge_type == "free" else debit,
@@ -130,10 +149,11 @@ def clean(value):
     """Return text without HTML entities, control characters and outer blanks, or None."""
     if not value:
         return None
-    text = html.unescape(value) if "&" in value else value
-    if not text.isprintable():
-        text = _CONTROL.sub(" ", text)
-    return text.strip() or None
+    if "&" in value:
+        value = html.unescape(value)
+    if not value.isprintable():
+        value = _CONTROL.sub(" ", value)
+    return value.strip() or None
 
 
 # Few different texts come again and again in a call table.
@@ -158,14 +178,17 @@ def suspicion(charge_type, duration, debit, rate_per_minute):
         return "suspect_rating"
     if not rate_per_minute or charge_type == "free" or debit >= COMMA_AMOUNT:
         return None
-    return "suspect_rating" if _rate(rate_per_minute) * duration >= COMMA_AMOUNT * 60 else None
+    return "suspect_rating" if duration >= _comma_seconds(rate_per_minute) else None
 
 
 @lru_cache(8192)
-def _rate(text):
-    return _amount("rate_cost", text)
+def _comma_seconds(rate_per_minute):
+    """Return the whole seconds from which a call at this price costs as much as gets a comma."""
+    rate = _amount("rate_cost", rate_per_minute)[0]
+    return int((COMMA_AMOUNT * 60 / rate).to_integral_value(ROUND_CEILING)) if rate > 0 else MAX_SECONDS + 1
 
 
+@lru_cache(65536)
 def _account(astpp_id, number):
     number = clean(number)
     if number:
@@ -200,6 +223,7 @@ def _date(value, tz):
     return (date if date.tzinfo else date.replace(tzinfo=tz)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
 
+@lru_cache(4096)
 def _seconds(value):
     text = (value or "").strip()
     if _is_number(text):
@@ -216,22 +240,19 @@ def _seconds(value):
     return seconds
 
 
-def _amount(column, value, required=False):
+@lru_cache(65536)
+def _amount(column, value):
+    """Return an amount and its canonical text."""
     text = (value or "").strip()
     if not text:
-        if required:
-            raise RowError(f"{column}: empty")
-        return Decimal(0)
+        raise RowError(f"{column}: empty")
     try:
         amount = Decimal(text)
     except InvalidOperation:
         raise RowError(f"{column}: {text!r} is not an amount such as 1234.56") from None
-    plain = len(text) < PLAIN_AMOUNT and text.replace(".", "", 1).isdecimal()
-    if not plain and (
-        not amount.is_finite() or abs(amount) >= MAX_AMOUNT or amount.as_tuple().exponent < -MAX_DECIMALS
-    ):
+    if not amount.is_finite() or abs(amount) >= MAX_AMOUNT or amount.as_tuple().exponent < -MAX_DECIMALS:
         raise RowError(f"{column}: {text!r} is not an amount of money")
-    return amount
+    return amount, _canonical(amount)
 
 
 def _canonical(amount):

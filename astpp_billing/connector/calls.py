@@ -1,11 +1,14 @@
 """Calls of cdrs and reseller_cdrs, read by slices of callstart (ASTPP facts 2.2, 9)."""
 
+from datetime import UTC
 from typing import NamedTuple
 
-from .call_record import RowError, call_record
+from .call_record import FIELDS, RowError, record_of
 from .schema import TABLES
 
 SOURCES = {"cdr": "cdrs", "reseller_cdr": "reseller_cdrs"}
+# ASCII's unit separator.
+SEPARATOR = "\x1f"
 
 
 class Slice(NamedTuple):
@@ -24,7 +27,7 @@ class Slice(NamedTuple):
 def read_slices(database, source, start, end):
     """Return the slices of [start, end) that have rows, by start."""
     statement = f"""
-        SELECT DATE_FORMAT(callstart, '%%Y-%%m-%%d %%H:00:00'), COUNT(*), SUM(billseconds), SUM(debit),
+        SELECT CONCAT(LEFT(callstart, 13), ':00:00'), COUNT(*), SUM(billseconds), SUM(debit),
                SUM(CRC32(CONCAT_WS('|', uniqueid, accountid, callstart, billseconds, callednum, debit, cost)))
           FROM `{SOURCES[source]}`
          WHERE callstart >= %s AND callstart < %s
@@ -44,17 +47,24 @@ def first_call(database, source, since):
 def read_calls(database, source, start, end, reject):
     """Yield the calls of [start, end) as ``(line, CallRecord)``, streamed.
 
+    Each row comes as one text, fields separated: the driver takes twice as long to read columns.
+
     :param reject: called with the reason for a row that cannot become a record
     """
     table = SOURCES[source]
     columns = TABLES[table].split()
-    names = ", ".join(f"`{column}`" for column in columns)
-    statement = f"SELECT {names} FROM `{table}` WHERE callstart >= %s AND callstart < %s"
-    for line, row in enumerate(database.rows(statement, (start, end))):
+    texts = ", ".join(
+        f"REPLACE(COALESCE(`{field}`, '{'0' if field == 'accountid' else ''}'), '{SEPARATOR}', ' ')"
+        if field in columns
+        else "''"
+        for field in FIELDS
+    )
+    statement = f"SELECT CONCAT_WS('{SEPARATOR}', {texts}) FROM `{table}` WHERE callstart >= %s AND callstart < %s"
+    for line, (row,) in enumerate(database.rows(statement, (start, end))):
         try:
-            yield line, call_record(dict(zip(columns, row, strict=True)), source)
+            yield line, record_of(source, UTC, *row.split(SEPARATOR))
         except RowError as error:
-            reject(f"{table} of {row[columns.index('callstart')]}: {error}")
+            reject(f"{table}: {error} ({row.replace(SEPARATOR, ' | ')})")
 
 
 def read_days(database, source, start, end):

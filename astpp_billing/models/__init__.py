@@ -14,6 +14,7 @@ from . import astpp_account
 from . import astpp_account_period
 from . import astpp_account_sync
 from . import product_template
+from . import res_company
 from . import astpp_did
 from . import astpp_subscription
 from . import astpp_coupon

@@ -119,7 +119,10 @@ class AstppAccount(models.Model):
                 missing.setdefault(key if record.email else record.id, []).append(record)
         countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
         groups = list(missing.values())
-        created = partners.create([self._partner_vals(group[0], countries) for group in groups])
+        # Nobody is above or below these contacts: there are no fields to pass on.
+        created = partners.with_context(_partners_skip_fields_sync=True).create(
+            [self._partner_vals(group[0], countries) for group in groups]
+        )
         for group, partner in zip(groups, created, strict=True):
             found |= {record.id: partner.id for record in group}
         return found

@@ -245,8 +245,7 @@ class AstppIssuer(models.Model):
     def _operator(self, company):
         """Return the issuer that stands for the company itself, made on first use."""
         # An accountant who adds the first account may not create issuers himself.
-        issuers = self.sudo()
-        return issuers.search([("company_id", "=", company.id), ("account_id", "=", False)], limit=1) or issuers.create(
+        return company.sudo().astpp_operator_ids[:1] or self.sudo().create(
             {"name": company.name, "company_id": company.id, "prefix": "INV_"}
         )
 

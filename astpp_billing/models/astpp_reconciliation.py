@@ -56,7 +56,8 @@ class AstppReconciliation(models.Model):
                 "DROP TABLE IF EXISTS astpp_day; CREATE TEMPORARY TABLE astpp_day "
                 "(day date, ref int, calls int, seconds numeric, amount numeric) ON COMMIT DROP"
             )
-            self.env["astpp.usage"]._copy("COPY astpp_day FROM STDIN", map(_line, rows))
+            self.env["astpp.usage"]._copy("astpp_day", None, map(_line, rows))
+            self.env.cr.execute("ANALYZE astpp_day")
             different |= {
                 (source, fields.Date.to_string(day))
                 for (day,) in self.env.execute_query(self._compare_query(server, source, start, end))
@@ -68,13 +69,17 @@ class AstppReconciliation(models.Model):
     def _compare_query(self, server, source, start, end):
         return SQL(
             """
-            WITH ledger AS (
-                SELECT u.date::date AS day,
-                       COALESCE(a.astpp_id, NULLIF(ltrim(u.account_ref, '#'), '')::int, 0) AS ref,
-                       count(*) AS calls, sum(u.duration) AS seconds, sum(u.rated_amount) AS amount
-                  FROM astpp_usage u LEFT JOIN astpp_account a ON a.id = u.account_id
+            WITH summed AS (
+                SELECT u.date::date AS day, u.account_id, u.account_ref, count(*) AS calls, sum(u.duration) AS seconds,
+                       sum(u.rated_amount) AS amount
+                  FROM astpp_usage u
                  WHERE u.server_id = %(server)s AND u.source = %(source)s
                    AND u.date >= %(start)s::timestamp AND u.date < %(end)s
+              GROUP BY 1, 2, 3
+            ), ledger AS (
+                SELECT s.day, COALESCE(a.astpp_id, NULLIF(ltrim(s.account_ref, '#'), '')::int, 0) AS ref,
+                       sum(s.calls) AS calls, sum(s.seconds) AS seconds, sum(s.amount) AS amount
+                  FROM summed s LEFT JOIN astpp_account a ON a.id = s.account_id
               GROUP BY 1, 2
             ), sides AS (
                 SELECT COALESCE(d.day, l.day) AS day, COALESCE(d.ref, l.ref) AS ref,
@@ -134,4 +139,4 @@ class AstppReconciliation(models.Model):
 
 def _line(row):
     day, ref, count, seconds, amount = row
-    return f"{day}\t{ref}\t{count}\t{seconds or 0}\t{amount or 0}\n".encode()
+    return f"{day}\t{ref}\t{count}\t{seconds or 0}\t{amount or 0}\n"

@@ -6,6 +6,10 @@ from ..connector.calls import first_call, read_calls, read_days, read_slices
 
 # Calls of one transaction. An interrupted synchronisation reads at most these again.
 PIECE = 200_000
+# Unreadable rows that are listed; the others are counted.
+LISTED = 50
+# So many new calls change what PostgreSQL should know of the table.
+MANY = 100_000
 
 
 class AstppServer(models.Model):
@@ -33,10 +37,11 @@ class AstppServer(models.Model):
         rejected = []
         for piece in self._pieces(found, changed):
             self._sync_piece(database, step, source, piece, rejected)
+        if step.added_count >= MANY:
+            self.env["astpp.usage"]._tell_planner()
         if rejected:
-            step.message = self.env._(
-                "%(count)s rows cannot be read. First: %(reason)s", count=len(rejected), reason=rejected[0]
-            )
+            listed = rejected[:LISTED]
+            step.message = "\n".join([self.env._("%s rows cannot be read:", len(rejected)), *listed])
 
     def _pieces(self, found, changed):
         """Group changed hours that follow each other into pieces of one transaction."""
@@ -54,12 +59,11 @@ class AstppServer(models.Model):
     def _sync_piece(self, database, step, source, piece, rejected):
         """Put the calls of some hours into the ledger and note it, in one transaction."""
         started = datetime.now()
-        end = fields.Datetime.to_datetime(piece[-1].start) + timedelta(hours=1)
+        start = piece[0].start
+        end = fields.Datetime.to_string(fields.Datetime.to_datetime(piece[-1].start) + timedelta(hours=1))
         slices = self.env["astpp.sync.slice"]
-        known = slices._known(self, source, piece) or self._has_usage(source, piece[0].start, end)
-        records = read_calls(
-            database, source, piece[0].start, fields.Datetime.to_string(end), lambda reason: rejected.append(reason)
-        )
+        known = slices._known(self, source, piece) or self._has_usage(source, start, end)
+        records = read_calls(database, source, start, end, rejected.append)
         counts = self.env["astpp.usage"]._load_calls(self, records, read_before=known)
         slices._remember(self, source, piece)
         step.write(

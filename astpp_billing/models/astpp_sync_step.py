@@ -38,7 +38,7 @@ class AstppSyncStep(models.Model):
     changed_count = fields.Integer(string="Changed")
     seconds = fields.Float(string="Duration", digits=(16, 1), help="Seconds.")
     rate = fields.Integer(string="Rows per Second", compute="_compute_rate")
-    message = fields.Char()
+    message = fields.Text()
     date = fields.Datetime(string="Last Run")
 
     _step_uniq = models.Constraint("UNIQUE(server_id, step)", "A server has each step once.")

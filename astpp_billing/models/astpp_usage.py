@@ -98,9 +98,11 @@ class AstppUsage(models.Model):
     released_date = fields.Datetime(readonly=True)
     # The database refuses to drop an invoice line that still bills usage: see account.move.line.
     move_line_id = fields.Many2one("account.move.line", string="Invoice Line", ondelete="restrict", readonly=True)
-    move_id = fields.Many2one("account.move", string="Invoice", ondelete="restrict", readonly=True)
+    # Its line's own key guards it.
+    move_id = CopiedMany2one("account.move", string="Invoice", readonly=True)
 
-    _source_key_uniq = models.UniqueIndex("(server_id, source, source_key) WHERE source_key IS NOT NULL")
+    # The key first: it begins with the moment, so that new rows go to one end of the index.
+    _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")
     _unbilled_idx = models.Index("(account_id, date) WHERE move_line_id IS NULL AND exception IS NULL")
     _account_date_idx = models.Index("(account_id, date DESC)")
     _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")

@@ -14,14 +14,14 @@ COPY_COLUMNS = (
     *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
     *("account_ref", *CallRecord._fields[4:17], "exception"),
 )
-COPY_SIZE = 1 << 20
+COPY_SIZE = 1 << 16
 
 
 class _CopyStream(io.RawIOBase):
-    """Feeds rows to COPY as PostgreSQL asks for them, so that memory stays flat."""
+    """Feeds lines to COPY as PostgreSQL asks for them, so that memory stays flat."""
 
-    def __init__(self, rows):
-        self._rows = rows
+    def __init__(self, lines):
+        self._lines = lines
         self._rest = b""
         self.error = None
 
@@ -30,33 +30,28 @@ class _CopyStream(io.RawIOBase):
 
     def read(self, size=-1):  # pylint: disable=method-required-super
         size = COPY_SIZE if size < 0 else size
-        parts, length = [self._rest], len(self._rest)
+        lines, length = [], len(self._rest)
         try:
-            while length < size and (row := next(self._rows, None)) is not None:
-                parts.append(row)
-                length += len(row)
+            while length < size and (line := next(self._lines, None)) is not None:
+                lines.append(line)
+                length += len(line)
         except Exception as error:
             # psycopg2 turns it into a cancelled query: keep the reason.
             self.error = error
             raise
-        data = b"".join(parts)
+        data = self._rest + "".join(lines).encode()
         self._rest = data[size:]
         return data[:size]
 
 
-def _copy_line(values):
-    """Write values as a line of COPY's text format.
+def _copy_line(*values):
+    """Write values as a line of COPY's text format, NULL as nothing."""
+    return _escape("\t".join(["" if value is None else str(value) for value in values]))
 
-    The connector's texts have no control characters, so a backslash is all to look for.
-    """
-    texts = ["\\N" if value is None else value if value.__class__ is str else str(value) for value in values]
-    line = "\t".join(texts)
-    if line.count("\\") != texts.count("\\N"):
-        texts = [
-            "\\N" if value is None else text.replace("\\", "\\\\") for value, text in zip(values, texts, strict=True)
-        ]
-        line = "\t".join(texts)
-    return (line + "\n").encode()
+
+def _escape(line):
+    """The connector's texts have no control characters, so a backslash is all to look for."""
+    return (line.replace("\\", "\\\\") if "\\" in line else line) + "\n"
 
 
 class AstppUsage(models.Model):
@@ -80,7 +75,7 @@ class AstppUsage(models.Model):
         if not read_before:
             return self._copy_calls(server, records)
         self._create_staging()
-        self._copy(f"COPY {STAGING} FROM STDIN", (_copy_line((line, *record)) for line, record in records))
+        self._copy(STAGING, None, (_copy_line(line, *record) for line, record in records))
         self.env["astpp.account"].flush_model()
         self.flush_model()
         read = self.env.execute_query(SQL("SELECT count(*) FROM %s", SQL.identifier(STAGING)))[0][0]
@@ -91,11 +86,16 @@ class AstppUsage(models.Model):
         return {"read": read, "added": added, "known": read - added, "exceptions": counts}
 
     @api.model
-    def _copy(self, statement, rows):
-        """Feed rows to a COPY statement; raises what the rows raise."""
-        stream = _CopyStream(rows)
+    def _copy(self, table, columns, lines):
+        """Feed lines to COPY; an empty field is NULL.
+
+        :param columns: names, None for all of the table's
+        :raise Exception: what the lines raise
+        """
+        stream = _CopyStream(lines)
+        names = f" ({', '.join(columns)})" if columns else ""
         try:
-            self.env.cr.copy_expert(statement, stream)
+            self.env.cr.copy_expert(f"COPY {table}{names} FROM STDIN (NULL '')", stream, COPY_SIZE)
         except psycopg2.errors.QueryCanceled as cancelled:
             raise stream.error or cancelled from cancelled
 
@@ -108,7 +108,7 @@ class AstppUsage(models.Model):
         self.env["astpp.account"].flush_model()
         self.flush_model()
         accounts = {
-            astpp_id: ids
+            astpp_id: "\t".join(str(value or "") for value in ids)
             for astpp_id, *ids in self.env.execute_query(
                 SQL("SELECT astpp_id, id, partner_id, issuer_id FROM astpp_account WHERE server_id = %s", server.id)
             )
@@ -116,30 +116,41 @@ class AstppUsage(models.Model):
         }
         counts = Counter()
         # Nothing may be looked up while COPY has the connection.
-        fixed = (server.id, server.company_id.id, server.currency_id.id)
-        rows = self._copy_rows(fixed, records, accounts, counts)
-        self._copy(f"COPY astpp_usage ({', '.join(COPY_COLUMNS)}) FROM STDIN", rows)
+        fixed = f"{server.id}\t{server.company_id.id}\t{server.currency_id.id}"
+        self._copy(self._table, COPY_COLUMNS, self._copy_lines(fixed, records, accounts, counts))
         self.invalidate_model()
         added = counts.total()
         counts.pop(None, None)
         return {"read": added, "added": added, "known": 0, "exceptions": dict(counts)}
 
     @api.model
-    def _copy_rows(self, fixed, records, accounts, counts):
-        """Yield COPY's lines, and count the rows by exception."""
-        nobody = (None, None, None)
+    def _copy_lines(self, fixed, records, accounts, counts):
+        """Yield COPY's lines, and count the records by exception."""
         twins = Counter()
         for _line, record in records:
-            key, astpp_id, exception = record.row_key, record.account_astpp_id, record.exception
-            account = accounts.get(astpp_id, nobody)
+            (
+                source, key, astpp_id, _number, date, charge_type, direction, uniqueid, caller, callee, destination,
+                pattern, disposition, duration, rated_amount, amount, cost, exception,
+            ) = record  # fmt: skip
             twins[key] += 1
-            if twins[key] > 1:
-                key, exception = f"{key}-{twins[key] - 1}", "duplicate"
-            if account is nobody:
-                exception = "unknown_account"
+            if (ordinal := twins[key] - 1) > 0:
+                key, exception = f"{key}-{ordinal}", "duplicate"
+            reference = ""
+            if not (account := accounts.get(astpp_id)):
+                account, exception, reference = "\t\t", "unknown_account", f"#{astpp_id}"
             counts[exception] += 1
-            reference = f"#{astpp_id}" if account is nobody else None
-            yield _copy_line((*fixed, record.source, key, *account, reference, *record[4:17], exception))
+            # Written out: joining a list takes twice as long.
+            yield _escape(
+                f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date}\t{charge_type}\t{direction}"
+                f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
+                f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}"
+            )
+
+    @api.model
+    def _tell_planner(self):
+        """Let PostgreSQL know of many new rows now, not when its autovacuum gets to it."""
+        self.env.cr.execute("ANALYZE astpp_usage")
+        self.env.cr.execute("SELECT brin_summarize_new_values('astpp_usage_date_idx')")
 
     def _create_staging(self):
         self.env.cr.execute(

@@ -215,6 +215,25 @@ class TestSync(AstppCommon):
         self.assertEqual(sum(totals.mapped("astpp_count")), 17)
         self.assertEqual(totals.mapped("count_difference"), [0] * len(totals))
 
+    def test_what_callers_send_shifts_no_field(self):
+        """A caller chooses his name: separators in it must not move the price elsewhere."""
+        self.call(callerid="\x1f0\x1f\t\\N\n<1>", callednum="44\x1f1\t\\2", debit="0.3")
+        self.sync()
+        usage = self.usage()
+        self.assertEqual((usage.amount, usage.duration, usage.caller), (0.3, 60, "0  \\N <1>"))
+        self.assertEqual(usage.callee, "44 1 \\2")
+
+    def test_unreadable_calls_are_listed(self):
+        self.call()
+        self.mariadb.execute("UPDATE cdrs SET billseconds = -5")
+        self.call()
+        self.sync()
+        message = self.step("cdr").message
+        self.assertIn("1 rows cannot be read", message)
+        self.assertIn("billseconds: '-5'", message)
+        self.assertIn("call-1", message)
+        self.assertEqual(len(self.usage()), 1)
+
     def test_second_run_adds_nothing_and_late_calls_come(self):
         for hour in range(5):
             self.call(at=self.day - timedelta(hours=hour))

@@ -1,0 +1,15 @@
+from odoo import fields, models
+
+
+class ResCompany(models.Model):
+    """A company, which is an operator."""
+
+    _inherit = "res.company"
+
+    astpp_operator_ids = fields.One2many(
+        "astpp.issuer",
+        "company_id",
+        string="ASTPP Operator",
+        domain=[("account_id", "=", False)],
+        help="The issuer that stands for the company itself, one at most.",
+    )
