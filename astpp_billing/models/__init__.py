@@ -29,5 +29,6 @@ from . import astpp_billing_run
 from . import astpp_billing_run_batch
 from . import astpp_billing_result
 from . import account_move
+from . import account_move_bulk
 from . import account_move_numbering
 from . import account_move_line

@@ -4,6 +4,9 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+# In the words of Odoo's sequence mixin.
+SERIES_FORMAT = "{prefix1}{seq:0{seq_length}d}"
+
 
 class AccountMove(models.Model):
     """Numbers of issuers: several series in one journal, on Odoo's own gapless numbering.
@@ -92,17 +95,32 @@ class AccountMove(models.Model):
         return super()._set_next_sequence()
 
     def _astpp_starts_series(self, prefix):
+        if self._astpp_holds_series(prefix):
+            return False
         last = self._last_series_number(self.journal_id, prefix, self._origin.id)
         return last < self.astpp_issuer_id.sudo().first_number - 1 or not last
+
+    def _astpp_holds_series(self, prefix):
+        """Tell whether this transaction gave a number of the series before.
+
+        Then it holds the series' lock, and Odoo counts on from its own cache: the last number need
+        not be looked up for each invoice of a batch.
+        """
+        first = SERIES_FORMAT.format(prefix1=prefix, seq=0, seq_length=self.astpp_issuer_id.sudo().padding)
+        return (first, self[self._sequence_index]) in self._get_sequence_cache()
 
     def _get_next_sequence_format(self):
         prefix = self._astpp_series_prefix()
         if not prefix:
             return super()._get_next_sequence_format()
         issuer = self.astpp_issuer_id.sudo()
-        last = self._last_series_number(self.journal_id, prefix, self._origin.id)
-        values = {"prefix1": prefix, "seq": max(last, issuer.first_number - 1), "seq_length": issuer.padding}
-        return "{prefix1}{seq:0{seq_length}d}", values
+        held = self._astpp_holds_series(prefix)
+        last = 0 if held else self._last_series_number(self.journal_id, prefix, self._origin.id)
+        return SERIES_FORMAT, {
+            "prefix1": prefix,
+            "seq": max(last, issuer.first_number - 1),
+            "seq_length": issuer.padding,
+        }
 
     @api.model
     def _deduce_sequence_number_reset(self, name):

@@ -6,7 +6,7 @@ from odoo.tools import SQL
 
 # Accounts of one transaction: large enough for bulk speed, small enough that an accountant
 # who posts in the same series waits a few seconds at most.
-BATCH = 50
+BATCH = 100
 # Periods billed while the user waits for the button.
 AT_ONCE = 200
 

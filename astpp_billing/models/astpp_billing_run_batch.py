@@ -64,7 +64,8 @@ class AstppBillingRun(models.Model):
         self._link_usage(periods, groups, moves)
         self._post(moves)
         for account, (_start, end) in periods.items():
-            account.billed_until = end
+            # The invoice and the run's result say it: no message for each account.
+            account.with_context(mail_notrack=True).billed_until = end
         self._create_results(self._summarise(periods, groups, moves))
 
     def _collect(self, periods):
@@ -113,9 +114,8 @@ class AstppBillingRun(models.Model):
         """
         billed = [account for account in periods if groups.get(account) or account.issuer_id.invoice_no_usage]
         vals_list = [self._prepare_move_vals(account, *periods[account], groups.get(account, [])) for account in billed]
-        # The run itself says who made them: no message and no follower for each invoice.
-        moves = self.env["account.move"].with_context(mail_create_nolog=True, mail_create_nosubscribe=True)
-        return dict(zip(billed, moves.create(vals_list).with_env(self.env), strict=True))
+        moves = self.env["account.move"]._astpp_create_bulk(vals_list)
+        return dict(zip(billed, moves, strict=True))
 
     def _prepare_move_vals(self, account, start, end, groups):
         """Return the values of one invoice (a credit note when its total is negative)."""

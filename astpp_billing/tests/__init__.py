@@ -4,6 +4,7 @@ from . import (
     test_billing_cycle,
     test_billing_run,
     test_browser,
+    test_bulk,
     test_call_csv,
     test_call_record,
     test_connector,
