@@ -21,6 +21,8 @@
         "views/astpp_server_views.xml",
         "views/astpp_billing_run_views.xml",
         "views/account_move_views.xml",
+        "views/astpp_violation_views.xml",
+        "wizards/account_move_reversal_views.xml",
         "views/astpp_subscription_views.xml",
         "views/astpp_did_views.xml",
         "views/astpp_coupon_views.xml",

@@ -12,9 +12,11 @@ from . import astpp_issuer
 from . import astpp_issuer_sync
 from . import astpp_account
 from . import astpp_account_period
+from . import astpp_account_forecast
 from . import astpp_account_sync
 from . import product_template
 from . import res_company
+from . import res_partner
 from . import astpp_did
 from . import astpp_subscription
 from . import astpp_coupon
@@ -26,9 +28,15 @@ from . import astpp_usage_ingest
 from . import astpp_usage_import
 from . import astpp_reconciliation
 from . import astpp_billing_run
+from . import astpp_billing_run_due
 from . import astpp_billing_run_batch
+from . import astpp_billing_run_invoice
+from . import astpp_billing_run_preview
+from . import astpp_billing_preview
 from . import astpp_billing_result
+from . import astpp_violation
 from . import account_move
+from . import account_move_usage
 from . import account_move_bulk
 from . import account_move_numbering
 from . import account_move_line

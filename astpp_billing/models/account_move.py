@@ -1,5 +1,4 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 
@@ -29,6 +28,18 @@ class AccountMove(models.Model):
     )
     astpp_period_start = fields.Datetime(string="Period Start", readonly=True)
     astpp_period_end = fields.Datetime(string="Period End", readonly=True)
+    astpp_rate = fields.Float(
+        string="Usage Rate", digits=0, readonly=True, help="Invoice currency for one unit of the server's currency."
+    )
+    astpp_releases_usage = fields.Boolean(
+        string="Sets Usage Free",
+        readonly=True,
+        copy=False,
+        help="When this credit note is confirmed, the usage of the credited invoice can be billed again.",
+    )
+    astpp_usage_released = fields.Boolean(
+        string="Usage Set Free", readonly=True, copy=False, help="A credit note set the usage of this invoice free."
+    )
     # Portal users read invoices, but have no access to the ledger that these are computed from.
     astpp_usage_count = fields.Integer(
         string="Usage Lines",
@@ -46,39 +57,6 @@ class AccountMove(models.Model):
         if account := self.astpp_account_id:
             self.astpp_issuer_id = account.issuer_id
             self.partner_id = account.partner_id
-
-    def write(self, vals):
-        res = super().write(vals)
-        if vals.get("state") == "cancel":
-            self._astpp_release_usage()
-        return res
-
-    def button_draft(self):
-        if gone := self.filtered(lambda move: move.state == "cancel" and move.astpp_run_id):
-            raise UserError(
-                self.env._(
-                    "The usage of %s was set free when it was cancelled and may be on another invoice by now. "
-                    "Run billing for the account instead.",
-                    ", ".join(move.display_name for move in gone),
-                )
-            )
-        return super().button_draft()
-
-    def unlink(self):
-        self._astpp_release_usage()
-        return super().unlink()
-
-    def _astpp_release_usage(self):
-        """Set the usage of these invoices free and let their period be billed again."""
-        billed = self.filtered(lambda move: move.astpp_account_id and move.astpp_run_id)
-        if not billed:
-            return
-        billed.line_ids._astpp_release_usage()
-        for move in billed.sorted("astpp_period_end", reverse=True):
-            # Accountants may cancel invoices; the period's mark is the billing run's.
-            account = move.astpp_account_id.sudo()
-            if account.billed_until == move.astpp_period_end:
-                account.billed_until = move.astpp_period_start
 
     def action_view_astpp_usage(self):
         """Open the usage that the invoices bill."""

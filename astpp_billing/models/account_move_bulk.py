@@ -100,6 +100,22 @@ class AccountMove(models.Model):
         }
 
     @api.model
+    def _astpp_amounts(self, vals):
+        """Return what an invoice of these values would come to, in its currency.
+
+        :return: dict of ``amount_untaxed`` and ``amount_total``
+        """
+        header, taxes, products = self._astpp_headers([vals]), self.env["account.tax"], {}
+        base_lines = [self._astpp_base_line(header, command[2], products) for command in vals["invoice_line_ids"]]
+        taxes._add_tax_details_in_base_lines(base_lines, header.company_id)
+        taxes._round_base_lines_tax_details(base_lines, header.company_id)
+        totals = taxes._get_tax_totals_summary(base_lines, header.currency_id, header.company_id)
+        return {
+            "amount_untaxed": totals["base_amount_currency"],
+            "amount_total": totals["total_amount_currency"],
+        }
+
+    @api.model
     def _astpp_base_line(self, header, vals, products):
         """Return a line as Odoo's tax engine takes it; its ``vals`` are those of the journal item."""
         account, taxes, unit = self._astpp_product_defaults(header, vals["product_id"], products)

@@ -1,9 +1,18 @@
-from odoo import models
+from odoo import fields, models
 from odoo.tools import SQL
 
 
 class AccountMoveLine(models.Model):
     _inherit = "account.move.line"
+
+    astpp_usage_amount = fields.Float(
+        string="Usage Amount",
+        digits=(20, 6),
+        readonly=True,
+        copy=False,
+        aggregator=None,
+        help="What the line's usage added up to when it was billed, in the currency of the ASTPP server.",
+    )
 
     def unlink(self):
         self._astpp_release_usage()

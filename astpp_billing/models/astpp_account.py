@@ -73,6 +73,7 @@ class AstppAccount(models.Model):
         tracking=True,
         help="Empty: as the issuer says.",
     )
+    one_invoice = fields.Boolean(related="partner_id.astpp_one_invoice", readonly=False)
     currency_id = fields.Many2one(
         "res.currency",
         string="Invoice Currency",

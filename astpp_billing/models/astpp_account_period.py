@@ -80,6 +80,13 @@ class AstppAccount(models.Model):
         compute="_compute_next_period_end", store=True, help="The day on which the running period can be invoiced."
     )
 
+    final_date = fields.Datetime(
+        string="Final Invoice",
+        readonly=True,
+        copy=False,
+        help="When the account was billed after it was suspended or closed.",
+    )
+
     _cycle_range = models.Constraint(
         "CHECK(cycle_interval BETWEEN 1 AND 120 AND billing_day BETWEEN 1 AND 31)",
         "The billing day is 1 to 31 and the billing cycle at least one day, week, month or year.",
@@ -117,6 +124,22 @@ class AstppAccount(models.Model):
         for account in accounts.filtered(lambda a: not a.billed_until):
             account.billed_until = boundary_at_or_before(datetime.now(UTC), account._cycle()).replace(tzinfo=None)
         return accounts
+
+    def write(self, vals):
+        if "status" in vals:
+            # Whoever comes back and leaves again gets a final invoice again.
+            vals = {**vals, "final_date": False}
+        return super().write(vals)
+
+    def _billing_period(self):
+        """Return (start, end) of the period to bill next, naive UTC.
+
+        That of an account that is not active ends now, unless it has ended before.
+        """
+        self.ensure_one()
+        now = fields.Datetime.now()
+        ends_early = self.status != "active" and not self.final_date and self.next_period_end > now
+        return self.billed_until, now if ends_early else self.next_period_end
 
     def _cycle(self):
         """Return the account's ``Cycle``."""

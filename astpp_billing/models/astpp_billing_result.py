@@ -17,7 +17,9 @@ class AstppBillingResult(models.Model):
     period_start = fields.Datetime(readonly=True)
     period_end = fields.Datetime(readonly=True)
     state = fields.Selection(
-        [("failed", "Failed"), ("invoiced", "Invoiced"), ("nothing", "No Usage")], required=True, readonly=True
+        [("failed", "Failed"), ("invoiced", "Invoiced"), ("carried", "Carried Over"), ("nothing", "No Usage")],
+        required=True,
+        readonly=True,
     )
     move_id = fields.Many2one(
         "account.move", string="Invoice", readonly=True, ondelete="set null", index="btree_not_null"

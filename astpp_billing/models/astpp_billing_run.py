@@ -1,14 +1,14 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
-from odoo.tools import SQL
 
 # Accounts of one transaction: large enough for bulk speed, small enough that an accountant
 # who posts in the same series waits a few seconds at most.
 BATCH = 100
 # Periods billed while the user waits for the button.
 AT_ONCE = 200
+# Times a batch is tried again when another transaction was faster.
+RETRIES = 5
 
 
 class AstppBillingRun(models.Model):
@@ -23,7 +23,7 @@ class AstppBillingRun(models.Model):
     name = fields.Char(compute="_compute_name", store=True)
     company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)
     state = fields.Selection(
-        [("new", "New"), ("running", "Running"), ("done", "Done")],
+        [("new", "New"), ("running", "Running"), ("stopped", "Stopped"), ("done", "Done")],
         default="new",
         required=True,
         readonly=True,
@@ -45,11 +45,19 @@ class AstppBillingRun(models.Model):
     )
     issuer_ids = fields.Many2many("astpp.issuer", string="Issuers", check_company=True, help="Empty: all.")
     account_ids = fields.Many2many("astpp.account", string="Accounts", check_company=True, help="Empty: all.")
+    stop_requested = fields.Boolean(readonly=True, copy=False)
     due_count = fields.Integer(string="Accounts Due", compute="_compute_due_count")
+    total_count = fields.Integer(readonly=True, copy=False, help="Accounts that were due when the run started.")
+    progress = fields.Float(compute="_compute_progress", help="Percent of the accounts that were due.")
     result_ids = fields.One2many("astpp.billing.result", "run_id", string="Results", copy=False)
     move_ids = fields.One2many("account.move", "astpp_run_id", string="Invoices", copy=False)
     invoice_count = fields.Integer(compute="_compute_counts")
     failed_count = fields.Integer(string="Failed", compute="_compute_counts")
+    exception_count = fields.Integer(
+        string="Held Usage",
+        compute="_compute_exception_count",
+        help="Usage of these accounts that waits for a release.",
+    )
 
     @api.depends("date", "create_date")
     def _compute_name(self):
@@ -61,36 +69,35 @@ class AstppBillingRun(models.Model):
         for run in self:
             run.due_count = self.env["astpp.account"].search_count(run._due_domain()) if run.state != "done" else 0
 
+    @api.depends("due_count", "total_count", "state")
+    def _compute_progress(self):
+        for run in self:
+            left = min(run.due_count, run.total_count) / run.total_count if run.total_count else 0.0
+            run.progress = 0.0 if run.state == "new" else 100 * (1 - left)
+
     @api.depends("result_ids.state")
     def _compute_counts(self):
-        groups = self.env["astpp.billing.result"]._read_group(
-            [("run_id", "in", self.ids)], ["run_id", "state"], ["__count"]
+        results = self.env["astpp.billing.result"]
+        failed = dict(
+            results._read_group([("run_id", "in", self.ids), ("state", "=", "failed")], ["run_id"], ["__count"])
         )
-        counts = {(run, state): count for run, state, count in groups}
+        # Several accounts of a customer may share an invoice.
+        invoiced = dict(
+            results._read_group(
+                [("run_id", "in", self.ids), ("move_id", "!=", False)], ["run_id"], ["move_id:count_distinct"]
+            )
+        )
         for run in self:
-            run.invoice_count = counts.get((run._origin, "invoiced"), 0)
-            run.failed_count = counts.get((run._origin, "failed"), 0)
+            run.invoice_count = invoiced.get(run._origin, 0)
+            run.failed_count = failed.get(run._origin, 0)
 
-    def _due_domain(self):
-        """Return the domain of the accounts whose running period has ended and that are billed."""
-        self.ensure_one()
-        domain = Domain(
-            [
-                ("company_id", "=", self.company_id.id),
-                ("payment_mode", "=", "postpaid"),
-                ("status", "=", "active"),
-                ("invoice_enabled", "=", True),
-                ("next_period_end", "<=", fields.Datetime.now()),
-                ("next_invoice_date", "<=", self.date),
-            ]
-        )
-        if self.issuer_ids:
-            domain &= Domain("issuer_id", "in", self.issuer_ids.ids)
-        if self.account_ids:
-            domain &= Domain("id", "in", self.account_ids.ids)
-        # A failed account waits for the next run, or this one would never end.
-        failed = self.env["astpp.billing.result"].search([("run_id", "in", self._origin.ids), ("state", "=", "failed")])
-        return domain & Domain("id", "not in", failed.account_id.ids)
+    @api.depends("result_ids.account_id")
+    def _compute_exception_count(self):
+        for run in self:
+            run.exception_count = self.env["astpp.usage"].search_count(run._exception_domain())
+
+    def _exception_domain(self):
+        return [("exception", "!=", False), ("account_id", "in", self.result_ids.account_id.ids)]
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_invoiced(self):
@@ -102,7 +109,9 @@ class AstppBillingRun(models.Model):
         for run in self:
             if run.state == "done":
                 raise UserError(self.env._("This run is done. Start a new one."))
-            run.state = "running"
+            if run.state == "new":
+                run.total_count = run.due_count
+            run.write({"state": "running", "stop_requested": False})
             left = AT_ONCE
             while left > 0 and (billed := run._bill_due_batch()):
                 left -= len(billed)
@@ -111,6 +120,10 @@ class AstppBillingRun(models.Model):
                 self.env.ref("astpp_billing.ir_cron_billing").sudo()._trigger()
             else:
                 run.state = "done"
+
+    def action_stop(self):
+        """End the runs after the batch that is being billed."""
+        self.filtered(lambda run: run.state == "running").stop_requested = True
 
     def action_retry_failed(self):
         """Forget the failures of the run and bill their accounts again."""
@@ -131,6 +144,12 @@ class AstppBillingRun(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_billing_result")
         return action | {"domain": [("run_id", "=", self.id), ("state", "=", "failed")]}
 
+    def action_view_exceptions(self):
+        """Open the usage of the run's accounts that waits for a release."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
+        return action | {"domain": self._exception_domain(), "context": {}}
+
     @api.model
     def _cron_bill(self):
         """Finish running runs and start one for each company that has due accounts.
@@ -141,23 +160,35 @@ class AstppBillingRun(models.Model):
         runs = self.search([("state", "=", "running")]) | self._start_due_runs()
         progress._commit_progress(remaining=sum(runs.mapped("due_count")))
         for run in runs:
-            tries = 0
-            while run.due_count:
-                try:
-                    billed = run._bill_due_batch()
-                    time_left = progress._commit_progress(len(billed), remaining=run.due_count)
-                    tries = 0
-                except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                    # Somebody else billed or changed one of these accounts at the same moment.
-                    self.env.cr.rollback()
-                    tries += 1
-                    if tries > 5:
-                        raise
-                    continue
-                if not billed or not time_left:
-                    return
-            run.state = "done"
-            progress._commit_progress()
+            if not run._bill_all():
+                return
+
+    def _bill_all(self):
+        """Bill batch after batch, each in a transaction of its own.
+
+        :return: False when the scheduled action's time is up
+        """
+        self.ensure_one()
+        progress, tries = self.env["ir.cron"], 0
+        while not self.stop_requested and self.due_count:
+            try:
+                billed = self._bill_due_batch()
+                time_left = progress._commit_progress(len(billed), remaining=self.due_count)
+                tries = 0
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                # Somebody else billed or changed one of these accounts at the same moment.
+                self.env.cr.rollback()
+                tries += 1
+                if tries > RETRIES:
+                    raise
+                continue
+            if not billed:
+                # Another run holds what is left; the next call looks again.
+                return True
+            if not time_left:
+                return False
+        self.state = "stopped" if self.stop_requested else "done"
+        return bool(progress._commit_progress())
 
     @api.model
     def _start_due_runs(self):
@@ -169,19 +200,6 @@ class AstppBillingRun(models.Model):
                 continue
             run = self.new({"company_id": company.id, "date": today})
             if run.due_count:
-                started |= self.create(
-                    {"company_id": company.id, "date": today, "invoice_date": today, "state": "running"}
-                )
+                values = {"company_id": company.id, "date": today, "invoice_date": today, "state": "running"}
+                started |= self.create({**values, "total_count": run.due_count})
         return started
-
-    def _claim_due(self, limit):
-        """Lock due accounts that no other run holds, and return them.
-
-        The lock is taken together with the search and held to the end of the transaction.
-        """
-        self.ensure_one()
-        accounts = self.env["astpp.account"]
-        accounts.flush_model()
-        query = accounts._search(self._due_domain(), order="issuer_id.id, id", limit=limit)
-        locked = self.env.execute_query(SQL("%s FOR NO KEY UPDATE OF astpp_account SKIP LOCKED", query.select()))
-        return accounts.browse(row[0] for row in locked)

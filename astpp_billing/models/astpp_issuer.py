@@ -88,6 +88,14 @@ class AstppIssuer(models.Model):
     invoice_no_usage = fields.Boolean(
         string="Invoice Without Usage", tracking=True, help="Issue a zero invoice when a period had no usage."
     )
+    negative_policy = fields.Selection(
+        [("refund", "Issue a credit note"), ("carry", "Carry over to the next invoice")],
+        string="Negative Totals",
+        default="refund",
+        required=True,
+        tracking=True,
+        help="What becomes of a period whose credits exceed its charges.",
+    )
     clearing_account_id = fields.Many2one(
         "account.account",
         domain="[('account_type', 'in', ('liability_current', 'liability_payable', 'asset_current'))]",

@@ -19,6 +19,8 @@ MODELS = (
     "astpp.coupon",
     "astpp.payment",
     "astpp.reconciliation",
+    "astpp.violation",
+    "astpp.billing.preview",
 )
 # group: what it may do
 RIGHTS = {
@@ -42,6 +44,8 @@ RIGHTS = {
         "astpp.coupon": "r",
         "astpp.payment": "r",
         "astpp.reconciliation": "r",
+        "astpp.violation": "r",
+        "astpp.billing.preview": "r",
     },
     "account.group_account_manager": {
         "astpp.server": "rwcu",
@@ -59,6 +63,8 @@ RIGHTS = {
         "astpp.coupon": "rwcu",
         "astpp.payment": "rwcu",
         "astpp.reconciliation": "r",
+        "astpp.violation": "r",
+        "astpp.billing.preview": "r",
     },
 }
 

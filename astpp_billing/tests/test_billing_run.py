@@ -76,7 +76,7 @@ class TestBillingRun(AstppCommon):
         for account in (prepaid, off, suspended, self.customer):
             self.load_calls(account, "1")
         run = self.bill(prepaid, off, suspended, self.customer)
-        self.assertEqual(run.move_ids.astpp_account_id, self.customer)
+        self.assertEqual(run.move_ids.astpp_account_id, self.customer | suspended, "what is left is billed")
 
     def test_no_usage(self):
         run = self.bill(self.customer)
@@ -85,7 +85,9 @@ class TestBillingRun(AstppCommon):
         self.assertEqual(self.customer.billed_until.month, 2)
         self.operator.invoice_no_usage = True
         run = self.bill(self.customer, date="2024-03-01")
-        self.assertEqual(run.move_ids.amount_total, 0)
+        self.assertEqual(run.result_ids.state, "invoiced")
+        self.assertEqual((run.move_ids.state, run.move_ids.amount_total), ("posted", 0))
+        self.assertEqual(run.move_ids.invoice_line_ids.name, "No usage")
 
     def test_failed_calls_alone_are_no_usage(self):
         self.load_calls(self.customer, "0", billseconds=0)

@@ -157,6 +157,9 @@ class TestBulk(AstppCommon):
         values |= {name: record[name] for name in ("tax_ids", "tax_tag_ids") if name in record._fields}
         return values
 
+    def order(self, line):
+        return (line.sequence, line.display_type, str(line.date_maturity), line.tax_line_id.id, line.balance)
+
     def label(self, line):
         """Receivable lines are named after the invoice's number."""
         number = line.move_id.name
@@ -167,14 +170,7 @@ class TestBulk(AstppCommon):
             same = {one: "move", other: "move"}
             with self.subTest(position=position, total=other.amount_total):
                 self.assertEqual(self.snapshot(one, same), self.snapshot(other, same))
-                key = lambda line: (
-                    line.sequence,
-                    line.display_type,
-                    str(line.date_maturity),
-                    line.tax_line_id.id,
-                    line.balance,
-                )  # noqa: E731
-                lines, expected = one.line_ids.sorted(key), other.line_ids.sorted(key)
+                lines, expected = one.line_ids.sorted(self.order), other.line_ids.sorted(self.order)
                 self.assertEqual(len(lines), len(expected))
                 for line, twin in zip(lines, expected, strict=True):
                     self.assertEqual(self.snapshot(line, same), self.snapshot(twin, same))

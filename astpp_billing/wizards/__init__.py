@@ -1,1 +1,1 @@
-from . import base_partner_merge
+from . import account_move_reversal, base_partner_merge

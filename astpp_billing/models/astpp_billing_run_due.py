@@ -1,0 +1,80 @@
+from odoo import fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+
+class AstppBillingRun(models.Model):
+    """Which accounts a run bills, and taking hold of them."""
+
+    _inherit = "astpp.billing.run"
+
+    def _scope_domain(self):
+        """Return the domain of the accounts that the run's filters choose."""
+        self.ensure_one()
+        domain = Domain("company_id", "=", self.company_id.id) & Domain("account_type", "!=", "provider")
+        if self.issuer_ids:
+            domain &= Domain("issuer_id", "in", self.issuer_ids.ids)
+        if self.account_ids:
+            domain &= Domain("id", "in", self.account_ids.ids)
+        return domain
+
+    def _due_domain(self):
+        """Return the domain of the accounts that are to be billed now, postpaid ones only.
+
+        Active ones whose period has ended; suspended and closed ones with usage that no invoice
+        has: their final invoice does not wait for the end of the period.
+        """
+        scope = self._scope_domain() & Domain("payment_mode", "=", "postpaid") & Domain("invoice_enabled", "=", True)
+        ended = Domain("next_period_end", "<=", fields.Datetime.now()) & Domain("next_invoice_date", "<=", self.date)
+        due = (Domain("status", "=", "active") & ended) | Domain("id", "in", self._final_ids(scope, ended))
+        # A failed account waits for the next run, or this one would never end.
+        failed = self.env["astpp.billing.result"].search([("run_id", "in", self._origin.ids), ("state", "=", "failed")])
+        return scope & due & Domain("id", "not in", failed.account_id.ids)
+
+    def _final_ids(self, scope, ended):
+        """Return the ids of the accounts that get a final invoice.
+
+        One at once; usage that comes later waits for the end of a period, like any other.
+        """
+        wanted = Domain("final_date", "=", False) | ended
+        if self.date < fields.Date.context_today(self):
+            wanted = ended
+        accounts = self.env["astpp.account"].search(scope & wanted & Domain("status", "!=", "active"))
+        self.env["astpp.usage"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT ended.id FROM unnest(%s::int[]) AS ended(id)
+                 WHERE EXISTS (SELECT 1 FROM astpp_usage u
+                                WHERE u.account_id = ended.id AND u.date < %s
+                                  AND u.move_line_id IS NULL AND u.exception IS NULL)
+                """,
+                accounts.ids,
+                fields.Datetime.now(),
+            )
+        )
+        return [row[0] for row in rows]
+
+    def _claim_due(self, limit):
+        """Lock due accounts that no other run holds, and return them.
+
+        The lock is taken together with the search and held to the end of the transaction. Accounts
+        that share an invoice with a claimed one come along.
+        """
+        self.ensure_one()
+        domain = self._due_domain()
+        accounts = self._lock_accounts(domain, limit)
+        if not accounts:
+            return accounts
+        shared = domain & Domain("partner_id", "in", accounts.partner_id.filtered("astpp_one_invoice").ids)
+        together = self._lock_accounts(shared)
+        # Should another run hold a part of them, it is left to whoever gets them all.
+        split = (accounts.search(shared) - together).partner_id
+        return (accounts | together).filtered(lambda account: account.partner_id not in split)
+
+    def _lock_accounts(self, domain, limit=None):
+        accounts = self.env["astpp.account"]
+        accounts.flush_model()
+        query = accounts._search(domain, order="issuer_id.id, partner_id.id, id", limit=limit)
+        locked = self.env.execute_query(SQL("%s FOR NO KEY UPDATE OF astpp_account SKIP LOCKED", query.select()))
+        return accounts.browse(row[0] for row in locked)

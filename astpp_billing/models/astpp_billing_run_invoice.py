@@ -1,0 +1,126 @@
+from odoo import models
+from odoo.exceptions import UserError
+from odoo.fields import Command
+
+from .astpp_usage import CALL_TYPES
+
+
+class AstppBillingRun(models.Model):
+    """The values of an invoice: one line for each group of usage."""
+
+    _inherit = "astpp.billing.run"
+
+    def _prepare_move_vals(self, accounts, periods, groups):
+        """Return the values of one invoice, a credit note when its total is negative.
+
+        :param accounts: the accounts that share it, mostly one
+        :param periods: {account: (start, end)}
+        :param groups: what ``_collect`` returned
+        :return: None when there is nothing to invoice, or a negative total is carried over
+        :raise UserError: when the issuer has no journal or a currency no rate
+        """
+        account, issuer = accounts[0], accounts[0].issuer_id
+        if not issuer.journal_id:
+            raise UserError(
+                self.env._("Issuer %s has no journal. Choose a sales journal on its form.", issuer.display_name)
+            )
+        entries = [(each, group) for each in accounts for group in groups.get(each, [])]
+        amounts = [self._invoice_amount(each, group["amount"]) for each, group in entries]
+        total = account.currency_id.round(sum(amounts))
+        if (not entries and not issuer.invoice_no_usage) or (total < 0 and issuer.negative_policy == "carry"):
+            return None
+        sign = -1 if total < 0 else 1
+        run = self.with_context(lang=account.partner_id.lang or self.env.lang)
+        lines = [
+            run._prepare_line_vals(each, group, sign * amount, position, len(accounts) > 1)
+            for position, ((each, group), amount) in enumerate(zip(entries, amounts, strict=True))
+        ]
+        vals = {
+            "move_type": "out_refund" if sign < 0 else "out_invoice",
+            "company_id": self.company_id.id,
+            "journal_id": issuer.journal_id.id,
+            "partner_id": account.partner_id.id,
+            "currency_id": account.currency_id.id,
+            "invoice_date": self.invoice_date,
+            "astpp_account_id": account.id,
+            "astpp_issuer_id": issuer.id,
+            "astpp_run_id": self.id,
+            "astpp_period_start": min(periods[each][0] for each in accounts),
+            "astpp_period_end": max(periods[each][1] for each in accounts),
+            "astpp_rate": self.env["res.currency"]._get_conversion_rate(
+                account.server_id.currency_id, account.currency_id, self.company_id, self.invoice_date
+            ),
+            "invoice_line_ids": [Command.create(line) for line in lines or [run._prepare_empty_line_vals(account)]],
+        }
+        if issuer.payment_term_id:
+            vals["invoice_payment_term_id"] = issuer.payment_term_id.id
+        return vals
+
+    def _prepare_line_vals(self, account, group, amount, position, is_shared=False):
+        """Return the values of the invoice line that bills one group of usage."""
+        server = account.server_id
+        default = server.call_product_id if group["charge_type"] in CALL_TYPES else server.charge_product_id
+        product = self.env["product.product"].browse(group["product_id"]) or default
+        name = self._line_name(group)
+        vals = {
+            "sequence": 10 + position,
+            "product_id": product.id,
+            "name": f"{account.number} – {name}" if is_shared else name,
+            "quantity": 1,
+            "price_unit": amount,
+            "astpp_usage_amount": group["amount"],
+        }
+        if account.tax_ids:
+            vals["tax_ids"] = [Command.set(account.tax_ids.ids)]
+        if account.issuer_id.clearing_account_id:
+            vals["account_id"] = account.issuer_id.clearing_account_id.id
+        return vals
+
+    def _prepare_empty_line_vals(self, account):
+        """Return the line of an invoice without usage: Odoo posts none without a line."""
+        return {
+            "sequence": 10,
+            "product_id": account.server_id.call_product_id.id,
+            "name": self.env._("No usage"),
+            "quantity": 1,
+            "price_unit": 0.0,
+            "tax_ids": [Command.set([])],
+        }
+
+    def _line_name(self, group):
+        """Describe a group of usage in the language of the context."""
+        usage = self.env["astpp.usage"]
+        label = dict(usage._fields["charge_type"]._description_selection(self.env))[group["charge_type"]]
+        if group["charge_type"] not in CALL_TYPES:
+            return label
+        return self.env._(
+            "%(direction)s %(type)s: %(calls)s calls, %(minutes)s:%(seconds)02d minutes",
+            direction=dict(usage._fields["direction"]._description_selection(self.env)).get(group["direction"], ""),
+            type=label,
+            calls=group["calls"],
+            minutes=group["duration"] // 60,
+            seconds=group["duration"] % 60,
+        )
+
+    def _invoice_amount(self, account, amount):
+        """Convert an exact sum to the invoice currency and round it once.
+
+        :param amount: Decimal in the server's base currency
+        :raise UserError: when Odoo has no rate for a currency: 1.0 would be a silent error
+        """
+        base, currency, company = account.server_id.currency_id, account.currency_id, self.company_id
+        if base != currency:
+            for foreign in (base | currency) - company.currency_id:
+                rates = foreign.rate_ids.filtered(
+                    lambda rate: rate.name <= self.invoice_date
+                    and rate.company_id in (company.root_id, company.browse())
+                )
+                if not rates:
+                    raise UserError(
+                        self.env._(
+                            "There is no rate of %(currency)s on %(date)s.",
+                            currency=foreign.name,
+                            date=self.invoice_date,
+                        )
+                    )
+        return base._convert(float(amount), currency, company, self.invoice_date)

@@ -1,0 +1,105 @@
+from odoo import fields, models
+from odoo.exceptions import UserError
+
+# Periods of an account that a preview looks into: five years of months.
+PERIODS = 60
+
+
+class AstppBillingRun(models.Model):
+    """Previewing a run."""
+
+    _inherit = "astpp.billing.run"
+
+    def action_preview(self):
+        """Show what the run would invoice, and why other accounts get nothing."""
+        self.ensure_one()
+        self.check_access("read")
+        # Whoever may read a run may see its preview; rows are gone after a while.
+        previews = self.env["astpp.billing.preview"].sudo()
+        previews.search([("run_id", "=", self.id)]).unlink()
+        previews.create(self.with_company(self.company_id)._preview())
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_billing_preview")
+        return action | {"domain": [("run_id", "=", self.id)]}
+
+    def _preview(self):
+        """Return the values of the preview: a row for each period of each account in scope."""
+        accounts = self.env["astpp.account"]
+        scope = accounts.search(self._scope_domain(), order="issuer_id, partner_id, id")
+        due = accounts.search(self._due_domain())
+        rows = []
+        bills = self._shared(due)
+        periods, since = {account: account._billing_period() for account in due}, None
+        for _turn in range(PERIODS):
+            if not periods:
+                break
+            groups = self._collect(periods, since)
+            left = accounts.union(*periods)
+            rows += [row for bill in bills if bill & left for row in self._preview_bill(bill & left, periods, groups)]
+            since = {account: end for account, (_start, end) in periods.items()}
+            periods = self._next_periods(periods)
+        rows += [self._preview_left_out(account) for account in scope - due]
+        held = dict(
+            self.env["astpp.usage"]._read_group(
+                [("account_id", "in", scope.ids), ("exception", "!=", False)], ["account_id"], ["__count"]
+            )
+        )
+        by_id = {account.id: count for account, count in held.items()}
+        return [{"run_id": self.id, "held_count": by_id.get(row["account_id"], 0), **row} for row in rows]
+
+    def _next_periods(self, periods):
+        """Return the periods after these that have ended too."""
+        now, following = fields.Datetime.now(), {}
+        for account, (_start, end) in periods.items():
+            next_end = account._period_end(end)
+            if account.status == "active" and next_end <= now and account._local_dates(end, next_end)[1] < self.date:
+                following[account] = (end, next_end)
+        return following
+
+    def _preview_bill(self, accounts, periods, groups):
+        """Return the rows of accounts that share an invoice; the amounts stand with the first."""
+
+        def row(account, outcome, **values):
+            start, end = periods[account]
+            return {
+                "account_id": account.id,
+                "outcome": outcome,
+                "period_start": start,
+                "period_end": end,
+                "currency_id": account.currency_id.id,
+                "call_count": sum(group["calls"] for group in groups.get(account, [])),
+                **values,
+            }
+
+        try:
+            vals = self._prepare_move_vals(accounts, periods, groups)
+            amounts = vals and self.env["account.move"]._astpp_amounts(vals)
+        except UserError as error:
+            return [row(account, "5_error", reason=str(error)) for account in accounts]
+        if not vals:
+            return [row(account, "3_carry" if groups.get(account) else "4_nothing") for account in accounts]
+        outcome = "2_refund" if vals["move_type"] == "out_refund" else "1_invoice"
+        first, others = accounts[0], accounts[1:]
+        together = self.env._("On the invoice of account %s", first.number)
+        return [row(first, outcome, **amounts)] + [row(account, outcome, reason=together) for account in others]
+
+    def _preview_left_out(self, account):
+        """Return the row of an account that is not due, with the reason."""
+        if account.payment_mode == "prepaid":
+            outcome, reason = "7_off", self.env._("Prepaid: ASTPP charges it live")
+        elif not account.invoice_enabled:
+            outcome, reason = "7_off", self.env._("“Invoice this account” is off")
+        elif account.status != "active":
+            outcome, reason = "7_off", self.env._("Suspended or closed, and nothing is left to invoice")
+        elif account.next_invoice_date:
+            outcome = "6_not_due"
+            reason = self.env._("The period ends on %s", fields.Date.to_string(account.next_invoice_date))
+        else:
+            outcome, reason = "6_not_due", self.env._("The account has no billing period")
+        return {
+            "account_id": account.id,
+            "outcome": outcome,
+            "reason": reason,
+            "period_start": account.billed_until,
+            "period_end": account.next_period_end,
+            "currency_id": account.currency_id.id,
+        }

@@ -1,0 +1,130 @@
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+
+class AstppViolation(models.Model):
+    """A place where ledger and invoices contradict each other, found by the check.
+
+    Every usage line is unbilled, or on exactly one invoice line in force; every invoice line that
+    bills usage is worth the rounded sum of it.
+    """
+
+    _name = "astpp.violation"
+    _description = "Ledger Violation"
+    _log_access = False
+    _order = "move_id desc, id"
+
+    company_id = fields.Many2one("res.company", required=True, readonly=True)
+    kind = fields.Selection(
+        [
+            ("not_in_force", "Billed by an invoice that is not in force"),
+            ("other_sum", "Usage differs from what was billed"),
+            ("other_amount", "Amount differs from its usage"),
+            ("other_account", "Billed on another account's invoice"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    move_id = fields.Many2one("account.move", string="Invoice", readonly=True, ondelete="cascade")
+    move_line_id = fields.Many2one("account.move.line", string="Invoice Line", readonly=True, ondelete="cascade")
+    partner_id = fields.Many2one(related="move_id.partner_id")
+    usage_count = fields.Integer(string="Usage Lines", readonly=True)
+    expected = fields.Float(digits=(20, 6), readonly=True, help="What it should be.")
+    found = fields.Float(digits=(20, 6), readonly=True)
+    date = fields.Datetime(string="Found On", readonly=True)
+
+    @api.model
+    def action_check(self):
+        """Check all of the ledger and open what was found."""
+        self.check_access("read")
+        count = self._check()
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_violation")
+        if count:
+            return action
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._(
+                    "Every usage line is unbilled or on one invoice in force, and every sum is right."
+                ),
+                "next": action,
+            },
+        }
+
+    @api.model
+    def _cron_check(self):
+        """Check, and tell those responsible for the servers what was found, once."""
+        if not self._check():
+            return
+        summary = self.env._("The usage ledger and invoices contradict each other")
+        servers = self.env["astpp.server"].search([("company_id", "in", self.search([]).company_id.ids)])
+        for server in servers.filtered(lambda server: summary not in server.activity_ids.mapped("summary")):
+            server.activity_schedule(
+                "mail.mail_activity_data_warning",
+                user_id=(server.responsible_id or self.env.user).id,
+                summary=summary,
+                note=self.env._("See the ledger check in Invoicing."),
+            )
+
+    @api.model
+    def _check(self):
+        """Replace the list of violations by what is found now, in one statement.
+
+        :return: their number, in all companies
+        """
+        for model in ("astpp.usage", "account.move", "account.move.line"):
+            self.env[model].flush_model()
+        self.env.cr.execute(SQL("DELETE FROM astpp_violation"))
+        self.env.cr.execute(self._check_query())
+        found = self.env.cr.rowcount
+        self.invalidate_model()
+        return found
+
+    @api.model
+    def _check_query(self):
+        # An invoice is in force as a draft or posted, unless a credit note set its usage free.
+        return SQL(
+            """
+            WITH used AS (
+                SELECT summed.*, NOT EXISTS (SELECT 1 FROM astpp_billing_result result
+                                              WHERE result.move_id = summed.move_id
+                                                AND result.account_id = summed.account_id) AS elsewhere
+                  FROM (SELECT move_line_id, move_id, account_id, count(*) AS lines, sum(amount) AS amount
+                          FROM astpp_usage WHERE move_line_id IS NOT NULL GROUP BY 1, 2, 3) AS summed
+            ), billed AS (
+                SELECT line.id, line.move_id, line.company_id, line.price_unit * line.quantity AS price,
+                       COALESCE(line.astpp_usage_amount, 0) AS amount, move.astpp_rate AS rate,
+                       CASE WHEN move.move_type = 'out_refund' THEN -1 ELSE 1 END AS sign, currency.rounding,
+                       move.state = 'cancel' OR COALESCE(move.astpp_usage_released, FALSE) AS is_void
+                  FROM account_move move
+                  JOIN account_move_line line ON line.move_id = move.id AND line.display_type = 'product'
+                  JOIN res_currency currency ON currency.id = move.currency_id
+                 WHERE move.astpp_run_id IS NOT NULL
+            ), sides AS (
+                SELECT COALESCE(billed.id, used.move_line_id) AS line_id, COALESCE(billed.move_id, used.move_id) AS move_id,
+                       COALESCE(used.lines, 0) AS lines, COALESCE(used.amount, 0) AS used_amount,
+                       used.elsewhere, used.move_id <> billed.move_id AS split,
+                       billed.id IS NULL OR billed.is_void AS is_void, billed.price, billed.amount, billed.sign,
+                       COALESCE(NULLIF(billed.rate, 0), 1) AS rate, billed.rounding
+                  FROM billed FULL JOIN used ON used.move_line_id = billed.id
+            ), found AS (
+                SELECT 'not_in_force' AS kind, line_id, move_id, lines, 0 AS expected, used_amount AS found
+                  FROM sides WHERE lines > 0 AND (is_void OR split)
+             UNION ALL
+                SELECT 'other_sum', line_id, move_id, lines, amount, used_amount
+                  FROM sides WHERE NOT is_void AND abs(amount - used_amount) > 0.000001
+             UNION ALL
+                SELECT 'other_amount', line_id, move_id, lines, used_amount * rate * sign, price
+                  FROM sides WHERE NOT is_void AND (lines > 0 OR amount <> 0)
+                                   AND abs(used_amount * rate * sign - price) > rounding / 2 + 0.000001
+             UNION ALL
+                SELECT 'other_account', line_id, move_id, lines, 0, used_amount
+                  FROM sides WHERE NOT is_void AND elsewhere
+            )
+            INSERT INTO astpp_violation (company_id, kind, move_line_id, move_id, usage_count, expected, found, date)
+            SELECT move.company_id, kind, line_id, found.move_id, lines, expected, found, now() AT TIME ZONE 'UTC'
+              FROM found JOIN account_move move ON move.id = found.move_id
+            """
+        )

@@ -1,0 +1,86 @@
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user, tagged
+
+from .common import AstppCommon
+
+
+@tagged("post_install", "-at_install")
+class TestLedgerCheck(AstppCommon):
+    """The check finds what the addon itself never does: the tests break the ledger by hand."""
+
+    def setUp(self):
+        super().setUp()
+        self.usage = self.load_calls(self.customer, "1.111", "2.222")
+        self.move = self.bill(self.customer).move_ids
+        self.line = self.move.invoice_line_ids
+        self.env.flush_all()
+
+    def kinds(self):
+        self.env["astpp.violation"]._check()
+        return sorted(self.env["astpp.violation"].search([]).mapped("kind"))
+
+    def sql(self, statement, *parameters):
+        self.env.cr.execute(statement, parameters)
+        self.env.invalidate_all()
+
+    def test_sound_ledger(self):
+        self.assertEqual(self.kinds(), [])
+        self.assertEqual(self.env["astpp.violation"].action_check()["params"]["type"], "success")
+
+    def test_usage_changed_after_billing(self):
+        self.sql("UPDATE astpp_usage SET amount = amount + 1 WHERE id = %s", self.usage[0].id)
+        self.assertEqual(self.kinds(), ["other_amount", "other_sum"])
+        violation = self.env["astpp.violation"].search([("kind", "=", "other_sum")])
+        self.assertEqual((violation.expected, violation.found, violation.usage_count), (3.333, 4.333, 2))
+        self.assertEqual(violation.move_id, self.move)
+        self.assertEqual(self.env["astpp.violation"].action_check()["res_model"], "astpp.violation")
+
+    def test_usage_lost(self):
+        self.sql("UPDATE astpp_usage SET move_line_id = NULL, move_id = NULL WHERE id = %s", self.usage[0].id)
+        self.assertEqual(self.kinds(), ["other_amount", "other_sum"])
+
+    def test_line_edited(self):
+        self.move.button_draft()
+        self.line.price_unit = 3
+        self.assertEqual(self.kinds(), ["other_amount"])
+
+    def test_line_added_by_hand(self):
+        self.move.button_draft()
+        self.line.copy({"price_unit": 5, "move_id": self.move.id})
+        self.assertEqual(self.kinds(), [])
+
+    def test_cancelled_with_usage(self):
+        self.sql("UPDATE account_move SET state = 'cancel' WHERE id = %s", self.move.id)
+        self.assertEqual(self.kinds(), ["not_in_force"])
+
+    def test_anothers_usage(self):
+        other = self.load_calls(self.make_account("Other"), "1")
+        self.sql(
+            "UPDATE astpp_usage SET move_line_id = %s, move_id = %s WHERE id = %s", self.line.id, self.move.id, other.id
+        )
+        self.assertIn("other_account", self.kinds())
+
+    def test_currencies_and_credits(self):
+        euro = self.setup_other_currency("EUR", rates=[("2024-01-01", 0.7)])
+        foreign = self.make_account("Foreign", currency_id=euro.id)
+        self.load_calls(foreign, "1.2345", "7.7777")
+        self.env["astpp.usage"].create(
+            {"account_id": foreign.id, "date": "2024-01-20", "amount": -50.55, "charge_type": "credit"}
+        )
+        move = self.bill(foreign).move_ids
+        self.assertEqual(move.move_type, "out_refund")
+        # A rate that changes later changes no invoice.
+        euro.rate_ids.filtered(lambda rate: rate.name.year == 2024).rate = 0.9
+        self.assertEqual(self.kinds(), [])
+
+    def test_responsible_is_told_once(self):
+        self.server.responsible_id = self.env.user
+        self.sql("UPDATE account_move SET state = 'cancel' WHERE id = %s", self.move.id)
+        for _night in range(2):
+            self.env["astpp.violation"]._cron_check()
+        self.assertEqual(len(self.server.activity_ids), 1)
+
+    def test_portal_users_cannot_check(self):
+        user = new_test_user(self.env, login="portal check", groups="base.group_portal")
+        with self.assertRaises(AccessError):
+            self.env["astpp.violation"].with_user(user).action_check()
