@@ -32,7 +32,6 @@ from . import astpp_billing_run_due
 from . import astpp_billing_run_batch
 from . import astpp_billing_run_invoice
 from . import astpp_billing_run_preview
-from . import astpp_billing_preview
 from . import astpp_billing_result
 from . import astpp_violation
 from . import account_move

@@ -3,7 +3,7 @@ from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 
-from odoo import fields, models
+from odoo import models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
@@ -82,10 +82,9 @@ class AstppBillingRun(models.Model):
         self._post(moves)
         for account, (_start, end) in periods.items():
             # The invoice and the run's result say it: no message for each account.
-            quiet = account.with_context(mail_notrack=True)
-            quiet.billed_until = end
-            if account.status != "active":
-                quiet.final_date = fields.Datetime.now()
+            early = end != account.next_period_end
+            values = {"billed_until": end, **({"final_date": end} if early else {})}
+            account.with_context(mail_notrack=True).write(values)
         self._create_results(self._summarise(periods, groups, moves))
 
     def _collect(self, periods, since=None):

@@ -59,7 +59,8 @@ class AstppViolation(models.Model):
         if not self._check():
             return
         summary = self.env._("The usage ledger and invoices contradict each other")
-        servers = self.env["astpp.server"].search([("company_id", "in", self.search([]).company_id.ids)])
+        companies = self.env["res.company"].union(*(company for (company,) in self._read_group([], ["company_id"])))
+        servers = self.env["astpp.server"].search([("company_id", "in", companies.ids)])
         for server in servers.filtered(lambda server: summary not in server.activity_ids.mapped("summary")):
             server.activity_schedule(
                 "mail.mail_activity_data_warning",

@@ -1,1 +1,1 @@
-from . import account_move_reversal, base_partner_merge
+from . import account_move_reversal, astpp_billing_preview, base_partner_merge
