@@ -170,8 +170,11 @@ class AstppBillingRun(models.Model):
         """
         self.ensure_one()
         progress, tries = self.env["ir.cron"], 0
-        while not self.stop_requested and self.due_count:
+        while True:
             try:
+                if self.stop_requested or not self.due_count:
+                    self.state = "stopped" if self.stop_requested else "done"
+                    return bool(progress._commit_progress())
                 billed = self._bill_due_batch()
                 time_left = progress._commit_progress(len(billed), remaining=self.due_count)
                 tries = 0
@@ -187,8 +190,6 @@ class AstppBillingRun(models.Model):
                 return True
             if not time_left:
                 return False
-        self.state = "stopped" if self.stop_requested else "done"
-        return bool(progress._commit_progress())
 
     @api.model
     def _start_due_runs(self):

@@ -22,14 +22,14 @@ class AstppBillingRun(models.Model):
 
     _inherit = "astpp.billing.run"
 
-    def _bill_due_batch(self, limit=BATCH):
+    def _bill_due_batch(self, limit=None):
         """Bill one period of up to ``limit`` due accounts inside this transaction.
 
         :return: the accounts that were taken on, whether they could be billed or not
         """
         self.ensure_one()
         run = self.with_company(self.company_id)
-        accounts = run._claim_due(limit)
+        accounts = run._claim_due(limit or BATCH)
         if accounts and not run._try_bill(accounts):
             # One of them fails: bill them one by one to find out which.
             for together in run._shared(accounts) if len(accounts) > 1 else ():
