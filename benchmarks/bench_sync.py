@@ -1,16 +1,15 @@
 """Synchronising a million calls, beside a hand-written reader and beside the ORM.
 
-make bench            (or dev/bench --calls 100000 for a quick look)
+make bench            (or dev/bench sync --calls 100000 for a quick look)
 """
 
 import argparse
 import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+import bench_database
+from bench_database import ROOT, remove, restore, start
+
 ACCOUNTS = 5000
 DATABASE = "astpp_bench"
 
@@ -85,12 +84,7 @@ print("SECONDS", time.monotonic() - started)
 
 
 def shell(script):
-    code = f"exec(compile({PREAMBLE + script!r}, 'script', 'exec'))\n"
-    command = [ROOT / "dev/odoo", "shell", "-d", DATABASE, "--no-http", "--log-level", "error"]
-    done = subprocess.run(command, input=code, capture_output=True, text=True, cwd=ROOT, check=False)
-    if "Traceback" in done.stderr:
-        sys.exit(done.stderr)
-    return done.stdout
+    return bench_database.shell(DATABASE, PREAMBLE + script)
 
 
 def seconds(out):
@@ -98,14 +92,7 @@ def seconds(out):
 
 
 def fresh_database(port, reader):
-    socket = subprocess.check_output([ROOT / "dev/postgres", "socket", "bench"], text=True).strip()
-    source = subprocess.check_output([ROOT / "dev/postgres", "socket", "test"], text=True).strip()
-    subprocess.run(
-        f"psql -q -h {socket} -U odoo postgres -c 'DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)' "
-        f"-c 'CREATE DATABASE {DATABASE}' 2>/dev/null"
-        f" && pg_dump -h {source} -U odoo astpp_addon | psql -q -h {socket} -U odoo {DATABASE} >/dev/null",
-        shell=True, check=True,
-    )  # fmt: skip
+    restore(DATABASE, "astpp_addon")
     shell(f"""
 env["astpp.server"].create({{"name": "Bench", "host": "127.0.0.1", "port": {port}, "user": {reader[0]!r},
                             "password": {reader[1]!r}, "sync_from": "2020-01-01"}})
@@ -141,7 +128,7 @@ def main():
     odoo.addons.__path__.append(str(ROOT))
     from odoo.addons.astpp_billing.tests.mariadb import READER, MariaDb  # noqa: PLC0415
 
-    subprocess.run([ROOT / "dev/postgres", "start", "bench"], check=True)
+    start()
     mariadb = MariaDb().start()
     try:
         _seconds, small_peak, _out = measure(mariadb, calls // 10, READER)
@@ -153,7 +140,7 @@ def main():
         orm = 20_000 / seconds(shell(ORM))
     finally:
         mariadb.remove()
-        subprocess.run([ROOT / "dev/postgres", "remove", "bench"], check=True)
+        remove()
     steps = {line.split()[1]: float(line.split()[2]) for line in out.splitlines() if line.startswith("STEP")}
     rate, floor_rate = calls / first, calls / floor
     print(f"{time.strftime('%Y-%m-%d')}, {calls:,} calls of {ACCOUNTS:,} accounts, {os.cpu_count()} cores")

@@ -47,5 +47,6 @@ odoo_addons_path() {
     local base=$1 path=$ROOT
     [ -d "$base/odoo/addons/account" ] && path=$base/odoo/addons,$path
     [ -d "$base/addons/account" ] && path=$base/addons,$path
+    [ -n "${EXTRA_ADDONS:-}" ] && path=$path,$EXTRA_ADDONS
     echo "$path"
 }

@@ -1,0 +1,64 @@
+"""Databases and Odoo shells that the benchmarks share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def socket(cluster):
+    return subprocess.check_output([ROOT / "dev/postgres", "socket", cluster], text=True).strip()
+
+
+def start():
+    subprocess.run([ROOT / "dev/postgres", "start", "bench"], check=True)
+
+
+def remove():
+    subprocess.run([ROOT / "dev/postgres", "remove", "bench"], check=True)
+
+
+def restore(name, template):
+    """Make a database in the benchmarks' cluster from one of the tests'."""
+    psql = f"psql -q -h {socket('bench')} -U odoo"
+    subprocess.run(
+        f"{psql} postgres -c 'DROP DATABASE IF EXISTS {name} WITH (FORCE)' -c 'CREATE DATABASE {name}' 2>/dev/null"
+        f" && pg_dump -h {socket('test')} -U odoo {template} | {psql} {name} >/dev/null && {psql} {name} -c ANALYZE",
+        shell=True, check=True,
+    )  # fmt: skip
+
+
+def copy(name, template):
+    """Copy a database inside the benchmarks' cluster."""
+    psql = f"psql -q -h {socket('bench')} -U odoo"
+    subprocess.run(
+        f"{psql} postgres -c 'DROP DATABASE IF EXISTS {name} WITH (FORCE)' -c 'CREATE DATABASE {name} TEMPLATE {template}'"
+        f" && {psql} {name} -c ANALYZE",
+        shell=True, check=True,
+    )  # fmt: skip
+
+
+def start_shell(database, script, **variables):
+    process = subprocess.Popen(
+        [ROOT / "dev/odoo", "shell", "-d", database, "--no-http", "--log-level", "error"], text=True, cwd=ROOT,
+        env={**os.environ, **variables}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdin.write(f"exec(compile({script!r}, 'script', 'exec'))\n")
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def shell(database, script, **variables):
+    """Run a script in Odoo's shell and return what it printed."""
+    out, err = start_shell(database, script, **variables).communicate()
+    if "Traceback" in err:
+        sys.exit(err)
+    return out
+
+
+def figure(out, name):
+    """Return the number that a script printed after a name."""
+    return float(out.split(f"{name} ")[1].split()[0])
