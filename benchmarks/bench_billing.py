@@ -88,7 +88,7 @@ for first in range(0, len(values), 100):
     env["account.move"].create(values[first:first + 100]).action_post()
     env.cr.commit()
     env.invalidate_all()
-print("SECONDS", time.monotonic() - started, "COUNT", len(values))
+print("SECONDS", time.monotonic() - started, "INVOICES", len(values))
 """
 INSTALL_CONTRACT = """
 env["ir.module.module"].update_list()
@@ -120,7 +120,7 @@ for first in range(0, len(contracts), 100):
     lines = len(moves[:1].invoice_line_ids)
     env.cr.commit()
     env.invalidate_all()
-print("SECONDS", time.monotonic() - started, "COUNT", count, "LINES", lines)
+print("SECONDS", time.monotonic() - started, "INVOICES", count, "EACH", lines)
 """
 ORDINARY = """
 import time
@@ -201,7 +201,7 @@ def report(count, ours, small, two, stock, contract, slower):
     print(f"ours, end to end                {each:7.1f} ms an invoice")
     print("   " + ", ".join(f"{name.strip('_')} {spent:.1f}" for name, spent in steps.items()))
     for name, out in (("stock create + action_post", stock), ("OCA contract", contract)):
-        other = figure(out, "SECONDS") / figure(out, "COUNT") * 1000
+        other = figure(out, "SECONDS") / figure(out, "INVOICES") * 1000
         print(f"{name:<31} {other:7.1f} ms an invoice; ours is {each / other:.2f} of it")
     growth = figure(ours, "SECONDS") / figure(small, "SECONDS")
     print(f"10 times the accounts            {growth:6.1f} times the seconds")

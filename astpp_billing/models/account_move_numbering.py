@@ -87,6 +87,8 @@ class AccountMove(models.Model):
 
     def _set_next_sequence(self):
         prefix = self._astpp_series_prefix()
+        if not prefix and not self.astpp_series:
+            return super()._set_next_sequence()
         # Without a number yet, and inside Odoo's computation of the name: no write() here.
         fields_to_set = [self._fields["astpp_series"], self._fields["astpp_series_start"]]
         with self.env.protecting(fields_to_set, self):

@@ -138,5 +138,4 @@ class AstppReconciliation(models.Model):
 
 
 def _line(row):
-    day, ref, count, seconds, amount = row
-    return f"{day}\t{ref}\t{count}\t{seconds or 0}\t{amount or 0}\n"
+    return "\t".join(row) + "\n"

@@ -1,6 +1,7 @@
 from . import (
     test_access,
     test_account,
+    test_billing_books,
     test_billing_cycle,
     test_billing_policy,
     test_billing_preview,
