@@ -193,6 +193,10 @@ class AstppBillingRun(models.Model):
         to_post -= drafts
         # Not soft: an invoice dated tomorrow in the customer's zone is meant to be posted now.
         to_post._post(soft=False)
+        # Odoo tracks no change of what was made in the same transaction: the chatter says who did it.
+        origin = self.env._("Made and confirmed by %s", self.name), self.env._("Made by %s", self.name)
+        bodies = {move.id: origin[0] if move in to_post else origin[1] for move in to_post | drafts}
+        (to_post | drafts)._message_log_batch(bodies=bodies)
 
     def _outcome(self, account, groups, moves):
         if account in moves:

@@ -59,12 +59,12 @@ class AstppBillingRun(models.Model):
         """Return the rows of accounts that share an invoice; the amounts stand with the first."""
 
         def row(account, outcome, **values):
-            start, end = periods[account]
+            first, last = account._local_dates(*periods[account])
             return {
                 "account_id": account.id,
                 "outcome": outcome,
-                "period_start": start,
-                "period_end": end,
+                "period_start": first,
+                "period_end": last,
                 "currency_id": account.currency_id.id,
                 "call_count": sum(group["calls"] for group in groups.get(account, [])),
                 **values,
@@ -95,11 +95,13 @@ class AstppBillingRun(models.Model):
             reason = self.env._("The period ends on %s", fields.Date.to_string(account.next_invoice_date))
         else:
             outcome, reason = "6_not_due", self.env._("The account has no billing period")
+        running = account.billed_until and account.next_period_end
+        first, last = account._local_dates(account.billed_until, running) if running else (False, False)
         return {
             "account_id": account.id,
             "outcome": outcome,
             "reason": reason,
-            "period_start": account.billed_until,
-            "period_end": account.next_period_end,
+            "period_start": first,
+            "period_end": last,
             "currency_id": account.currency_id.id,
         }

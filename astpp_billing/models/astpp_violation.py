@@ -33,7 +33,6 @@ class AstppViolation(models.Model):
     found = fields.Float(digits=(20, 6), readonly=True)
     date = fields.Datetime(string="Found On", readonly=True)
 
-    @api.model
     def action_check(self):
         """Check all of the ledger and open what was found."""
         self.check_access("read")

@@ -47,7 +47,7 @@ class TestBillingPreview(AstppCommon):
             with self.subTest(account=account.display_name):
                 self.assertEqual((row.amount_untaxed, row.amount_total), (move.amount_untaxed, move.amount_total))
                 self.assertEqual(row.outcome, "1_invoice" if move.move_type == "out_invoice" else "2_refund")
-                self.assertEqual((row.currency_id, row.period_end), (move.currency_id, move.astpp_period_end))
+                self.assertEqual((row.currency_id, row.period_end), (move.currency_id, move._astpp_period_dates()[1]))
         self.assertEqual(rows.filtered(lambda row: row.account_id == second).outcome, "1_invoice")
         self.assertIn(self.customer.number, rows.filtered(lambda row: row.account_id == second).reason)
 

@@ -1,4 +1,5 @@
 from odoo.exceptions import AccessError
+from odoo.service.model import call_kw
 from odoo.tests import new_test_user, tagged
 
 from .common import AstppCommon
@@ -26,6 +27,11 @@ class TestLedgerCheck(AstppCommon):
     def test_sound_ledger(self):
         self.assertEqual(self.kinds(), [])
         self.assertEqual(self.env["astpp.violation"].action_check()["params"]["type"], "success")
+
+    def test_button(self):
+        """The list's button passes the chosen rows, mostly none."""
+        call_button = self.env["astpp.violation"].browse([]).action_check
+        self.assertEqual(call_kw(self.env["astpp.violation"], "action_check", [[]], {}), call_button())
 
     def test_usage_changed_after_billing(self):
         self.sql("UPDATE astpp_usage SET amount = amount + 1 WHERE id = %s", self.usage[0].id)

@@ -26,8 +26,8 @@ class AstppBillingPreview(models.TransientModel):
         readonly=True,
     )
     reason = fields.Char(readonly=True)
-    period_start = fields.Datetime(readonly=True)
-    period_end = fields.Datetime(readonly=True)
+    period_start = fields.Date(string="First Day", readonly=True)
+    period_end = fields.Date(string="Last Day", readonly=True)
     currency_id = fields.Many2one("res.currency", readonly=True)
     amount_untaxed = fields.Monetary(string="Untaxed Amount", readonly=True)
     amount_total = fields.Monetary(string="Total", readonly=True)
