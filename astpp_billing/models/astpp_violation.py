@@ -34,21 +34,20 @@ class AstppViolation(models.Model):
     date = fields.Datetime(string="Found On", readonly=True)
 
     def action_check(self):
-        """Check all of the ledger and open what was found."""
+        """Check all of the ledger, say what was found and show it."""
         self.check_access("read")
-        count = self._check()
-        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_violation")
-        if count:
-            return action
+        if count := self._check():
+            kind, message = "warning", self.env._("%s violations were found.", count)
+        else:
+            kind = "success"
+            message = self.env._("Every usage line is unbilled or on one invoice in force, and every sum is right.")
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
-                "type": "success",
-                "message": self.env._(
-                    "Every usage line is unbilled or on one invoice in force, and every sum is right."
-                ),
-                "next": action,
+                "type": kind,
+                "message": message,
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },
         }
 

@@ -39,7 +39,7 @@ class TestLedgerCheck(AstppCommon):
         violation = self.env["astpp.violation"].search([("kind", "=", "other_sum")])
         self.assertEqual((violation.expected, violation.found, violation.usage_count), (3.333, 4.333, 2))
         self.assertEqual(violation.move_id, self.move)
-        self.assertEqual(self.env["astpp.violation"].action_check()["res_model"], "astpp.violation")
+        self.assertEqual(self.env["astpp.violation"].action_check()["params"]["type"], "warning")
 
     def test_usage_lost(self):
         self.sql("UPDATE astpp_usage SET move_line_id = NULL, move_id = NULL WHERE id = %s", self.usage[0].id)
