@@ -22,22 +22,22 @@ def remove():
 
 def restore(name, template):
     """Make a database in the benchmarks' cluster from one of the tests'."""
-    psql = f"psql -q -h {socket('bench')} -U odoo"
-    subprocess.run(
-        f"{psql} postgres -c 'DROP DATABASE IF EXISTS {name} WITH (FORCE)' -c 'CREATE DATABASE {name}' 2>/dev/null"
-        f" && pg_dump -h {socket('test')} -U odoo {template} | {psql} {name} >/dev/null && {psql} {name} -c ANALYZE",
-        shell=True, check=True,
-    )  # fmt: skip
+    _create(name, f" && pg_dump -h {socket('test')} -U odoo {template} | {_psql()} {name} >/dev/null")
 
 
 def copy(name, template):
     """Copy a database inside the benchmarks' cluster."""
-    psql = f"psql -q -h {socket('bench')} -U odoo"
-    subprocess.run(
-        f"{psql} postgres -c 'DROP DATABASE IF EXISTS {name} WITH (FORCE)' -c 'CREATE DATABASE {name} TEMPLATE {template}'"
-        f" && {psql} {name} -c ANALYZE",
-        shell=True, check=True,
-    )  # fmt: skip
+    _create(name, options=f" TEMPLATE {template}")
+
+
+def _psql():
+    return f"psql -q -h {socket('bench')} -U odoo"
+
+
+def _create(name, fill="", options=""):
+    drop = f"-c 'DROP DATABASE IF EXISTS {name} WITH (FORCE)'"
+    command = f"{_psql()} postgres {drop} -c 'CREATE DATABASE {name}{options}'{fill} && {_psql()} {name} -c ANALYZE"
+    subprocess.run(command, shell=True, check=True)
 
 
 def start_shell(database, script, **variables):
