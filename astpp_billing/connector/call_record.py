@@ -75,12 +75,15 @@ class CallRecord(NamedTuple):
     cost: Decimal
     exception: str | None
     """blank_type, clamped, suspect_rating or None"""
+    package_id: int | None
+    """orders.id of the package that a FREE call used, None when unknown"""
 
 
 # What a record is made of, by ASTPP's column names, in the order of ``record_of``.
 FIELDS = (
     *("uniqueid", "accountid", "account_number", "callstart", "billseconds", "debit", "cost", "calltype"),
     *("call_direction", "callednum", "callerid", "notes", "pattern", "disposition", "rate_cost"),
+    "package_id",
 )
 
 
@@ -98,7 +101,7 @@ def call_record(row, source, tz=UTC):
 
 def record_of(
     source, tz, uniqueid, accountid, number, callstart, billseconds, debit, cost, calltype, call_direction, callednum,
-    callerid, notes, pattern, disposition, rate_cost,
+    callerid, notes, pattern, disposition, rate_cost, package_id=None,
 ):  # fmt: skip
     """Make a ``CallRecord`` of values in the order of ``FIELDS``; see ``call_record``.
 
@@ -142,6 +145,8 @@ def record_of(
         ZERO if charge_type == "free" else debit,
         cost,
         exception,
+        # Other calls carry the channel's package too, whether it paid for them or not (ASTPP facts 2.4).
+        _package(package_id) if charge_type == "free" else None,
     )
 
 
@@ -261,6 +266,12 @@ def _canonical(amount):
     if "E" in text:
         text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@lru_cache(8192)
+def _package(value):
+    text = (value or "").strip()
+    return int(text) or None if _is_number(text) and len(text) < 10 else None
 
 
 def _is_number(text):

@@ -32,13 +32,11 @@ def read_charges(database, after_id, since):
     """
     statement = """
         SELECT d.id, d.accountid, d.created_date, d.charge_type, d.debit, d.credit, d.description, d.invoiceid,
-               COALESCE(
-                   (SELECT i.product_id FROM order_items i
-                     WHERE i.order_id = d.order_item_id AND i.accountid = d.accountid ORDER BY i.id LIMIT 1),
-                   (SELECT i.product_id FROM order_items i
-                     WHERE i.id = d.order_item_id AND i.accountid = d.accountid),
-                   0)
+               COALESCE(o.product_id, p.product_id, 0), COALESCE(o.id, p.id, 0)
           FROM invoice_details d
+     LEFT JOIN order_items o ON o.id = (SELECT MIN(i.id) FROM order_items i
+                                         WHERE i.order_id = d.order_item_id AND i.accountid = d.accountid)
+     LEFT JOIN order_items p ON p.id = d.order_item_id AND p.accountid = d.accountid
          WHERE d.id > %s AND d.created_date >= %s
            AND d.is_tax = 0 AND d.charge_type NOT IN %s
            AND NOT (d.charge_type IN %s AND d.order_item_id = 0 AND d.product_category = 0 AND d.invoiceid > 0
@@ -47,7 +45,7 @@ def read_charges(database, after_id, since):
       ORDER BY d.id
     """
     for row in database.rows(statement, (after_id, since, INVOICE_LINES, CALL_LINES)):
-        key, account_id, date, kind, debit, credit, description, invoice_id, product_id = row
+        key, account_id, date, kind, debit, credit, description, invoice_id, product_id, item_id = row
         charge_type = CHARGE_TYPES.get((kind or "").upper())
         # A manual line of a manual invoice has no type; a call type without order is no charge we know.
         yield Charge(
@@ -58,6 +56,7 @@ def read_charges(database, after_id, since):
             amount=amount(debit) - amount(credit),
             description=clean(description),
             product_id=number(product_id),
+            order_item_id=number(item_id),
             invoiced=number(invoice_id) > 0,
             known_type=charge_type is not None,
         )

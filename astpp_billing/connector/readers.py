@@ -4,7 +4,7 @@ from collections import defaultdict
 from decimal import Decimal, InvalidOperation
 
 from .call_record import clean
-from .database import datetime_or_none
+from .database import ConnectorError, datetime_or_none
 from .records import Account, Coupon, Did, Issuer, Order, Payment, Product, ResellerPrice, Tax
 from .schema import select
 
@@ -84,7 +84,14 @@ def read_accounts(database):
             tax_number=clean(row["tax_number"]),
             tax_ids=tuple(sorted(taxes.get(int(row["id"]), ()))),
             commission_based=number(row["is_distributor"]) == 1,
+            available=_available(row),
         )
+
+
+def _available(row):
+    """Return what an account may still spend (ASTPP facts 3.2)."""
+    balance = amount(row["balance"])
+    return amount(row["credit_limit"]) - balance if number(row["posttoexternal"]) == 1 else balance
 
 
 def read_issuers(database):
@@ -122,6 +129,7 @@ def read_issuers(database):
 
 def read_products(database):
     """Yield products; DIDs are products too, and left to ``read_dids``."""
+    prefixes = _read_prefixes(database)
     for row in _rows(database, "products", "WHERE product_category <> 4 ORDER BY id"):
         yield Product(
             id=int(row["id"]),
@@ -137,7 +145,23 @@ def read_products(database):
             can_purchase=yes(row["can_purchase"]),
             can_resell=yes(row["can_resell"]),
             active=yes(row["status"]) and number(row["is_deleted"]) == 0,
+            commission=amount(row["commission"]),
+            prefixes=tuple(prefixes.get(int(row["id"]), {}).items()),
         )
+
+
+def _read_prefixes(database):
+    """Return {products.id: {prefix: destination}} of packages; {} without right to read them."""
+    prefixes = defaultdict(dict)
+    try:
+        rows = list(database.rows("SELECT product_id, patterns, destination FROM package_patterns ORDER BY id"))
+    except ConnectorError:
+        return prefixes
+    for product_id, pattern, destination in rows:
+        prefix = (clean(pattern) or "").removeprefix("^").removesuffix(".*")
+        if prefix.isdecimal():
+            prefixes[number(product_id)].setdefault(prefix, clean(destination))
+    return prefixes
 
 
 def read_reseller_prices(database):

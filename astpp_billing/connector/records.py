@@ -44,6 +44,8 @@ class Account(NamedTuple):
     """taxes.id"""
     commission_based: bool
     """resellers: sells at the parent's prices for a commission"""
+    available: Decimal
+    """funds left: the balance of prepaid accounts, what the credit limit leaves of postpaid ones"""
 
 
 class Issuer(NamedTuple):
@@ -81,6 +83,10 @@ class Product(NamedTuple):
     can_purchase: bool
     can_resell: bool
     active: bool
+    commission: Decimal
+    """percent"""
+    prefixes: tuple
+    """(prefix, destination) that a package covers"""
 
 
 class ResellerPrice(NamedTuple):
@@ -144,6 +150,8 @@ class Charge(NamedTuple):
     description: str | None
     product_id: int
     """products.id through the order, 0 when there is none"""
+    order_item_id: int
+    """order_items.id through the order, 0 when there is none"""
     invoiced: bool
     """on an invoice of ASTPP's own"""
     known_type: bool

@@ -19,7 +19,7 @@ TABLES = {
     "invoice_conf": "id accountid company_name address city province country zipcode telephone emailaddress website "
     "invoice_prefix invoice_start_from invoice_note no_usage_invoice interval notify_before_day invoice_taxes_number",
     "products": "id name description product_category price setup_fee billing_type billing_days free_minutes "
-    "applicable_for release_no_balance can_purchase can_resell status is_deleted",
+    "applicable_for release_no_balance can_purchase can_resell status is_deleted commission",
     "reseller_products": "product_id account_id price setup_fee status is_optin",
     "category": "id code",
     "orders": "id order_id order_date payment_status accountid",
@@ -37,7 +37,11 @@ TABLES = {
     "system": "id name value",
 }
 # Without these a sync goes on; the check only says less.
-OPTIONAL_TABLES = {"cron_settings": "name status", "package_patterns": "product_id patterns", "counters": "id"}
+OPTIONAL_TABLES = {
+    "cron_settings": "name status",
+    "package_patterns": "product_id patterns destination",
+    "counters": "id",
+}
 
 
 class Finding(NamedTuple):

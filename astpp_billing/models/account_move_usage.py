@@ -64,7 +64,7 @@ class AccountMove(models.Model):
 
     def _astpp_release_usage(self):
         """Set the usage of these invoices free and let their period be billed again."""
-        billed = self.filtered("astpp_run_id")
+        billed = self.filtered(lambda move: move.astpp_run_id or move.astpp_recognition_month)
         if not billed:
             return
         billed.line_ids._astpp_release_usage()

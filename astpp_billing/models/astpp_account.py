@@ -66,6 +66,15 @@ class AstppAccount(models.Model):
         help="The nearest reseller above that has an issuer of its own, else the operator.",
     )
     own_issuer_ids = fields.One2many("astpp.issuer", "account_id")
+    commission_based = fields.Boolean(
+        tracking=True, help="The reseller sells at his parent's prices for a commission, instead of at his own prices."
+    )
+    available_funds = fields.Monetary(
+        currency_field="usage_currency_id",
+        readonly=True,
+        copy=False,
+        help="What ASTPP had left for the account at the last synchronisation.",
+    )
     invoice_enabled = fields.Boolean(string="Invoice This Account", default=True, tracking=True)
     invoice_mode = fields.Selection(
         [("draft", "Leave as drafts"), ("confirm", "Confirm")],
@@ -136,14 +145,16 @@ class AstppAccount(models.Model):
     def _compute_unbilled_amount(self):
         amounts = dict(
             self.env["astpp.usage"]._read_group(
-                [("account_id", "in", self.ids), ("move_line_id", "=", False), ("exception", "=", False)],
+                [
+                    *[("account_id", "in", self.ids), ("prepaid", "!=", True)],
+                    *[("move_line_id", "=", False), ("exception", "=", False)],
+                ],
                 ["account_id"],
                 ["amount:sum"],
             )
         )
         for account in self:
-            # A prepaid account's calls are paid already, they wait for no invoice.
-            account.unbilled_amount = amounts.get(account, 0.0) if account.payment_mode == "postpaid" else 0.0
+            account.unbilled_amount = amounts.get(account, 0.0)
 
     def _compute_invoice_count(self):
         counts = dict(
@@ -196,6 +207,7 @@ class AstppAccount(models.Model):
                 """
                 UPDATE astpp_usage u
                    SET account_id = a.id, partner_id = a.partner_id, issuer_id = a.issuer_id,
+                       prepaid = a.payment_mode = 'prepaid',
                        exception = NULL, account_ref = NULL
                   FROM astpp_account a
                  WHERE a.id = ANY(%(ids)s)

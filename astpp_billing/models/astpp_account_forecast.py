@@ -57,7 +57,7 @@ class AstppAccount(models.Model):
                        COALESCE(sum(u.amount) FILTER (WHERE u.date >= split.moment), 0)
                   FROM unnest(%s::int[], %s::timestamp[]) AS split(account_id, moment)
                   JOIN astpp_usage u ON u.account_id = split.account_id
-                 WHERE u.move_line_id IS NULL AND u.exception IS NULL
+                 WHERE u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE
               GROUP BY u.account_id
                 """,
                 list(moments),

@@ -129,7 +129,15 @@ class AstppAccount(models.Model):
         if "status" in vals:
             # Whoever comes back and leaves again gets a final invoice again.
             vals = {**vals, "final_date": False}
-        return super().write(vals)
+        newly_postpaid = self.browse()
+        if vals.get("payment_mode") == "postpaid" and "billed_until" not in vals:
+            newly_postpaid = self.filtered(lambda account: account.payment_mode == "prepaid")
+        res = super().write(vals)
+        for account in newly_postpaid:
+            # What was prepaid has no period: the first one is the running one.
+            start = boundary_at_or_before(datetime.now(UTC), account._cycle()).replace(tzinfo=None)
+            account.write({"billed_until": max(start, account.billed_until or start), "final_date": False})
+        return res
 
     def _billing_period(self):
         """Return (start, end) of the period to bill next, naive UTC.
@@ -138,6 +146,9 @@ class AstppAccount(models.Model):
         """
         self.ensure_one()
         now = fields.Datetime.now()
+        if not self.next_period_end:
+            # Prepaid by now: what is left from before.
+            return min(self.billed_until or now, now), now
         ends_early = self.status != "active" and not self.final_date and self.next_period_end > now
         return self.billed_until, now if ends_early else self.next_period_end
 

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import pytz
 
 from odoo import api, models
+from odoo.tools import SQL
 
 
 class AstppAccount(models.Model):
@@ -45,7 +46,26 @@ class AstppAccount(models.Model):
             created, changed = created | new, changed | different
             done = {record.id for record in level}
             waiting = [record for record in waiting if record.id not in done]
+        self._sync_funds(server, records)
         return created, changed
+
+    @api.model
+    def _sync_funds(self, server, records):
+        """Note what ASTPP has left for each account; it moves with every call, so in one statement."""
+        self.env["astpp.account"].flush_model(["available_funds"])
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_account a SET available_funds = new.funds
+                  FROM unnest(%s::int[], %s::numeric[]) AS new(astpp_id, funds)
+                 WHERE a.server_id = %s AND a.astpp_id = new.astpp_id AND a.available_funds IS DISTINCT FROM new.funds
+                """,
+                [record.id for record in records],
+                [record.available for record in records],
+                server.id,
+            )
+        )
+        self.invalidate_model(["available_funds"])
 
     @api.model
     def _merge_accounts(self, server, wanted):
@@ -75,6 +95,7 @@ class AstppAccount(models.Model):
             "cycle_unit": record.cycle_unit,
             "billing_day": record.billing_day,
             "invoice_enabled": record.invoice_enabled,
+            "commission_based": record.account_type == "reseller" and record.commission_based,
             "tz": zone or server.company_id.partner_id.tz or "UTC",
             "currency_id": currencies.get(record.currency) or server.currency_id.id,
             "tax_ids": sorted({tax for key in record.tax_ids for tax in taxes.get(key, [])}),

@@ -111,7 +111,7 @@ class AstppBillingRun(models.Model):
                     AS due(account_id, period_start, period_end)
                   JOIN astpp_usage u ON u.account_id = due.account_id
                                     AND u.date >= due.period_start AND u.date < due.period_end
-                 WHERE u.move_line_id IS NULL AND u.exception IS NULL
+                 WHERE u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE
               GROUP BY u.account_id, u.charge_type, u.direction, u.product_id
                 HAVING count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) > 0
                 """,
@@ -172,6 +172,7 @@ class AstppBillingRun(models.Model):
                    AND u.date < link.period_end
                    AND u.move_line_id IS NULL
                    AND u.exception IS NULL
+                   AND u.prepaid IS NOT TRUE
                 """,
                 *(list(column) for column in zip(*links, strict=True)),
             )

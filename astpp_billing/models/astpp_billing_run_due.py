@@ -19,14 +19,15 @@ class AstppBillingRun(models.Model):
         return domain
 
     def _due_domain(self):
-        """Return the domain of the accounts that are to be billed now, postpaid ones only.
+        """Return the domain of the accounts that are to be billed now.
 
-        Active ones whose period has ended; suspended and closed ones with usage that no invoice
-        has: their final invoice does not wait for the end of the period.
+        Active postpaid ones whose period has ended; suspended, closed and newly prepaid ones with
+        usage that no invoice has: their final invoice does not wait for the end of the period.
         """
-        scope = self._scope_domain() & Domain("payment_mode", "=", "postpaid") & Domain("invoice_enabled", "=", True)
+        scope = self._scope_domain() & Domain("invoice_enabled", "=", True)
         ended = Domain("next_period_end", "<=", fields.Datetime.now()) & Domain("next_invoice_date", "<=", self.date)
-        due = (Domain("status", "=", "active") & ended) | Domain("id", "in", self._final_ids(scope, ended))
+        running = Domain("status", "=", "active") & Domain("payment_mode", "=", "postpaid")
+        due = (running & ended) | Domain("id", "in", self._final_ids(scope, ended))
         # A failed account waits for the next run, or this one would never end.
         failed = self.env["astpp.billing.result"].search([("run_id", "in", self._origin.ids), ("state", "=", "failed")])
         return scope & due & Domain("id", "not in", failed.account_id.ids)
@@ -39,7 +40,10 @@ class AstppBillingRun(models.Model):
         wanted = Domain("final_date", "=", False) | ended
         if self.date < fields.Date.context_today(self):
             wanted = ended
-        accounts = self.env["astpp.account"].search(scope & wanted & Domain("status", "!=", "active"))
+        left = Domain("status", "!=", "active") & wanted
+        if self.date >= fields.Date.context_today(self):
+            left |= Domain("payment_mode", "=", "prepaid")
+        accounts = self.env["astpp.account"].search(scope & left)
         self.env["astpp.usage"].flush_model()
         rows = self.env.execute_query(
             SQL(
@@ -47,7 +51,7 @@ class AstppBillingRun(models.Model):
                 SELECT ended.id FROM unnest(%s::int[]) AS ended(id)
                  WHERE EXISTS (SELECT 1 FROM astpp_usage u
                                 WHERE u.account_id = ended.id AND u.date < %s
-                                  AND u.move_line_id IS NULL AND u.exception IS NULL)
+                                  AND u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE)
                 """,
                 accounts.ids,
                 fields.Datetime.now(),

@@ -4,6 +4,9 @@ from odoo.fields import Command
 
 from .astpp_usage import CALL_TYPES
 
+# Charges whose product says what was bought.
+SOLD = ("package", "subscription", "did_fee", "setup")
+
 
 class AstppBillingRun(models.Model):
     """The values of an invoice: one line for each group of usage."""
@@ -92,7 +95,8 @@ class AstppBillingRun(models.Model):
         usage = self.env["astpp.usage"]
         label = dict(usage._fields["charge_type"]._description_selection(self.env))[group["charge_type"]]
         if group["charge_type"] not in CALL_TYPES:
-            return label
+            product = self.env["product.product"].browse(group["product_id"])
+            return f"{label}: {product.name}" if product and group["charge_type"] in SOLD else label
         return self.env._(
             "%(direction)s %(type)s: %(calls)s calls, %(minutes)s:%(seconds)02d minutes",
             direction=dict(usage._fields["direction"]._description_selection(self.env)).get(group["direction"], ""),

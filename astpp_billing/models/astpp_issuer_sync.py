@@ -37,6 +37,7 @@ class AstppIssuer(models.Model):
                 "invoice_mode": "draft" if draft else "confirm",
                 "payment_term_id": self._sync_payment_term(record.due_days).id,
                 "invoice_note": record.note,
+                "notice_days": max(0, record.notify_days),
             }
             if record.account_id == OPERATOR:
                 operator = self._operator(company)
@@ -84,7 +85,7 @@ class AstppIssuer(models.Model):
         for record in records:
             issuer, product = issuers.get(accounts.get(record.account_id)), products.get(record.product_id)
             if issuer and product:
-                wanted.setdefault(issuer, {})[product] = float(record.price)
+                wanted.setdefault(issuer, {})[product] = float(record.price), float(record.setup_fee)
         for issuer, prices in wanted.items():
             if not issuer.pricelist_id:
                 issuer.pricelist_id = self.env["product.pricelist"].create(
@@ -96,12 +97,13 @@ class AstppIssuer(models.Model):
                 )
             known = {item.product_id.id: item for item in issuer.pricelist_id.item_ids if item.product_id}
             new = []
-            for product, price in prices.items():
+            for product, (price, fee) in prices.items():
                 item = known.get(product)
+                vals = {"fixed_price": price, "astpp_own_setup_fee": True, "astpp_setup_fee": fee}
                 if not item:
-                    new.append(Command.create({"product_id": product, "compute_price": "fixed", "fixed_price": price}))
-                elif item.fixed_price != price:
-                    item.fixed_price = price
+                    new.append(Command.create({"product_id": product, "compute_price": "fixed", **vals}))
+                elif (item.fixed_price, item.astpp_setup_fee) != (price, fee):
+                    item.write(vals)
                     written += 1
             written += len(new)
             if new:

@@ -42,6 +42,11 @@ class AstppServer(models.Model):
         check_company=True,
         help="Gives income account and taxes of charges and credits that belong to no product.",
     )
+    did_quarantine_days = fields.Integer(
+        string="Quarantine of Numbers",
+        default=30,
+        help="Days that a number rests after it was released, before somebody else can get it.",
+    )
     account_ids = fields.One2many("astpp.account", "server_id", string="Accounts")
     account_count = fields.Integer(compute="_compute_account_count")
 

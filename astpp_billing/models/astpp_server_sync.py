@@ -62,6 +62,10 @@ class AstppServer(models.Model):
     sync_error = fields.Char(string="Error", readonly=True, copy=False)
 
     def write(self, vals):
+        if "renewals_by" in vals:
+            self.filtered(lambda server: server.renewals_by != vals["renewals_by"])._hand_over_renewals(
+                vals["renewals_by"]
+            )
         # The server that the installation made has nobody yet: whoever connects it is responsible.
         if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
             nobody = self.filtered(lambda server: not server.responsible_id or server.responsible_id._is_superuser())

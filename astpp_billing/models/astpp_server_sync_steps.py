@@ -11,15 +11,23 @@ class AstppServer(models.Model):
 
     _inherit = "astpp.server"
 
-    def _synced_ids(self, model):
-        """Return {ASTPP id: record id} of a mirrored model."""
+    def _synced_ids(self, model, key="astpp_id"):
+        """Return {ASTPP id: record id} of a mirrored model.
+
+        :param key: the field that holds the ASTPP id
+        """
         self.ensure_one()
         found = (
             self.env[model]
             .with_context(active_test=False)
-            .search_fetch([("server_id", "=", self.id), ("astpp_id", "!=", 0)], ["astpp_id"])
+            .search_fetch([("server_id", "=", self.id), (key, "!=", 0)], [key])
         )
-        return {record.astpp_id: record.id for record in found}
+        return {record[key]: record.id for record in found}
+
+    def _did_ids(self):
+        """Return {number: DID id}."""
+        dids = self.env["astpp.did"].with_context(active_test=False)
+        return {did.number: did.id for did in dids.search_fetch([("server_id", "=", self.id)], ["number"])}
 
     def _synced_product_ids(self):
         """Return {ASTPP product id: product.product id}."""

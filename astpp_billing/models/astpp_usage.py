@@ -29,6 +29,7 @@ SOURCES = [
     ("subscription", "Subscription"),
     ("import", "Report Import"),
     ("api", "API"),
+    ("credit", "Top-up or Coupon"),
     ("manual", "Manual"),
 ]
 EXCEPTIONS = [
@@ -40,6 +41,7 @@ EXCEPTIONS = [
     ("gone", "Gone from ASTPP"),
     ("clamped", "Duration Cut Off"),
     ("suspect_rating", "Suspect Rating"),
+    ("renewed", "Renewal Charged by Odoo as Well"),
 ]
 # What people may write: of a charge by hand what it says, of a delivered line the product alone.
 EDITABLE = {"account_id", "date", "charge_type", "amount", "rated_amount", "description", "product_id"}
@@ -93,6 +95,14 @@ class AstppUsage(models.Model):
     currency_id = CopiedMany2one("res.currency", required=True, readonly=True)
     description = fields.Char()
     product_id = fields.Many2one("product.product", ondelete="restrict")
+    # Nobody deletes a subscription or a DID that has usage: see their own guards.
+    subscription_id = CopiedMany2one("astpp.subscription", readonly=True)
+    did_id = CopiedMany2one("astpp.did", string="DID", readonly=True)
+    period_start = fields.Datetime(readonly=True, help="The period that a renewal pays for begins then, in UTC.")
+    period_end = fields.Datetime(readonly=True)
+    prepaid = fields.Boolean(
+        readonly=True, help="Paid live from the account's balance: never on an invoice, recognised as revenue by month."
+    )
     exception = fields.Selection(EXCEPTIONS, readonly=True, help="Lines with an exception are billed once released.")
     released_by_id = fields.Many2one("res.users", readonly=True)
     released_date = fields.Datetime(readonly=True)
@@ -104,6 +114,8 @@ class AstppUsage(models.Model):
     # The key first: it begins with the moment, so that new rows go to one end of the index.
     _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")
     _unbilled_idx = models.Index("(account_id, date) WHERE move_line_id IS NULL AND exception IS NULL")
+    _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
+    _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
     _account_date_idx = models.Index("(account_id, date DESC)")
     _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")
     _move_idx = models.Index("(move_id) WHERE move_id IS NOT NULL")
@@ -139,6 +151,7 @@ class AstppUsage(models.Model):
                 issuer_id=account.issuer_id.id,
                 currency_id=server.currency_id.id,
                 source="manual",
+                prepaid=account.payment_mode == "prepaid",
             )
             vals.setdefault("rated_amount", vals.get("amount", 0.0))
         return super().create(vals_list)

@@ -1,10 +1,11 @@
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ..connector.charges import read_charges, read_states
 
 # Rows that were not yet committed when a higher id was read.
 OVERLAP = 1000
+RENEWALS = ("package", "subscription", "did_fee")
 BATCH = 1000
 
 
@@ -32,11 +33,17 @@ class AstppUsage(models.Model):
         }
         products = server._synced_product_ids()
         did_product = self.env.ref("astpp_billing.product_did").id
+        subscriptions = {
+            subscription.astpp_id: subscription
+            for subscription in self.env["astpp.subscription"].search(
+                [("server_id", "=", server.id), ("astpp_id", "!=", 0)]
+            )
+        }
         added = read = 0
         rows = []
         for charge in read_charges(database, max(0, (last or 0) - OVERLAP), since):
             read += 1
-            rows.append(self._charge_row(server, charge, accounts, products, did_product))
+            rows.append(self._charge_row(server, charge, accounts, products, did_product, subscriptions))
             if len(rows) == BATCH:
                 added += self._insert_charges(rows)
                 rows = []
@@ -45,8 +52,9 @@ class AstppUsage(models.Model):
         return added, read
 
     @api.model
-    def _charge_row(self, server, charge, accounts, products, did_product):
+    def _charge_row(self, server, charge, accounts, products, did_product, subscriptions):
         account = accounts.get(charge.account_id)
+        subscription = subscriptions.get(charge.order_item_id)
         exception = None
         if not account:
             exception = "unknown_account"
@@ -54,12 +62,17 @@ class AstppUsage(models.Model):
             exception = "astpp_invoiced"
         elif not charge.known_type:
             exception = "blank_type"
+        elif subscription and charge.charge_type in RENEWALS and charge.amount > 0:
+            date = fields.Datetime.to_datetime(charge.date)
+            exception = "renewed" if subscription._is_renewed_twice(date) else None
         product = products.get(charge.product_id) or (did_product if charge.charge_type == "did_fee" else None)
         return (
             server.id, server.company_id.id, server.currency_id.id, "charge", str(charge.id),
             account.id if account else None, None if account else f"#{charge.account_id}",
             account.partner_id.id if account else None, account.issuer_id.id if account else None,
             charge.date, charge.charge_type, 0, charge.amount, charge.amount, 0, charge.description, product, exception,
+            account.payment_mode == "prepaid" if account else False, subscription.id if subscription else None,
+            subscription.did_id.id or None if subscription else None,
         )  # fmt: skip
 
     @api.model
@@ -72,7 +85,7 @@ class AstppUsage(models.Model):
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, duration, rated_amount, amount, cost, description, product_id,
-                    exception)
+                    exception, prepaid, subscription_id, did_id)
                 VALUES %s
                 ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
                 RETURNING id

@@ -12,7 +12,7 @@ STAGING = "astpp_usage_staging"
 # The ledger's columns in the order of a record that is copied straight into it.
 COPY_COLUMNS = (
     *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
-    *("account_ref", *CallRecord._fields[4:17], "exception"),
+    *("prepaid", "account_ref", *CallRecord._fields[4:17], "exception", "subscription_id", "did_id"),
 )
 COPY_SIZE = 1 << 16
 
@@ -76,7 +76,8 @@ class AstppUsage(models.Model):
             return self._copy_calls(server, records)
         self._create_staging()
         self._copy(STAGING, None, (_copy_line(line, *record) for line, record in records))
-        self.env["astpp.account"].flush_model()
+        for model in ("astpp.account", "astpp.subscription", "astpp.did"):
+            self.env[model].flush_model()
         self.flush_model()
         read = self.env.execute_query(SQL("SELECT count(*) FROM %s", SQL.identifier(STAGING)))[0][0]
         counts = dict(self.env.execute_query(self._insert_staged_query(server)))
@@ -110,40 +111,48 @@ class AstppUsage(models.Model):
         accounts = {
             astpp_id: "\t".join(str(value or "") for value in ids)
             for astpp_id, *ids in self.env.execute_query(
-                SQL("SELECT astpp_id, id, partner_id, issuer_id FROM astpp_account WHERE server_id = %s", server.id)
+                SQL(
+                    "SELECT astpp_id, id, partner_id, issuer_id, CASE payment_mode WHEN 'prepaid' THEN 't' ELSE 'f' END "
+                    "FROM astpp_account WHERE server_id = %s",
+                    server.id,
+                )
             )
             if astpp_id
         }
+        packages = server._synced_ids("astpp.subscription", "astpp_order_id")
+        dids = server._did_ids()
         counts = Counter()
         # Nothing may be looked up while COPY has the connection.
         fixed = f"{server.id}\t{server.company_id.id}\t{server.currency_id.id}"
-        self._copy(self._table, COPY_COLUMNS, self._copy_lines(fixed, records, accounts, counts))
+        self._copy(self._table, COPY_COLUMNS, self._copy_lines(fixed, records, accounts, packages, dids, counts))
         self.invalidate_model()
         added = counts.total()
         counts.pop(None, None)
         return {"read": added, "added": added, "known": 0, "exceptions": dict(counts)}
 
     @api.model
-    def _copy_lines(self, fixed, records, accounts, counts):
+    def _copy_lines(self, fixed, records, accounts, packages, dids, counts):
         """Yield COPY's lines, and count the records by exception."""
         twins = Counter()
         for _line, record in records:
             (
                 source, key, astpp_id, _number, date, charge_type, direction, uniqueid, caller, callee, destination,
-                pattern, disposition, duration, rated_amount, amount, cost, exception,
+                pattern, disposition, duration, rated_amount, amount, cost, exception, package_id,
             ) = record  # fmt: skip
             twins[key] += 1
             if (ordinal := twins[key] - 1) > 0:
                 key, exception = f"{key}-{ordinal}", "duplicate"
             reference = ""
             if not (account := accounts.get(astpp_id)):
-                account, exception, reference = "\t\t", "unknown_account", f"#{astpp_id}"
+                account, exception, reference = "\t\t\tf", "unknown_account", f"#{astpp_id}"
             counts[exception] += 1
+            package = packages.get(package_id, "") if package_id else ""
+            did = dids.get(callee, "") if charge_type == "did" and direction == "inbound" else ""
             # Written out: joining a list takes twice as long.
             yield _escape(
                 f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date}\t{charge_type}\t{direction}"
                 f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
-                f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}"
+                f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}\t{package}\t{did}"
             )
 
     @api.model
@@ -161,7 +170,7 @@ class AstppUsage(models.Model):
                     line int, source text, row_key text, account_astpp_id int, account_number text, date timestamp,
                     charge_type text, direction text, uniqueid text, caller text, callee text, destination text,
                     pattern text, disposition text, duration int, rated_amount numeric, amount numeric,
-                    cost numeric, exception text
+                    cost numeric, exception text, package_id int
                 ) ON COMMIT DROP
                 """,
                 staging=SQL.identifier(STAGING),
@@ -185,12 +194,14 @@ class AstppUsage(models.Model):
         return SQL(
             """
             WITH account AS (
-                SELECT id, astpp_id, number, partner_id, issuer_id FROM astpp_account WHERE server_id = %(server)s
+                SELECT id, astpp_id, number, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid
+                  FROM astpp_account WHERE server_id = %(server)s
             ), staged AS (
                 SELECT s.*, row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
                        COALESCE(i.id, n.id) AS account_id,
                        COALESCE(i.partner_id, n.partner_id) AS partner_id,
-                       COALESCE(i.issuer_id, n.issuer_id) AS issuer_id
+                       COALESCE(i.issuer_id, n.issuer_id) AS issuer_id,
+                       COALESCE(i.prepaid, n.prepaid, FALSE) AS prepaid
                   FROM %(staging)s s
              LEFT JOIN account i ON i.astpp_id = NULLIF(s.account_astpp_id, 0)
              LEFT JOIN account n ON n.number = s.account_number
@@ -198,14 +209,20 @@ class AstppUsage(models.Model):
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, direction, uniqueid, caller, callee, destination, pattern,
-                    disposition, duration, rated_amount, amount, cost, exception)
+                    disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, exception)
                 SELECT %(server)s, %(company)s, %(currency)s, s.source,
                        CASE WHEN twin = 0 THEN row_key ELSE row_key || '-' || twin END,
                        s.account_id,
                        CASE WHEN s.account_id IS NULL THEN COALESCE(s.account_number, '#' || s.account_astpp_id) END,
                        s.partner_id, s.issuer_id, s.date, s.charge_type, s.direction, s.uniqueid, s.caller,
                        s.callee, s.destination, s.pattern, s.disposition, s.duration, s.rated_amount, s.amount,
-                       s.cost,
+                       s.cost, s.prepaid,
+                       (SELECT p.id FROM astpp_subscription p
+                         WHERE s.package_id IS NOT NULL AND p.server_id = %(server)s
+                           AND p.astpp_order_id = s.package_id AND p.account_id = s.account_id),
+                       (SELECT min(d.id) FROM astpp_did d
+                         WHERE s.charge_type = 'did' AND s.direction = 'inbound' AND d.number = s.callee
+                           AND d.server_id = %(server)s),
                        CASE WHEN s.account_id IS NULL THEN 'unknown_account'
                             WHEN twin > 0 THEN 'duplicate'
                             WHEN %(changed)s THEN 'changed'

@@ -87,20 +87,24 @@ class AstppViolation(models.Model):
         return SQL(
             """
             WITH used AS (
-                SELECT summed.*, NOT EXISTS (SELECT 1 FROM astpp_billing_result result
-                                              WHERE result.move_id = summed.move_id
-                                                AND result.account_id = summed.account_id) AS elsewhere
+                SELECT move_line_id, move_id, sum(lines) AS lines, sum(amount) AS amount,
+                       bool_or(NOT EXISTS (SELECT 1 FROM astpp_billing_result result
+                                            WHERE result.move_id = summed.move_id
+                                              AND result.account_id = summed.account_id)) AS elsewhere
                   FROM (SELECT move_line_id, move_id, account_id, count(*) AS lines, sum(amount) AS amount
                           FROM astpp_usage WHERE move_line_id IS NOT NULL GROUP BY 1, 2, 3) AS summed
+              GROUP BY 1, 2
             ), billed AS (
-                SELECT line.id, line.move_id, line.company_id, line.price_unit * line.quantity AS price,
+                SELECT line.id, line.move_id, line.company_id,
+                       CASE WHEN move.move_type = 'entry' THEN -line.balance ELSE line.price_unit * line.quantity END
+                           AS price,
                        COALESCE(line.astpp_usage_amount, 0) AS amount, move.astpp_rate AS rate,
                        CASE WHEN move.move_type = 'out_refund' THEN -1 ELSE 1 END AS sign, currency.rounding,
                        move.state = 'cancel' OR COALESCE(move.astpp_usage_released, FALSE) AS is_void
                   FROM account_move move
                   JOIN account_move_line line ON line.move_id = move.id AND line.display_type = 'product'
                   JOIN res_currency currency ON currency.id = move.currency_id
-                 WHERE move.astpp_run_id IS NOT NULL
+                 WHERE move.astpp_run_id IS NOT NULL OR move.astpp_recognition_month IS NOT NULL
             ), sides AS (
                 SELECT COALESCE(billed.id, used.move_line_id) AS line_id, COALESCE(billed.move_id, used.move_id) AS move_id,
                        COALESCE(used.lines, 0) AS lines, COALESCE(used.amount, 0) AS used_amount,
@@ -120,7 +124,8 @@ class AstppViolation(models.Model):
                                    AND abs(used_amount * rate * sign - price) > rounding / 2 + 0.000001
              UNION ALL
                 SELECT 'other_account', line_id, move_id, lines, 0, used_amount
-                  FROM sides WHERE NOT is_void AND elsewhere
+                  FROM sides JOIN account_move billing ON billing.id = sides.move_id
+                 WHERE NOT is_void AND elsewhere AND billing.astpp_recognition_month IS NULL
             )
             INSERT INTO astpp_violation (company_id, kind, move_line_id, move_id, usage_count, expected, found, date)
             SELECT move.company_id, kind, line_id, found.move_id, lines, expected, found, now() AT TIME ZONE 'UTC'

@@ -10,3 +10,22 @@ class ResPartner(models.Model):
         string="One Invoice for All Accounts",
         help="Accounts of this customer that are due at the same time, with one issuer and currency, share an invoice.",
     )
+    astpp_subscription_count = fields.Integer(
+        string="Subscriptions",
+        compute="_compute_astpp_subscription_count",
+        groups="account.group_account_invoice,account.group_account_readonly",
+    )
+
+    def _compute_astpp_subscription_count(self):
+        counts = dict(
+            self.env["astpp.subscription"]._read_group(
+                [("partner_id", "in", self.ids), ("state", "!=", "terminated")], ["partner_id"], ["__count"]
+            )
+        )
+        for partner in self:
+            partner.astpp_subscription_count = counts.get(partner._origin, 0)
+
+    def action_view_astpp_subscriptions(self):
+        """Open the customers' subscriptions."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_subscription")
+        return action | {"domain": [("partner_id", "in", self.ids)], "context": {}}

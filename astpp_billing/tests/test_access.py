@@ -3,6 +3,16 @@ from odoo.tests import new_test_user, tagged
 
 from .common import AstppCommon
 
+# Whose records are their user's own.
+WIZARDS = (
+    "astpp.subscription.close",
+    "astpp.subscription.change",
+    "astpp.price.change",
+    "astpp.price.change.line",
+    "astpp.coupon.redeem",
+    "astpp.coupon.generate",
+    "astpp.recognition",
+)
 MODELS = (
     "astpp.server",
     "astpp.issuer",
@@ -21,13 +31,24 @@ MODELS = (
     "astpp.reconciliation",
     "astpp.violation",
     "astpp.billing.preview",
+    "astpp.destination",
+    "astpp.subscription.line",
+    "astpp.close.reason",
+    "astpp.allowance",
+    "astpp.did.assignment",
+    "astpp.notice",
+    "astpp.outbox",
+    "astpp.topup",
+    *WIZARDS,
 )
+SALES = {"astpp.account": "r", "astpp.subscription": "r", "astpp.did": "r"}
 # group: what it may do
 RIGHTS = {
     "base.group_portal": {},
     "base.group_user": {},
-    "sales_team.group_sale_manager": {},
-    "account.group_account_readonly": dict.fromkeys(MODELS, "r") | {"astpp.sync.slice": ""},
+    "sales_team.group_sale_salesman": SALES,
+    "sales_team.group_sale_manager": SALES,
+    "account.group_account_readonly": dict.fromkeys(MODELS, "r") | dict.fromkeys(("astpp.sync.slice", *WIZARDS), ""),
     "account.group_account_invoice": {
         "astpp.server": "r",
         "astpp.issuer": "r",
@@ -46,6 +67,16 @@ RIGHTS = {
         "astpp.reconciliation": "r",
         "astpp.violation": "r",
         "astpp.billing.preview": "r",
+        "astpp.destination": "r",
+        "astpp.subscription.line": "r",
+        "astpp.close.reason": "r",
+        "astpp.allowance": "r",
+        "astpp.did.assignment": "r",
+        "astpp.notice": "r",
+        "astpp.outbox": "r",
+        "astpp.topup": "rwc",
+        **dict.fromkeys(WIZARDS, "rwcu"),
+        "astpp.coupon.generate": "",
     },
     "account.group_account_manager": {
         "astpp.server": "rwcu",
@@ -65,6 +96,15 @@ RIGHTS = {
         "astpp.reconciliation": "r",
         "astpp.violation": "r",
         "astpp.billing.preview": "r",
+        "astpp.destination": "rwcu",
+        "astpp.subscription.line": "r",
+        "astpp.close.reason": "rwcu",
+        "astpp.allowance": "r",
+        "astpp.did.assignment": "r",
+        "astpp.notice": "r",
+        "astpp.outbox": "r",
+        "astpp.topup": "rwcu",
+        **dict.fromkeys(WIZARDS, "rwcu"),
     },
 }
 

@@ -1,0 +1,142 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Command
+from odoo.tools import SQL
+
+from .astpp_usage import CALL_TYPES
+
+# What prepaid funds are spent on; top-ups, coupons and transfers only move them.
+CONSUMPTION = (*CALL_TYPES, "package", "subscription", "did_fee", "setup", "charge")
+
+
+class AccountMove(models.Model):
+    """Prepaid consumption: from what is owed to customers to income, one entry an issuer and month.
+
+    The entry's lines bill the usage as invoice lines do: what is on one entry is on no other.
+    """
+
+    _inherit = "account.move"
+
+    astpp_recognition_month = fields.Date(
+        string="Prepaid Consumption Until", readonly=True, copy=False, help="The first day that is not in it."
+    )
+
+    _recognition_uniq = models.UniqueIndex(
+        "(astpp_issuer_id, astpp_recognition_month) WHERE astpp_recognition_month IS NOT NULL AND state != 'cancel'",
+        "This month is recognised already.",
+    )
+
+    @api.model
+    def _astpp_recognise(self, issuer, until):
+        """Make and post the entry of what prepaid accounts of an issuer used before a day.
+
+        Usage that arrives later is on the next entry.
+
+        :param until: date, the first day that is left out, in UTC
+        :return: the entry, empty when nothing was used
+        :raise UserError: when the issuer books no advances
+        """
+        if not issuer.advance_account_id:
+            raise UserError(self.env._("Issuer %s has no account for customer advances.", issuer.display_name))
+        self.env["astpp.usage"].flush_model()
+        groups = self._astpp_collect_prepaid(issuer, until)
+        if not groups:
+            return self.browse()
+        entry = self.create(self._astpp_recognition_vals(issuer, until, groups))
+        self._astpp_link_prepaid(issuer, until, groups, entry)
+        entry._post(soft=False)
+        return entry
+
+    @api.model
+    def _astpp_prepaid_where(self, issuer, until):
+        return SQL(
+            "u.issuer_id = %s AND u.prepaid AND u.date < %s AND u.charge_type IN %s "
+            "AND u.move_line_id IS NULL AND u.exception IS NULL",
+            issuer.id,
+            until,
+            CONSUMPTION,
+        )
+
+    @api.model
+    def _astpp_collect_prepaid(self, issuer, until):
+        """Return [(charge type, product id, lines, amount)] of prepaid usage that no entry has."""
+        return self.env.execute_query(
+            SQL(
+                """
+                SELECT u.charge_type, u.product_id, count(*), sum(u.amount) FROM astpp_usage u
+                 WHERE %s GROUP BY 1, 2 ORDER BY 1, 2
+                """,
+                self._astpp_prepaid_where(issuer, until),
+            )
+        )
+
+    @api.model
+    def _astpp_recognition_vals(self, issuer, until, groups):
+        company = issuer.company_id
+        journal = self.env["account.journal"].search(
+            [*self.env["account.journal"]._check_company_domain(company), ("type", "=", "general")], limit=1
+        )
+        server = self.env["astpp.server"].search([("company_id", "=", company.id)], limit=1)
+        base, day = server.currency_id, until - timedelta(days=1)
+        rate = self.env["res.currency"]._get_conversion_rate(base, company.currency_id, company, day)
+        labels = dict(self.env["astpp.usage"]._fields["charge_type"]._description_selection(self.env))
+        lines, total = [], 0.0
+        for position, (charge_type, product_id, _count, amount) in enumerate(groups):
+            default = server.call_product_id if charge_type in CALL_TYPES else server.charge_product_id
+            product = self.env["product.product"].browse(product_id) or default
+            income = issuer.clearing_account_id or product.product_tmpl_id.get_product_accounts()["income"]
+            if not income:
+                raise UserError(self.env._("The product %s has no income account.", product.display_name))
+            value = company.currency_id.round(float(amount) * rate)
+            total += value
+            lines.append(
+                {
+                    "sequence": position,
+                    "account_id": income.id,
+                    "name": labels[charge_type],
+                    "balance": -value,
+                    "astpp_usage_amount": amount,
+                }
+            )
+        owed = {
+            "sequence": len(lines),
+            "account_id": issuer.advance_account_id.id,
+            "name": self.env._("Used by prepaid customers"),
+            "balance": company.currency_id.round(total),
+        }
+        return {
+            "move_type": "entry",
+            "company_id": company.id,
+            "journal_id": journal.id,
+            "date": day,
+            "ref": self.env._("Prepaid consumption until %(day)s, %(issuer)s", day=day, issuer=issuer.name),
+            "astpp_issuer_id": issuer.id,
+            "astpp_recognition_month": until,
+            "astpp_rate": rate,
+            "line_ids": [Command.create(line) for line in [*lines, owed]],
+        }
+
+    @api.model
+    def _astpp_link_prepaid(self, issuer, until, groups, entry):
+        """Point the usage to the entry's lines, in one statement whose count must be that of the sums."""
+        lines = entry.line_ids.sorted("sequence")
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_usage u SET move_line_id = link.line_id, move_id = %s
+                  FROM unnest(%s::text[], %s::int[], %s::int[]) AS link(charge_type, product_id, line_id)
+                 WHERE u.charge_type = link.charge_type AND u.product_id IS NOT DISTINCT FROM link.product_id AND %s
+                """,
+                entry.id,
+                [group[0] for group in groups],
+                [group[1] for group in groups],
+                [line.id for line, _group in zip(lines, groups, strict=False)],
+                self._astpp_prepaid_where(issuer, until),
+            )
+        )
+        expected = sum(group[2] for group in groups)
+        if self.env.cr.rowcount != expected:
+            raise AssertionError(f"{self.env.cr.rowcount} usage lines linked, {expected} summed")
+        self.env["astpp.usage"].invalidate_model(["move_line_id", "move_id"])

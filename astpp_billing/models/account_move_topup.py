@@ -1,0 +1,25 @@
+from odoo import models
+
+
+class AccountMove(models.Model):
+    """A top-up's invoice that is paid credits the account; credited, it takes the credit back."""
+
+    _inherit = "account.move"
+
+    def _astpp_topups(self):
+        # Whoever registers a payment need not know top-ups.
+        return self.env["astpp.topup"].sudo().search([("move_id", "in", self.ids)])
+
+    def _invoice_paid_hook(self):
+        res = super()._invoice_paid_hook()
+        paid = self.filtered(lambda move: move.payment_state in ("paid", "in_payment"))
+        paid._astpp_topups()._credit()
+        return res
+
+    def _post(self, soft=True):
+        posted = super()._post(soft)
+        credit_notes = posted.filtered(lambda move: move.move_type == "out_refund" and move.reversed_entry_id)
+        for topup in credit_notes.reversed_entry_id._astpp_topups():
+            for credit_note in credit_notes.filtered(lambda move, t=topup: move.reversed_entry_id == t.move_id):
+                topup._take_back(credit_note)
+        return posted

@@ -1,0 +1,41 @@
+from odoo import api, models
+
+
+class AstppCoupon(models.Model):
+    """Coupons as ASTPP has them."""
+
+    _inherit = "astpp.coupon"
+
+    @api.model
+    def _sync(self, server, records):
+        """Mirror ASTPP's coupons: iterable of ``connector.records.Coupon``."""
+        accounts = server._synced_ids("astpp.account")
+        currencies = {
+            currency.name: currency.id
+            for currency in self.env["res.currency"].with_context(active_test=False).search([])  # pylint: disable=no-search-all
+        }
+        return self._merge_synced(
+            server,
+            {
+                coupon.id: {
+                    "number": coupon.number,
+                    "amount": float(coupon.amount),
+                    "currency_id": currencies.get(coupon.currency) or server.currency_id.id,
+                    "state": coupon.state,
+                    "account_id": accounts.get(coupon.account_id, False),
+                    "reseller_id": accounts.get(coupon.reseller_id, False),
+                    "used_date": coupon.used if coupon.state == "used" else False,
+                    "created_date": coupon.created,
+                    "description": coupon.description,
+                }
+                for coupon in records
+            },
+        )
+
+    def _synced_changes(self, wanted):
+        """A coupon redeemed in Odoo stays used until ASTPP has heard of it."""
+        changes = super()._synced_changes(wanted)
+        if self.state == "used" and wanted["state"] == "unused":
+            for name in ("state", "account_id", "used_date"):
+                changes.pop(name, None)
+        return changes

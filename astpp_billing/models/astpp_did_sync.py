@@ -1,0 +1,57 @@
+from odoo import api, fields, models
+
+
+class AstppDid(models.Model):
+    """The inventory as ASTPP has it."""
+
+    _inherit = "astpp.did"
+
+    @api.model
+    def _sync(self, server, records):
+        """Mirror ASTPP's inventory: iterable of ``connector.records.Did``.
+
+        :return: (created, changed)
+        """
+        accounts = server._synced_ids("astpp.account")
+        countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
+        created, changed = self._merge_synced(
+            server,
+            {
+                did.id: {
+                    "number": did.number,
+                    "account_id": accounts.get(did.account_id, False),
+                    "reseller_id": accounts.get(did.reseller_id, False),
+                    "provider_id": accounts.get(did.provider_id, False),
+                    "country_id": countries.get(did.country, False),
+                    "city": did.city,
+                    "price": float(did.price),
+                    "astpp_product_id": did.product_id,
+                    "active": did.active,
+                }
+                for did in records
+            },
+        )
+        (created | changed)._follow_owner()
+        return created, changed
+
+    def _synced_changes(self, wanted):
+        """A number that Odoo gave or took stays so until ASTPP itself changes its owner."""
+        changes = super()._synced_changes(wanted)
+        before = self.astpp_snapshot or {}
+        if self.server_id.renewals_by == "odoo" and wanted["account_id"] == before.get("account_id"):
+            changes.pop("account_id", None)
+        return changes
+
+    def _follow_owner(self):
+        """Keep the history of owners in step with what ASTPP says."""
+        running = {
+            assignment.did_id: assignment for assignment in self.assignment_ids.filtered(lambda a: not a.date_end)
+        }
+        moved = self.filtered(lambda did: running.get(did, self.assignment_ids.browse()).account_id != did.account_id)
+        ended = self.env["astpp.did.assignment"].union(*(running[did] for did in moved if did in running))
+        ended.sudo().date_end = fields.Datetime.now()
+        owned = moved.filtered("account_id")
+        owned.write({"quarantine_until": False, "reserved_account_id": False})
+        self.env["astpp.did.assignment"].sudo().create(
+            [{"did_id": did.id, "account_id": did.account_id.id} for did in owned]
+        )

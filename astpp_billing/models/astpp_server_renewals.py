@@ -1,0 +1,35 @@
+from datetime import timedelta
+
+from odoo import fields, models
+from odoo.exceptions import UserError
+
+# So old may the last synchronisation be when renewals change hands.
+FRESH = timedelta(hours=1)
+
+
+class AstppServer(models.Model):
+    """Who renews: a change of hands must not have a period charged by both, or by none."""
+
+    _inherit = "astpp.server"
+
+    def _hand_over_renewals(self, renewals_by):
+        """Get subscriptions ready for their new owner.
+
+        What one side charged stays paid: Odoo goes on where ASTPP's periods end, and charges that ASTPP
+        makes for periods of Odoo's are held (``renewed``).
+
+        :param renewals_by: "odoo" or "astpp"
+        :raise UserError: when Odoo does not know what ASTPP has charged until now
+        """
+        for server in self.filtered("host"):
+            stale = server.sync_state != "done" or fields.Datetime.now() - server.sync_date > FRESH
+            if stale:
+                raise UserError(
+                    self.env._("Synchronise %s first: Odoo must know what ASTPP has charged until now.", server.name)
+                )
+        mirrored = [("server_id", "in", self.ids), ("astpp_id", "!=", 0)]
+        if renewals_by == "odoo":
+            self.env["astpp.subscription"].search(mirrored)._take_over()
+        for server in self:
+            sides = dict(self._fields["renewals_by"]._description_selection(self.env))
+            server.message_post(body=self.env._("Renewals are charged by %s from now on.", sides[renewals_by]))
