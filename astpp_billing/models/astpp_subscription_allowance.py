@@ -8,11 +8,11 @@ class AstppSubscription(models.Model):
 
     _inherit = "astpp.subscription"
 
-    def _open_allowances(self, start=None, share=Decimal(1)):
+    def _open_allowances(self, start=None, share=None):
         """Open the included minutes of the running period; those that are open stay.
 
         :param start: naive UTC, the period's start by default
-        :param share: which part of the minutes, after a change in the middle of a period
+        :param share: which part of the minutes; by default that of the price, as the first period may be a part of one
         """
         allowances = self.env["astpp.allowance"].sudo()
         packages = self.filtered(lambda s: s.free_minutes and s.start_date and s.state != "draft")
@@ -23,7 +23,8 @@ class AstppSubscription(models.Model):
         vals_list = []
         for subscription in packages:
             begin = start or subscription.start_date
-            minutes = Decimal(subscription.free_minutes * subscription.quantity) * share
+            part = subscription._share_of_period() if share is None else share
+            minutes = Decimal(subscription.free_minutes * subscription.quantity) * part
             vals = {
                 "product_id": subscription.product_id.id,
                 "period_end": subscription.next_date,

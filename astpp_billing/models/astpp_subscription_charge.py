@@ -37,6 +37,8 @@ class AstppSubscription(models.Model):
             "subscription": self,
             "key": f"{self.id}/{kind}/{start:%Y%m%d%H%M%S}",
             "account": account,
+            # A change puts another product in its place.
+            "product": self.product_id,
             "charge_type": charge_type or self._charge_type(),
             "date": start,
             "amount": amount,
@@ -88,7 +90,7 @@ class AstppSubscription(models.Model):
         """
         subscription = entry["subscription"]
         reseller = subscription.account_id.parent_id
-        percent = Decimal(str(subscription.product_id.astpp_commission))
+        percent = Decimal(str(entry["product"].astpp_commission))
         if not percent or not reseller.commission_based:
             return None
         kind = entry["key"].split("/")[1]

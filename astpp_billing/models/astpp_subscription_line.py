@@ -26,7 +26,7 @@ class AstppSubscriptionLine(models.Model):
         """Call off a change that has not come yet."""
         if self.filtered("applied"):
             raise UserError(self.env._("Terms in force cannot be called off. Make another change instead."))
-        self.check_access("write")
+        self.subscription_id.check_access("write")
         for line in self:
             line.subscription_id.message_post(body=self.env._("Planned change called off: %s", line.product_id.name))
         # Accountants may plan and call off, and delete nothing else.

@@ -90,11 +90,6 @@ class AstppSubscription(models.Model):
         """Move on to the period [start, end) and return its charge in a list."""
         self.ensure_one()
         self.line_ids.filtered(lambda line: not line.applied and line.date <= start).sorted("date")._apply()
-        share = Decimal(1)
-        if end and self._joins_billing_day():
-            share = share_of_period(
-                start, end, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz
-            )
         self.write(
             {
                 "start_date": start,
@@ -103,7 +98,15 @@ class AstppSubscription(models.Model):
                 "odoo_until": end or self.odoo_until,
             }
         )
-        return [self._entry("period", self._amount(share), start, end)]
+        return [self._entry("period", self._amount(self._share_of_period()), start, end)]
+
+    def _share_of_period(self):
+        """Return which part of a whole period the running one is, as Decimal."""
+        self.ensure_one()
+        start, end = self.start_date, self.next_date
+        if not end or not self._joins_billing_day():
+            return Decimal(1)
+        return share_of_period(start, end, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
 
     def _renew(self):
         """Open the next period of each: one period, from where the last one ended."""

@@ -12,7 +12,7 @@ class AstppUsage(models.Model):
     def _add_subscription_charges(self, entries):
         """Add charges of subscriptions; one that the ledger has already is not added again.
 
-        :param entries: list of dicts with ``subscription``, ``key`` (unique in the server), ``account``,
+        :param entries: list of dicts with ``subscription``, ``product``, ``key`` (unique in the server), ``account``,
             ``charge_type``, ``date`` (naive UTC), ``amount`` (Decimal, base currency, credits negative),
             ``description``, and ``period_start`` and ``period_end`` (naive UTC or None)
         :return: the entries that were added
@@ -24,7 +24,7 @@ class AstppUsage(models.Model):
                 entry["account"].server_id.id, entry["account"].company_id.id, entry["account"].server_id.currency_id.id,
                 "subscription", entry["key"], entry["account"].id, entry["account"].partner_id.id,
                 entry["account"].issuer_id.id, entry["date"], entry["charge_type"], 0, entry["amount"], entry["amount"],
-                0, entry["description"], entry["subscription"].product_id.id, entry["subscription"].id,
+                0, entry["description"], entry["product"].id, entry["subscription"].id,
                 entry["subscription"].did_id.id or None, entry["period_start"], entry["period_end"],
                 entry["account"].payment_mode == "prepaid",
             )

@@ -74,6 +74,39 @@ class AstppCommon(AccountTestInvoicingCommon):
         )
 
     @classmethod
+    def make_product(cls, kind="subscription", price=10.0, **values):
+        """A product that renews monthly, without tax."""
+        fee = values.pop("setup_fee", 0.0)
+        return cls.env["product.product"].create(
+            {
+                "name": "Line",
+                "type": "service",
+                "astpp_type": kind,
+                "list_price": price,
+                "astpp_setup_fee": fee,
+                "astpp_recurring": kind != "topup",
+                "taxes_id": [],
+                **values,
+            }
+        )
+
+    @classmethod
+    def subscribe(cls, account, product, **values):
+        """A running subscription."""
+        subscription = cls.env["astpp.subscription"].create(
+            {"account_id": account.id, "product_id": product.id, **values}
+        )
+        subscription.action_start()
+        return subscription
+
+    def renew(self):
+        """Do what the scheduled action does, without its commits."""
+        subscriptions = self.env["astpp.subscription"]
+        while subscriptions._renew_batch():
+            pass
+        self.env["astpp.did"]._free_quarantined()
+
+    @classmethod
     def row(cls, account, **values):
         """A row of cdrs as ASTPP writes it, one minute at 0.10 on 15 January 2024."""
         number = next(cls.ids)
@@ -95,9 +128,13 @@ class AstppCommon(AccountTestInvoicingCommon):
         } | {key: str(value) for key, value in values.items()}
 
     @classmethod
+    def record(cls, row, source="cdr"):
+        return call_record(row, source)
+
+    @classmethod
     def load(cls, *rows, source="cdr"):
         """Put rows of cdrs into the ledger."""
-        records = ((line, call_record(row, source)) for line, row in enumerate(rows, 2))
+        records = ((line, cls.record(row, source)) for line, row in enumerate(rows, 2))
         return cls.env["astpp.usage"].sudo()._load_calls(cls.server, records)
 
     @classmethod
