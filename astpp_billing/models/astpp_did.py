@@ -119,6 +119,7 @@ class AstppDid(models.Model):
             days = did.server_id.did_quarantine_days
             did.write({"account_id": False, "quarantine_until": now + timedelta(days=days) if days else False})
             did.assignment_ids.sudo().filtered(lambda assignment: not assignment.date_end).date_end = now
+        self.assignment_ids.flush_recordset()
 
     def action_free(self):
         """End a quarantine or a reservation now."""

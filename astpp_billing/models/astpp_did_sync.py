@@ -50,6 +50,8 @@ class AstppDid(models.Model):
         moved = self.filtered(lambda did: running.get(did, self.assignment_ids.browse()).account_id != did.account_id)
         ended = self.env["astpp.did.assignment"].union(*(running[did] for did in moved if did in running))
         ended.sudo().date_end = fields.Datetime.now()
+        # The index allows one open row a number: close before the next one opens.
+        ended.flush_recordset()
         owned = moved.filtered("account_id")
         owned.write({"quarantine_until": False, "reserved_account_id": False})
         self.env["astpp.did.assignment"].sudo().create(

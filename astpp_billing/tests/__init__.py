@@ -18,6 +18,7 @@ from . import (
     test_ledger_check,
     test_notice,
     test_numbering,
+    test_renewal_handover,
     test_subscription,
     test_subscription_sale,
     test_subscription_story,

@@ -32,9 +32,7 @@ class TestAllowance(AstppCommon):
         first, second = self.subscribe(self.customer, product), self.subscribe(self.customer, product)
         second.astpp_order_id = 77
         for package_id in ("77", "", "999"):
-            self.load(
-                self.row(self.customer, calltype="FREE", package_id=package_id, callstart="2024-01-10 10:00:00")
-            )
+            self.load(self.row(self.customer, calltype="FREE", package_id=package_id, callstart="2024-01-10 10:00:00"))
         self.assertEqual(second.allowance_ids.used_minutes, 1)
         self.assertEqual(first.allowance_ids.used_minutes, 2, "what names no order we know counts for the oldest one")
         linked = self.env["astpp.usage"].search([("subscription_id", "=", second.id), ("charge_type", "=", "free")])

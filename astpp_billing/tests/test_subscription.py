@@ -186,7 +186,9 @@ class TestSubscription(AstppCommon):
             self.customer.status = "active"
             subscription.action_resume()
             self.assertEqual(subscription.next_date, datetime(2024, 7, 10))
-        self.assertEqual([date for date, _type, _amount in self.charges(subscription)], ["2024-04-01 00:00", "2024-06-10 00:00"])
+        self.assertEqual(
+            [date for date, _type, _amount in self.charges(subscription)], ["2024-04-01 00:00", "2024-06-10 00:00"]
+        )
 
     @freeze_time("2024-04-01 10:00:00")
     def test_prepaid_funds(self):
@@ -256,7 +258,9 @@ class TestSubscription(AstppCommon):
     def test_monthly_revenue(self):
         yearly = self.subscribe(self.customer, self.make_product(price=120, astpp_period_unit="year"), quantity=2)
         self.assertEqual(yearly.monthly_amount, 20)
-        weekly = self.subscribe(self.customer, self.make_product(price=7, astpp_period_unit="day", astpp_period_count=7))
+        weekly = self.subscribe(
+            self.customer, self.make_product(price=7, astpp_period_unit="day", astpp_period_count=7)
+        )
         self.assertAlmostEqual(weekly.monthly_amount, 30.44)
         weekly._terminate(self.env.ref("astpp_billing.close_reason_price"))
         self.assertEqual(weekly.monthly_amount, 0)

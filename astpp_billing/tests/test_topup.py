@@ -53,9 +53,11 @@ class TestTopup(AstppCommon):
 
     def test_taken_back(self):
         topup = self.topup(payment_journal_id=self.company_data["default_journal_bank"].id)
-        reversal = self.env["account.move.reversal"].with_context(
-            active_model="account.move", active_ids=topup.move_id.ids
-        ).create({"journal_id": topup.move_id.journal_id.id})
+        reversal = (
+            self.env["account.move.reversal"]
+            .with_context(active_model="account.move", active_ids=topup.move_id.ids)
+            .create({"journal_id": topup.move_id.journal_id.id})
+        )
         credit = self.env["account.move"].browse(reversal.refund_moves()["res_id"])
         credit.invoice_line_ids.price_unit = 20
         credit.action_post()
@@ -100,7 +102,9 @@ class TestTopup(AstppCommon):
             self.env["astpp.coupon"]._redeem(coupon.number, self.account)
         self.env["astpp.coupon"]._redeem(coupon.number, self.reseller_customer)
         usage = self.env["astpp.usage"].search([("account_id", "=", self.reseller_customer.id)])
-        self.assertEqual((usage.charge_type, usage.amount, usage.prepaid), ("voucher", -5, False), "on the next invoice")
+        self.assertEqual(
+            (usage.charge_type, usage.amount, usage.prepaid), ("voucher", -5, False), "on the next invoice"
+        )
 
     def test_recognition(self):
         """What was used goes from liability to income, each line once, and the check agrees."""

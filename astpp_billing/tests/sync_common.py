@@ -1,0 +1,63 @@
+from datetime import timedelta
+
+from odoo import fields
+
+from .common import AstppCommon
+from .mariadb import READER, MariaDb
+
+CALL = {
+    "callerid": "Caller <100>", "callednum": "442012345678", "billseconds": 60, "disposition": "NORMAL_CLEARING [16]",
+    "debit": "0.1", "cost": "0.08", "pattern": "^44.*", "notes": "United Kingdom", "rate_cost": "0.1",
+    "call_direction": "outbound", "calltype": "STANDARD", "provider_call_cost": 0, "translated_dst": "",
+}  # fmt: skip
+
+
+class SyncCommon(AstppCommon):
+    """A real ASTPP database, with a few accounts, and a server that reads it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.mariadb = MariaDb().start()
+        cls.addClassCleanup(cls.mariadb.remove)
+
+    def setUp(self):
+        super().setUp()
+        self.mariadb.make_astpp()
+        self.day = fields.Datetime.now().replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        self.server = self.env["astpp.server"].create(
+            {
+                "name": "Live", "host": "127.0.0.1", "port": self.mariadb.port, "user": READER[0], "password": READER[1],
+                "sync_from": self.day - timedelta(days=20), "call_product_id": self.call_product.id,
+            }
+        )  # fmt: skip
+        self.number = 0
+        self.mariadb.insert(
+            "accounts",
+            {"id": 5, "number": "R5", "type": 1, "company_name": "Upper Reseller", "posttoexternal": 1, "sweep_id": 2},
+            {"id": 7, "number": "R7", "type": 1, "company_name": "Lower Reseller", "posttoexternal": 1, "reseller_id": 5},
+            {"id": 12, "number": "C12", "first_name": "Carla", "email": "carla@example.com", "posttoexternal": 1,
+             "reseller_id": 7, "sweep_id": 2, "invoice_day": 31, "timezone_id": 50},
+            {"id": 13, "number": "C13", "first_name": "Carla", "email": "carla@example.com", "posttoexternal": 1},
+            {"id": 14, "number": "C14", "first_name": "Gone", "deleted": 1, "currency_id": 999},
+        )  # fmt: skip
+
+    def call(self, account=12, at=None, table="cdrs", **values):
+        self.number += 1
+        row = {**CALL, "uniqueid": f"call-{self.number}", "accountid": account, "callstart": at or self.day, **values}
+        if table == "reseller_cdrs":
+            row.pop("provider_call_cost")
+        self.mariadb.insert(table, row)
+        return row
+
+    def sync(self):
+        self.assertTrue(self.server._sync(commit=False), self.server.sync_error)
+
+    def usage(self, *domain):
+        return self.env["astpp.usage"].search([("server_id", "=", self.server.id), *domain], order="id")
+
+    def account(self, astpp_id):
+        return self.env["astpp.account"].search([("server_id", "=", self.server.id), ("astpp_id", "=", astpp_id)])
+
+    def step(self, name):
+        return self.server.sync_step_ids.filtered(lambda step: step.step == name)

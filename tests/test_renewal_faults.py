@@ -1,0 +1,133 @@
+"""Renewals killed at any moment charge every period once; a coupon is redeemed once.
+
+FAULT_ROUNDS says how often a run is killed (make test-faults: 30).
+"""
+
+import os
+import random
+import time
+
+import pytest
+from conftest import Database
+
+ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 3)
+ORDERS = 100
+PERIODS = 4
+SET_UP = f"""
+server = env.ref("astpp_billing.astpp_server_main")
+partner = env["res.partner"].create({{"name": "Customer", "email": "customer@example.com"}})
+account = env["astpp.account"].create(
+    {{"server_id": server.id, "number": "F1", "partner_id": partner.id, "tz": "UTC", "payment_mode": "prepaid"}}
+)
+product = env["product.product"].create(
+    {{"name": "Talk", "type": "service", "astpp_type": "package", "list_price": 3, "astpp_recurring": True,
+      "astpp_period_unit": "day", "astpp_period_count": 10, "astpp_free_minutes": 100}}
+)
+orders = env["astpp.subscription"].create([{{"account_id": account.id, "product_id": product.id}}] * {ORDERS})
+orders.action_start()
+env.flush_all()
+# They were forgotten for some periods.
+env.cr.execute("UPDATE astpp_subscription SET next_date = date_trunc('day', now()) - interval '{PERIODS * 10 - 5} days',"
+               " start_date = date_trunc('day', now()) - interval '{PERIODS * 10 + 5} days'")
+env.cr.execute("DELETE FROM astpp_usage")
+env.cr.execute("DELETE FROM astpp_outbox")
+env["astpp.coupon"]._generate(1, 12, {{"server_id": server.id, "amount": 5, "batch": "B",
+                                       "currency_id": server.currency_id.id}})
+env.cr.commit()
+"""
+RUN = """
+import time
+from odoo.addons.astpp_billing.models import astpp_subscription_renewal
+astpp_subscription_renewal.AstppSubscription._renew_batch.__defaults__ = (20,)
+print("READY", flush=True)
+started = time.monotonic()
+env["astpp.subscription"]._cron_renew()
+env.cr.commit()
+print("SECONDS", time.monotonic() - started)
+"""
+REDEEM = """
+import time
+coupon = env["astpp.coupon"].search([("batch", "=", "B")])
+account = env["astpp.account"].search([], limit=1)
+print("READY", flush=True)
+# Both have looked by then, and see it unused.
+time.sleep(2)
+try:
+    env["astpp.coupon"]._redeem(coupon.number, account)
+    time.sleep(1)
+    env.cr.commit()
+    print("WON", flush=True)
+except Exception as error:
+    print("LOST", type(error).__name__, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def template():
+    database = Database("astpp_renewal_faults_template", "astpp_addon")
+    database.shell(SET_UP)
+    yield database
+    database.drop()
+
+
+@pytest.fixture
+def fresh(template):
+    database = Database("astpp_renewal_faults", template.name)
+    yield database
+    database.drop()
+
+
+def start(database, script):
+    process = database.start_shell(script)
+    while (line := process.stdout.readline()) and "READY" not in line:
+        pass
+    assert line, process.stderr.read()
+    return process
+
+
+def assert_sound(database):
+    """Each order has each period once, in charges, included minutes and changes for ASTPP."""
+    per_order = "SELECT count(*), count(DISTINCT subscription_id), min(amount), max(amount) FROM astpp_usage"
+    assert database.query(per_order) == [(ORDERS * PERIODS, ORDERS, 3, 3)]
+    twice = "SELECT 1 FROM astpp_usage GROUP BY subscription_id, period_start HAVING count(*) > 1"
+    assert not database.query(twice)
+    assert database.query("SELECT count(*), sum(amount) FROM astpp_outbox") == [
+        (ORDERS * PERIODS, -3 * ORDERS * PERIODS)
+    ]
+    # The first period's minutes were opened when the orders started.
+    assert database.query("SELECT count(*) FROM astpp_allowance") == [(ORDERS * (PERIODS + 1),)]
+    assert not database.query("SELECT 1 FROM astpp_subscription WHERE next_date <= now() AT TIME ZONE 'UTC'")
+    renewed = "SELECT count(*) FROM astpp_notice WHERE kind = 'renewed'"
+    assert database.query(renewed) == [(ORDERS * PERIODS,)]
+
+
+def test_killed_at_any_moment(template):
+    generator = random.Random(5)
+    seconds = None
+    for number in range(ROUNDS):
+        database = Database("astpp_renewal_faults", template.name)
+        if number:
+            process = start(database, RUN)
+            time.sleep(generator.uniform(0, seconds))
+            process.kill()
+            process.communicate()
+        output = database.shell(RUN)
+        seconds = seconds or float(output.split("SECONDS ")[1].split()[0])
+        assert_sound(database)
+        database.drop()
+
+
+def test_two_at_once(fresh):
+    processes = [start(fresh, RUN) for _process in range(2)]
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    fresh.shell(RUN)
+    assert_sound(fresh)
+
+
+def test_a_coupon_is_redeemed_by_one(fresh):
+    processes = [start(fresh, REDEEM) for _process in range(2)]
+    outputs = [process.communicate()[0] for process in processes]
+    assert sorted("WON" in output for output in outputs) == [False, True], outputs
+    assert fresh.query("SELECT count(*), sum(amount) FROM astpp_outbox WHERE key LIKE 'coupon/%%'") == [(1, 5)]
