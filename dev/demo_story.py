@@ -7,6 +7,7 @@ import base64
 import csv
 import io
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -145,6 +146,44 @@ def make_issuers(env, accounts):
         )
 
 
+def sell(env, accounts):
+    """Services that customers ordered as the month began, and before."""
+    service = {"type": "service", "taxes_id": env.company.account_sale_tax_id.ids, "astpp_recurring": True}
+    talk, seat, number = env["product.product"].create(
+        [
+            service
+            | {"name": "Talk 500", "astpp_type": "package", "list_price": 25, "astpp_free_minutes": 500,
+               "astpp_direction": "both", "astpp_prorate": True, "astpp_refund_unused": True},
+            service | {"name": "PBX Seat", "astpp_type": "subscription", "list_price": 8, "astpp_setup_fee": 15},
+            service | {"name": "Local Number", "astpp_type": "did", "list_price": 3},
+        ]
+    )  # fmt: skip
+    customers = [account for account in accounts if account.account_type == "customer"]
+    postpaid = [account for account in customers if account.payment_mode == "postpaid"]
+    dids = env["astpp.did"].create(
+        [
+            {"number": f"1217555{n:04d}", "city": "Springfield", "country_id": env.ref("base.us").id, "price": 3}
+            for n in range(200, 212)
+        ]
+    )
+    start = postpaid[0].billed_until
+    orders = env["astpp.subscription"].create(
+        [{"account_id": account.id, "product_id": talk.id} for account in postpaid[:4]]
+        + [
+            {"account_id": account.id, "product_id": seat.id, "quantity": 1 + n % 5}
+            for n, account in enumerate(postpaid)
+        ]
+        + [
+            {"account_id": account.id, "product_id": number.id, "did_id": did.id}
+            for account, did in zip(postpaid, dids, strict=False)
+        ]
+    )
+    orders._start(start + timedelta(days=6))
+    while env["astpp.subscription"]._renew_batch():
+        pass
+    print(f"{len(orders)} subscriptions, {len(dids)} numbers, {len(dids.filtered('account_id'))} of them in use")
+
+
 def import_calls(env):
     for name in ("cdrs.csv", "reseller_cdrs.csv"):
         usage_import = env["astpp.usage.import"].create({})
@@ -213,6 +252,7 @@ def main(env):
         accounts = load_accounts(env)
         make_issuers(env, accounts)
         import_calls(env)
+    sell(env, accounts)
     run = env["astpp.billing.run"].create({})
     run.action_run()
     # The PDF engine asks the web server for styles and logos: it must see the invoices.

@@ -61,6 +61,7 @@ from . import astpp_billing_run_preview
 from . import astpp_billing_result
 from . import astpp_violation
 from . import account_move
+from . import account_move_document
 from . import account_move_usage
 from . import account_move_topup
 from . import account_move_recognition

@@ -1,5 +1,4 @@
 from odoo import api, fields, models
-from odoo.tools import SQL
 
 
 class AccountMove(models.Model):
@@ -62,73 +61,3 @@ class AccountMove(models.Model):
         """Open the usage that the invoices bill."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
         return action | {"domain": [("move_id", "in", self.ids)], "context": {}}
-
-    def _astpp_usage_summary(self):
-        """Sum the invoice's usage by type and direction, for documents.
-
-        :return: list of dicts with ``label``, ``calls``, ``minutes`` ("m:ss") and ``amount``
-            (Monetary, invoice currency: that of the invoice line, so that the sums agree)
-        """
-        self.ensure_one()
-        # Customers have no access to usage as such; the invoice they may read says which.
-        usage = self.env["astpp.usage"].sudo()
-        usage.flush_model()
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT move_line_id, charge_type, direction,
-                       count(*) FILTER (WHERE duration > 0 OR amount <> 0), COALESCE(sum(duration), 0)::bigint
-                  FROM astpp_usage WHERE move_id = %s
-              GROUP BY move_line_id, charge_type, direction
-                """,
-                self.id,
-            )
-        )
-        types = dict(usage._fields["charge_type"]._description_selection(self.env))
-        directions = dict(usage._fields["direction"]._description_selection(self.env))
-        lines = {line.id: line for line in self.invoice_line_ids}
-        summary = []
-        for line_id, charge_type, direction, calls, seconds in rows:
-            summary.append(
-                {
-                    "sequence": (lines[line_id].sequence, line_id),
-                    "label": types[charge_type],
-                    "direction": directions.get(direction, ""),
-                    "calls": calls,
-                    "minutes": f"{seconds // 60}:{seconds % 60:02d}",
-                    "amount": lines[line_id].price_subtotal,
-                }
-            )
-        return sorted(summary, key=lambda row: row["sequence"])
-
-    def _astpp_period_dates(self):
-        """Return the first and last day of the period in the account's zone, or None."""
-        self.ensure_one()
-        if not self.astpp_period_end or not self.astpp_account_id:
-            return None
-        return self.astpp_account_id.sudo()._local_dates(self.astpp_period_start, self.astpp_period_end)
-
-    def _astpp_report_company(self):
-        """Return the company whose name and address head the document.
-
-        For a reseller it is an unsaved copy of the company with the reseller's brand: the
-        layouts of Odoo's reports know companies only.
-        """
-        self.ensure_one()
-        company = self.company_id.sudo()
-        issuer = self.astpp_issuer_id.sudo()
-        if not issuer.account_id:
-            return company
-        partner = issuer.partner_id
-        return company.new(
-            {
-                "name": issuer.name,
-                "partner_id": partner.id,
-                "logo": partner.image_1920 or False,
-                "report_header": False,
-                "company_details": issuer._address_block(),
-                "report_footer": issuer.invoice_note,
-                "vat": partner.vat,
-            },
-            origin=company,
-        )

@@ -107,6 +107,13 @@ class AstppIssuer(models.Model):
     pricelist_id = fields.Many2one(
         "product.pricelist", check_company=True, help="The prices at which the issuer sells packages and subscriptions."
     )
+    call_list = fields.Selection(
+        [("none", "No list"), ("annex", "In the PDF, long ones as a file"), ("file", "As an attached file")],
+        string="List of Calls",
+        default="none",
+        required=True,
+        help="Whether customers get their single calls with the invoice.",
+    )
     advance_account_id = fields.Many2one(
         "account.account",
         string="Customer Advances",

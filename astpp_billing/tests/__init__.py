@@ -15,6 +15,7 @@ from . import (
     test_did,
     test_ingest,
     test_invoice_report,
+    test_invoice_usage,
     test_ledger_check,
     test_notice,
     test_numbering,

@@ -7,8 +7,7 @@ from odoo.tests import HttpCase, tagged
 from .common import AstppCommon
 
 
-@tagged("post_install", "-at_install")
-class TestInvoiceReport(AstppCommon, HttpCase):
+class InvoiceReportCommon(AstppCommon, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -24,6 +23,9 @@ class TestInvoiceReport(AstppCommon, HttpCase):
         self.assertEqual(kind, "pdf")
         return [" ".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(pdf)).pages]
 
+
+@tagged("post_install", "-at_install")
+class TestInvoiceReport(InvoiceReportCommon):
     def test_operator_invoice(self):
         self.load(
             self.row(self.customer, debit="10", billseconds=125),

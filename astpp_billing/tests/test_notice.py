@@ -79,7 +79,7 @@ class TestNotice(AstppCommon):
         good, bad = self.make_account(), self.make_account()
         orders = [self.subscribe(account, self.make_product()) for account in (good, bad)]
         template = self.env.ref("astpp_billing.mail_template_renewed")
-        template.subject = "{{ 1 / (object.account_id.id - %d) }}" % bad.id
+        template.subject = f"{{{{ 1 / (object.account_id.id - {bad.id}) }}}}"
         with freeze_time("2024-02-01 10:00:00"):
             self.renew()
         self.assertEqual([str(order.next_date.date()) for order in orders], ["2024-03-01"] * 2)
