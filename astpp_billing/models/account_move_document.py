@@ -54,6 +54,7 @@ class AccountMove(models.Model):
                     "sequence": (lines[line_id].sequence, line_id),
                     "label": types[charge_type],
                     "direction": directions.get(direction, ""),
+                    "is_call": charge_type in CALL_TYPES,
                     "calls": calls,
                     "minutes": f"{seconds // 60}:{seconds % 60:02d}",
                     "amount": lines[line_id].price_subtotal,
@@ -139,7 +140,7 @@ class AccountMove(models.Model):
         amounts = self._astpp_split(self._astpp_call_total(), [row[4] for row in listed])
         return [
             {
-                "destination": destination or self.env._("Unknown"),
+                "destination": destination or "–",
                 "direction": directions.get(direction, ""),
                 "calls": calls,
                 "minutes": f"{seconds // 60}:{seconds % 60:02d}",

@@ -64,6 +64,8 @@ class AstppSubscription(models.Model):
             anchor = local_date(start.replace(tzinfo=UTC), account.tz).day
             subscription.anchor_day = account.billing_day if joins else anchor
             subscription.did_id._assign(subscription)
+            # The terms hold from the first day on.
+            subscription.line_ids.sudo().date = start
             entries += subscription._open_period(start, subscription._end_of_period(start, first=True))
             if subscription.setup_fee:
                 fee = subscription._amount(price=subscription.setup_fee)
