@@ -39,6 +39,7 @@
         "views/astpp_tax_views.xml",
         "views/astpp_reconciliation_views.xml",
         "views/astpp_menus.xml",
+        "views/portal_templates.xml",
         "report/invoice_usage_templates.xml",
         "report/invoice_templates.xml",
         "report/coupon_templates.xml",

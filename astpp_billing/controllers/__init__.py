@@ -1,1 +1,1 @@
-from . import usage_import
+from . import charge_export, portal, portal_services, usage_import

@@ -16,6 +16,7 @@ from . import astpp_account_period
 from . import astpp_account_forecast
 from . import astpp_account_sync
 from . import astpp_account_funds
+from . import astpp_account_portal
 from . import product_template
 from . import product_template_sync
 from . import product_product
@@ -48,6 +49,7 @@ from . import sale_order_line
 from . import astpp_payment
 from . import astpp_usage
 from . import astpp_usage_load
+from . import astpp_usage_history
 from . import astpp_usage_charge
 from . import astpp_usage_subscription
 from . import astpp_usage_ingest

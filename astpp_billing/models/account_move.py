@@ -51,6 +51,12 @@ class AccountMove(models.Model):
         for move in self:
             move.astpp_usage_count = counts.get(move._origin, 0)
 
+    def action_export_astpp_usage(self):
+        """Download the charge history of the invoice."""
+        self.ensure_one()
+        url = f"/astpp_billing/charges.xlsx?move_id={self.id}"
+        return {"type": "ir.actions.act_url", "url": url, "target": "download"}
+
     @api.onchange("astpp_account_id")
     def _onchange_astpp_account_id(self):
         if account := self.astpp_account_id:
@@ -58,6 +64,6 @@ class AccountMove(models.Model):
             self.partner_id = account.partner_id
 
     def action_view_astpp_usage(self):
-        """Open the usage that the invoices bill."""
-        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
+        """Open the charge history of the invoices: exactly the lines that they bill."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_charge_history")
         return action | {"domain": [("move_id", "in", self.ids)], "context": {}}

@@ -257,13 +257,18 @@ class AccountMove(models.Model):
     def _astpp_call_list(self):
         """Return the calls for the annex, by account and date, or None when it is not wanted or too long."""
         self.ensure_one()
-        if self.astpp_issuer_id.sudo().call_list != "annex":
+        if self._astpp_call_list_kind() != "annex":
             return None
         usage = self.env["astpp.usage"].sudo()
         domain = [("move_id", "=", self.id), ("charge_type", "in", CALL_TYPES), ("duration", ">", 0)]
         if not 0 < usage.search_count(domain, limit=MOST_CALLS + 1) <= MOST_CALLS:
             return None
         return usage.search(domain, order="account_id, date, id")
+
+    def _astpp_call_list_kind(self):
+        """Return how the customer gets his calls: none, annex or file."""
+        account = self.sudo().astpp_account_id
+        return account.call_list if account.call_list != "issuer" else self.sudo().astpp_issuer_id.call_list
 
     def _astpp_local(self, moment, account=None):
         """Return a moment in the account's zone, for printing."""

@@ -82,6 +82,17 @@ class AstppAccount(models.Model):
         tracking=True,
         help="Empty: as the issuer says.",
     )
+    call_list = fields.Selection(
+        [
+            ("issuer", "As the issuer says"),
+            ("none", "No list"),
+            ("annex", "In the PDF"),
+            ("file", "As an attached file"),
+        ],
+        string="List of Calls",
+        default="issuer",
+        required=True,
+    )
     one_invoice = fields.Boolean(related="partner_id.astpp_one_invoice", readonly=False)
     currency_id = fields.Many2one(
         "res.currency",
@@ -271,8 +282,8 @@ class AstppAccount(models.Model):
         }
 
     def action_view_usage(self):
-        """Open the usage of the accounts."""
-        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
+        """Open the charge history of the accounts."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_charge_history")
         return action | {"domain": [("account_id", "in", self.ids)], "context": {}}
 
     def action_view_invoices(self):

@@ -34,7 +34,7 @@ class AstppSubscription(models.Model):
         now = fields.Datetime.now()
         rows = []
         for subscription in self:
-            wanted = subscription.issuer_id[SWITCHES[kind]]
+            wanted = subscription.issuer_id[SWITCHES[kind]] and subscription.partner_id.astpp_mail_services
             state = "off" if not wanted else "queued" if subscription.partner_id.email else "no_address"
             rows.append(
                 (subscription.id, kind, (date_field and subscription[date_field]) or now, state, self.env.uid, now)

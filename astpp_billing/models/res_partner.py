@@ -10,6 +10,15 @@ class ResPartner(models.Model):
         string="One Invoice for All Accounts",
         help="Accounts of this customer that are due at the same time, with one issuer and currency, share an invoice.",
     )
+    astpp_mail_invoices = fields.Boolean(
+        string="Send Invoices by Mail", default=True, help="New invoices of ASTPP accounts, and receipts of payments."
+    )
+    astpp_mail_reminders = fields.Boolean(
+        string="Remind of Open Invoices", default=True, help="Before invoices are due, and when they are overdue."
+    )
+    astpp_mail_services = fields.Boolean(
+        string="Mail about Services", default=True, help="Renewals, suspensions and ends of orders."
+    )
     astpp_subscription_count = fields.Integer(
         string="Subscriptions",
         compute="_compute_astpp_subscription_count",

@@ -19,6 +19,7 @@ from . import (
     test_ledger_check,
     test_notice,
     test_numbering,
+    test_portal,
     test_renewal_handover,
     test_subscription,
     test_subscription_sale,

@@ -1,0 +1,111 @@
+import csv
+import io
+import tempfile
+
+import xlsxwriter
+from werkzeug.wrappers import Response
+
+from odoo import http
+from odoo.fields import Domain
+from odoo.http import content_disposition, request
+
+# Rows that PostgreSQL hands over at a time.
+CHUNK = 5000
+# A worksheet holds no more.
+SHEET_ROWS = 1_048_576
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class ChargeExport(http.Controller):
+    """The charge history as a file of any length: rows stream from the database to the client."""
+
+    @http.route("/astpp_billing/charges.<string:kind>", type="http", auth="user", methods=["GET"], readonly=True)
+    def export(self, kind, move_id=None, account_id=None, date_from=None, date_to=None, **_kwargs):
+        """Export what the accountant may see, of an invoice, an account or a time.
+
+        :param kind: csv or xlsx
+        """
+        if kind not in TYPES:
+            raise request.not_found()
+        usage = request.env["astpp.usage"]
+        usage.check_access("read")
+        domain = Domain.TRUE
+        if move_id and move_id.isdecimal():
+            domain &= Domain("move_id", "=", int(move_id))
+        if account_id and account_id.isdecimal():
+            domain &= Domain("account_id", "=", int(account_id))
+        if date_from:
+            domain &= Domain("date", ">=", date_from)
+        if date_to:
+            domain &= Domain("date", "<", date_to)
+        return charge_file(usage, domain, kind)
+
+
+def charge_file(usage, domain, kind, name="charges"):
+    """Return the response that streams the usage of a domain.
+
+    :param usage: ``astpp.usage`` with the rights of whoever asks, or sudoed by who checked them
+    :param kind: csv or xlsx
+    """
+    headings = [heading for heading, _kind in usage._history_columns()]
+    fields = usage._fields
+    labels = [dict(fields[field]._description_selection(usage.env)) for field in ("charge_type", "direction")]
+    statement = usage._history_query(domain)
+    rows = read_rows(usage.env.registry, statement, labels)
+    body = csv_chunks(headings, rows) if kind == "csv" else xlsx_chunks(headings, rows)
+    headers = [("Content-Type", TYPES[kind]), ("Content-Disposition", content_disposition(f"{name}.{kind}"))]
+    return Response(body, headers=headers, direct_passthrough=True)
+
+
+def read_rows(registry, statement, labels):
+    """Yield rows from a cursor of their own: the request's is closed before the client has read them."""
+    types, directions = labels
+    with registry.cursor(readonly=True) as cursor, cursor._cnx.cursor(name="astpp_charges") as reader:
+        reader.itersize = CHUNK
+        reader.execute(statement.code, statement.params)
+        for row in reader:
+            date, account, invoice, charge_type, direction, *texts, seconds, debit, credit, currency = row
+            texts = [harmless(text) for text in (types.get(charge_type), directions.get(direction), *texts)]
+            yield (date, account, harmless(invoice), *texts, seconds, float(debit or 0), float(credit or 0), currency)
+
+
+def harmless(text):
+    """Keep a text from being a formula when a spreadsheet opens it."""
+    return f"'{text}" if text and text.startswith(FORMULA) else text or ""
+
+
+def csv_chunks(headings, rows):
+    """Yield a CSV file piece by piece."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(headings)
+    yield "\ufeff".encode()
+    for number, row in enumerate(rows, 1):
+        writer.writerow(row)
+        if number % CHUNK == 0:
+            yield buffer.getvalue().encode()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+def xlsx_chunks(headings, rows):
+    """Yield an Excel file; it is written to disk first, because its index comes last."""
+    with tempfile.NamedTemporaryFile(suffix=".xlsx") as file:
+        workbook = xlsxwriter.Workbook(file.name, {"constant_memory": True, "strings_to_formulas": False})
+        sheet, line = workbook.add_worksheet(), 0
+        sheet.write_row(0, 0, headings)
+        for row in rows:
+            line += 1
+            if line == SHEET_ROWS:
+                sheet, line = workbook.add_worksheet(), 1
+                sheet.write_row(0, 0, headings)
+            sheet.write_row(line, 0, row)
+        workbook.close()
+        with open(file.name, "rb") as written:
+            while chunk := written.read(1 << 16):
+                yield chunk

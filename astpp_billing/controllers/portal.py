@@ -1,0 +1,174 @@
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+
+from odoo.addons.portal.controllers.portal import CustomerPortal
+from odoo.addons.portal.controllers.portal import pager as portal_pager
+from odoo.fields import Domain
+from odoo.http import request, route
+
+from ..models.astpp_usage import CALL_TYPES
+from .charge_export import TYPES, charge_file
+
+
+class AstppPortal(CustomerPortal):
+    """The charge history of a customer, and of a reseller's customers."""
+
+    def _prepare_home_portal_values(self, counters):
+        values = super()._prepare_home_portal_values(counters)
+        if {"astpp_account_count", "astpp_charge_count"} & set(counters):
+            count = len(request.env["astpp.account"]._portal_accounts())
+            values |= {name: count for name in ("astpp_account_count", "astpp_charge_count") if name in counters}
+        return values
+
+    def _charge_filters(self):
+        return {
+            "all": {"label": request.env._("All"), "domain": []},
+            "unbilled": {
+                "label": request.env._("Not billed yet"),
+                "domain": [("move_line_id", "=", False), ("prepaid", "!=", True)],
+            },
+            "billed": {"label": request.env._("Billed"), "domain": [("move_line_id", "!=", False)]},
+            "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALL_TYPES)]},
+            "outbound": {"label": request.env._("Outgoing calls"), "domain": [("direction", "=", "outbound")]},
+            "inbound": {"label": request.env._("Incoming calls"), "domain": [("direction", "=", "inbound")]},
+            "fees": {
+                "label": request.env._("Fees"),
+                "domain": [("charge_type", "not in", CALL_TYPES), ("amount", ">", 0)],
+            },
+            "credits": {"label": request.env._("Credits"), "domain": [("amount", "<", 0)]},
+        }
+
+    def _charge_sortings(self):
+        return {
+            "date": {"label": request.env._("Newest"), "order": "date desc, id desc"},
+            "oldest": {"label": request.env._("Oldest"), "order": "date, id"},
+            "amount": {"label": request.env._("Amount"), "order": "amount desc, date desc, id desc"},
+            "duration": {"label": request.env._("Duration"), "order": "duration desc, date desc, id desc"},
+        }
+
+    def _charge_inputs(self):
+        return {
+            "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ("callee", "caller")},
+            "text": {
+                "input": "text",
+                "label": request.env._("Search in descriptions"),
+                "fields": ("description", "destination"),
+            },
+            "invoice": {
+                "input": "invoice",
+                "label": request.env._("Search in invoice numbers"),
+                "fields": ("move_id.name",),
+            },
+        }
+
+    def _charge_periods(self, tz):
+        """Return {key: (label, start, end)}, naive UTC, of the local months to choose from."""
+        today = datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
+        month = today.replace(day=1)
+
+        def instant(day):
+            return datetime.combine(day, time(), ZoneInfo(tz)).astimezone(UTC).replace(tzinfo=None)
+
+        return {
+            "month": (request.env._("This month"), instant(month), None),
+            "last": (request.env._("Last month"), instant(month - relativedelta(months=1)), instant(month)),
+            "quarter": (request.env._("Three months"), instant(month - relativedelta(months=2)), None),
+            "year": (request.env._("This year"), instant(month.replace(month=1)), None),
+            "all": (request.env._("All time"), None, None),
+        }
+
+    def _charge_scope(self, **kw):
+        """Return (domain, account, invoice) of the charges asked for, all of them the user's own.
+
+        Own means: of the user's accounts, or of the accounts below his resellers. What is held is
+        nobody's charge yet.
+        """
+        accounts = request.env["astpp.account"].sudo()
+        scope = request.env["astpp.account"]._portal_accounts()
+        below = request.env["astpp.account"]._portal_below_domain()
+        account = accounts.browse()
+        if (asked := kw.get("account_id")) and str(asked).isdecimal():
+            account = accounts.search(Domain("id", "=", int(asked)) & (Domain("id", "in", scope.ids) | below), limit=1)
+            if not account:
+                raise request.not_found()
+        domain = Domain("account_id", "in", account.ids or scope.ids)
+        if not account and kw.get("below"):
+            domain = Domain("account_id", "any", below)
+        domain &= Domain("exception", "=", False)
+        move = request.env["account.move"].sudo().browse()
+        if (asked := kw.get("invoice_id")) and str(asked).isdecimal():
+            move = move.search([("id", "=", int(asked)), ("state", "=", "posted")])
+            domain &= Domain("move_id", "=", move.id or 0)
+        return domain, account, move
+
+    def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
+        """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
+        domain = scope & Domain(self._charge_filters().get(filterby, {"domain": []})["domain"])
+        start, end = self._charge_periods(tz).get(period, ("", None, None))[1:]
+        if start and not move:
+            domain &= Domain("date", ">=", start)
+        if end and not move:
+            domain &= Domain("date", "<", end)
+        if search and search_in in self._charge_inputs():
+            names = self._charge_inputs()[search_in]["fields"]
+            domain &= Domain.OR(Domain(name, "ilike", search) for name in names)
+        return domain
+
+    @route(["/my/charges", "/my/charges/page/<int:page>"], type="http", auth="user", website=True, readonly=True)
+    def my_charges(self, page=1, sortby="date", filterby="all", period="month", search=None, search_in="number", **kw):
+        """Show the charge history: the user's own, or of accounts below him."""
+        scope, account, move = self._charge_scope(**kw)
+        # Ownership is in the domain: portal users have no right on the ledger itself.
+        usage = request.env["astpp.usage"].sudo()
+        tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
+        domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
+        sortings = self._charge_sortings()
+        sortby = sortby if sortby in sortings else "date"
+        keep = {"sortby": sortby, "filterby": filterby, "period": period, "search": search, "search_in": search_in}
+        keep |= {name: kw[name] for name in ("account_id", "invoice_id", "below") if kw.get(name)}
+        [(count, debit, credit, seconds)] = usage._read_group(
+            domain, [], ["__count", "debit:sum", "credit:sum", "duration:sum"]
+        )
+        pager = portal_pager(url="/my/charges", total=count, page=page, step=self._items_per_page, url_args=keep)
+        charges = usage.search(
+            domain, order=sortings[sortby]["order"], limit=self._items_per_page, offset=pager["offset"]
+        )
+        values = self._prepare_portal_layout_values() | {
+            "page_name": "astpp_charges",
+            "charges": charges,
+            "account": account,
+            "accounts": request.env["astpp.account"]._portal_accounts(),
+            "invoice_shown": move,
+            "totals": {"count": count, "debit": debit or 0.0, "credit": credit or 0.0, "seconds": seconds or 0},
+            "pager": pager,
+            "default_url": "/my/charges",
+            "searchbar_sortings": sortings,
+            "searchbar_filters": self._charge_filters(),
+            "searchbar_inputs": self._charge_inputs(),
+            "periods": {key: label for key, (label, _start, _end) in self._charge_periods(tz).items()},
+            **keep,
+        }
+        return request.render("astpp_billing.portal_charges", values)
+
+    @route("/my/charges.<string:kind>", type="http", auth="user", methods=["GET"], readonly=True)
+    def my_charges_file(self, kind, filterby="all", period="month", search=None, search_in="number", **kw):
+        """Download the charge history that the page shows.
+
+        :param kind: csv or xlsx
+        """
+        if kind not in TYPES:
+            raise request.not_found()
+        scope, account, move = self._charge_scope(**kw)
+        tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
+        domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
+        return charge_file(request.env["astpp.usage"].sudo(), domain, kind)
+
+    def _own_account(self, account_id):
+        """Return one of the user's own accounts, or end in *not found*."""
+        accounts = request.env["astpp.account"]._portal_accounts()
+        account = accounts.filtered(lambda each: str(each.id) == str(account_id))
+        if not account:
+            raise request.not_found()
+        return account

@@ -1,0 +1,170 @@
+from odoo.exceptions import UserError, ValidationError
+from odoo.http import request, route
+
+from .portal import AstppPortal
+
+# What a customer may say about his invoices.
+MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
+
+
+class AstppPortalServices(AstppPortal):
+    """A customer's services: what he has, ordering, ending, topping up, preferences."""
+
+    @route("/my/services", type="http", auth="user", website=True)
+    def my_services(self, message=None, **_kw):
+        """Show packages with their minutes, numbers, subscriptions and unbilled usage."""
+        accounts = request.env["astpp.account"]._portal_accounts()
+        subscriptions = (
+            request.env["astpp.subscription"]
+            .sudo()
+            .search(
+                [("account_id", "in", accounts.ids), ("state", "in", ("active", "suspended"))], order="account_id, id"
+            )
+        )
+        values = self._prepare_portal_layout_values() | {
+            "page_name": "astpp_services",
+            "accounts": accounts,
+            "subscriptions": subscriptions,
+            "offers": self._offers(accounts[:1]),
+            "message": request.session.pop("astpp_message", None),
+            "error": request.session.pop("astpp_error", None),
+        }
+        return request.render("astpp_billing.portal_services", values)
+
+    def _offers(self, account):
+        """Return [(product, price, setup fee)] that the account may buy, at its issuer's prices."""
+        if not account:
+            return []
+        products = (
+            request.env["product.product"]
+            .sudo()
+            .search(
+                [
+                    *[("astpp_type", "in", ("package", "subscription")), ("astpp_can_purchase", "=", True)],
+                    *[("sale_ok", "=", True), ("company_id", "in", (False, account.company_id.id))],
+                ],
+                limit=50,
+            )
+        )
+        return [(product, *product._astpp_price(account)) for product in products]
+
+    def _back(self, error=None, message=None, url="/my/services"):
+        request.session["astpp_error"], request.session["astpp_message"] = error, message
+        return request.redirect(url)
+
+    def _try(self, action, message):
+        """Do something for the customer; say why not when it cannot be done, and leave nothing half done."""
+        try:
+            with request.env.cr.savepoint():
+                action()
+        except (UserError, ValidationError) as error:
+            return self._back(error=str(error))
+        return self._back(message=message)
+
+    @route("/my/services/order", type="http", auth="user", methods=["POST"], website=True)
+    def order(self, account_id, product_id, quantity="1", **_kw):
+        """Order a package or subscription: a confirmed sale order, as the back office makes it."""
+        account = self._own_account(account_id)
+        offered = {str(product.id): product for product, _price, _fee in self._offers(account)}
+        product = offered.get(product_id)
+        if not product or not quantity.isdecimal() or not 1 <= int(quantity) <= 999:
+            raise request.not_found()
+
+        def sell():
+            # The customer's order in the customer's name; he has no right on sale orders but to read his own.
+            order = (
+                request.env["sale.order"]
+                .sudo()
+                .create(
+                    {
+                        "partner_id": account.partner_id.id,
+                        "company_id": account.company_id.id,
+                        "astpp_account_id": account.id,
+                        "order_line": [(0, 0, {"product_id": product.id, "product_uom_qty": int(quantity)})],
+                    }
+                )
+            )
+            order.action_confirm()
+
+        return self._try(sell, request.env._("%s is yours now.", product.name))
+
+    def _own_subscription(self, subscription_id):
+        accounts = request.env["astpp.account"]._portal_accounts()
+        subscription = (
+            request.env["astpp.subscription"]
+            .sudo()
+            .search([("id", "=", subscription_id), ("account_id", "in", accounts.ids), ("state", "=", "active")])
+        )
+        if not subscription:
+            raise request.not_found()
+        return subscription
+
+    @route("/my/services/<int:subscription_id>/end", type="http", auth="user", methods=["POST"], website=True)
+    def end(self, subscription_id, **_kw):
+        """End an order with its paid period."""
+        subscription = self._own_subscription(subscription_id)
+        reason = request.env.ref("astpp_billing.close_reason_request").sudo()
+
+        def close():
+            if not subscription._renewed_by_odoo():
+                raise UserError(request.env._("Please ask us to end this order."))
+            if subscription.next_date:
+                subscription.write({"end_date": subscription.next_date, "close_reason_id": reason.id})
+            else:
+                subscription._terminate(reason)
+
+        return self._try(close, request.env._("The order ends with the paid period."))
+
+    @route("/my/services/<int:subscription_id>/change", type="http", auth="user", methods=["POST"], website=True)
+    def change(self, subscription_id, product_id, **_kw):
+        """Change to another product with the next renewal."""
+        subscription = self._own_subscription(subscription_id)
+        offered = {str(product.id): product for product, _price, _fee in self._offers(subscription.account_id)}
+        product = offered.get(product_id)
+        if not product or product.astpp_type != subscription.astpp_type or not subscription.next_date:
+            raise request.not_found()
+        return self._try(
+            lambda: subscription._plan_change(subscription.next_date, product),
+            request.env._("%s comes with the next renewal.", product.name),
+        )
+
+    @route("/my/topup", type="http", auth="user", methods=["POST"], website=True)
+    def top_up(self, account_id, amount, **_kw):
+        """Make the invoice of a top-up and go to it: it is paid like any other."""
+        account = self._own_account(account_id)
+        try:
+            value = round(float(amount), 2)
+        except ValueError:
+            return self._back(error=request.env._("Enter an amount such as 25.00."))
+        if not 1 <= value <= 10_000:
+            return self._back(error=request.env._("A top-up is 1 to 10,000."))
+        try:
+            with request.env.cr.savepoint():
+                topup = request.env["astpp.topup"].sudo().create({"account_id": account.id, "amount": value})
+                topup.action_confirm()
+        except UserError as error:
+            return self._back(error=str(error))
+        return request.redirect(topup.move_id.get_portal_url())
+
+    @route("/my/coupon", type="http", auth="user", methods=["POST"], website=True)
+    def redeem(self, account_id, number, **_kw):
+        """Redeem a coupon; who guesses numbers is slowed down by Odoo's own log and by their length."""
+        account = self._own_account(account_id)
+        return self._try(
+            lambda: request.env["astpp.coupon"].sudo()._redeem(number[:40], account),
+            request.env._("The coupon was credited."),
+        )
+
+    @route("/my/services/preferences", type="http", auth="user", methods=["POST"], website=True)
+    def preferences(self, account_id, billing_day="", call_list=None, **post):
+        """Save the preferred invoice day and the mails wanted: these fields and no others."""
+        account = self._own_account(account_id)
+        values = {}
+        if billing_day.isdecimal() and 1 <= int(billing_day) <= 31 and account.cycle_unit == "month":
+            values["billing_day"] = int(billing_day)
+        if call_list in ("issuer", "none", "file"):
+            values["call_list"] = call_list
+        if values:
+            account.write(values)
+        account.partner_id.write({name: name in post for name in MAILS})
+        return self._back(message=request.env._("Saved."))

@@ -1,0 +1,95 @@
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+
+class AstppUsage(models.Model):
+    """The ledger as a customer's charge history: debit, credit and running balance (ASTPP facts 5.8)."""
+
+    _inherit = "astpp.usage"
+
+    debit = fields.Float(
+        digits=(20, 6), compute="_compute_debit", help="What is charged, in the server's base currency."
+    )
+    credit = fields.Float(
+        digits=(20, 6), compute="_compute_debit", help="What is given, in the server's base currency."
+    )
+    balance = fields.Float(
+        string="Running Balance",
+        digits=(20, 6),
+        compute="_compute_balance",
+        help="All charges less all credits of the account up to this line, held ones left out.",
+    )
+
+    @api.depends("amount")
+    def _compute_debit(self):
+        for usage in self:
+            usage.debit, usage.credit = max(usage.amount, 0.0), max(-usage.amount, 0.0)
+
+    def _field_to_sql(self, alias, field_expr, query=None):
+        """Debit and credit are the sides of the amount: lists add them up without a column of their own."""
+        if field_expr in ("debit", "credit"):
+            amount = super()._field_to_sql(alias, "amount", query)
+            return SQL("GREATEST(%s, 0)", amount) if field_expr == "debit" else SQL("GREATEST(-%s, 0)", amount)
+        return super()._field_to_sql(alias, field_expr, query)
+
+    def _compute_balance(self):
+        """One statement: the sum before the oldest line shown, and from there on line by line."""
+        self.env["astpp.usage"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                WITH span AS (
+                    SELECT account_id, min(date) AS first, max(date) AS last FROM astpp_usage
+                     WHERE id = ANY(%(ids)s) AND account_id IS NOT NULL GROUP BY 1
+                ), line AS (
+                    SELECT u.id, COALESCE(b.before, 0)
+                               + sum(u.amount) FILTER (WHERE u.exception IS NULL)
+                                 OVER (PARTITION BY u.account_id ORDER BY u.date, u.id) AS balance
+                      FROM span s
+                 LEFT JOIN LATERAL (SELECT sum(e.amount) AS before FROM astpp_usage e
+                                     WHERE e.account_id = s.account_id AND e.date < s.first AND e.exception IS NULL) b ON TRUE
+                      JOIN astpp_usage u ON u.account_id = s.account_id AND u.date BETWEEN s.first AND s.last
+                )
+                SELECT id, COALESCE(balance, 0) FROM line WHERE id = ANY(%(ids)s)
+                """,
+                ids=self._origin.ids,
+            )
+        )
+        balances = dict(rows)
+        for usage in self:
+            usage.balance = balances.get(usage._origin.id, 0.0)
+
+    @api.model
+    def _history_columns(self):
+        """Return [(heading, kind)] of an exported charge history, in the user's language."""
+        env = self.env
+        return [
+            (env._("Date"), "text"), (env._("Account"), "text"), (env._("Invoice"), "text"), (env._("Type"), "text"),
+            (env._("Direction"), "text"), (env._("Description"), "text"), (env._("From"), "text"),
+            (env._("Number Called"), "text"), (env._("Destination"), "text"), (env._("Seconds"), "number"),
+            (env._("Debit"), "number"), (env._("Credit"), "number"), (env._("Currency"), "text"),
+        ]  # fmt: skip
+
+    @api.model
+    def _history_query(self, domain):
+        """Return the statement that reads the charge history of a domain, oldest first.
+
+        Rows come in the order of ``_history_columns``; dates are those of the account's zone, type and
+        direction are technical names. The caller has chosen a domain that its user may see.
+        """
+        query = self._search(domain, order="id")
+        return SQL(
+            """
+            SELECT to_char(u.date AT TIME ZONE 'UTC' AT TIME ZONE COALESCE(a.tz, 'UTC'), 'YYYY-MM-DD HH24:MI:SS'),
+                   COALESCE(a.number, u.account_ref), CASE WHEN m.state = 'posted' AND m.move_type <> 'entry' THEN m.name END,
+                   u.charge_type, u.direction, u.description, u.caller, u.callee, u.destination, u.duration,
+                   GREATEST(u.amount, 0), GREATEST(-u.amount, 0), c.name
+              FROM astpp_usage u
+         LEFT JOIN astpp_account a ON a.id = u.account_id
+         LEFT JOIN account_move m ON m.id = u.move_id
+         LEFT JOIN res_currency c ON c.id = u.currency_id
+             WHERE u.id IN %s
+          ORDER BY u.date, u.id
+            """,
+            query.subselect(),
+        )
