@@ -9,11 +9,12 @@ from odoo import http
 from odoo.fields import Domain
 from odoo.http import content_disposition, request
 
+from ..models.astpp_usage_history import harmless
+
 # Rows that PostgreSQL hands over at a time.
 CHUNK = 5000
 # A worksheet holds no more.
 SHEET_ROWS = 1_048_576
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -71,11 +72,6 @@ def read_rows(registry, statement, labels):
             date, account, invoice, charge_type, direction, *texts, seconds, debit, credit, currency = row
             texts = [harmless(text) for text in (types.get(charge_type), directions.get(direction), *texts)]
             yield (date, account, harmless(invoice), *texts, seconds, float(debit or 0), float(credit or 0), currency)
-
-
-def harmless(text):
-    """Keep a text from being a formula when a spreadsheet opens it."""
-    return f"'{text}" if text and text.startswith(FORMULA) else text or ""
 
 
 def csv_chunks(headings, rows):

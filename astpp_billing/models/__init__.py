@@ -11,6 +11,7 @@ from . import astpp_sync_slice
 from . import astpp_tax
 from . import astpp_issuer
 from . import astpp_issuer_sync
+from . import astpp_issuer_notice
 from . import astpp_account
 from . import astpp_account_period
 from . import astpp_account_forecast
@@ -40,10 +41,13 @@ from . import astpp_subscription_notice
 from . import astpp_subscription_sync
 from . import astpp_allowance
 from . import astpp_notice
+from . import astpp_notice_invoice
 from . import astpp_outbox
 from . import astpp_topup
 from . import astpp_coupon
 from . import astpp_coupon_sync
+from . import payment_provider
+from . import payment_transaction
 from . import sale_order
 from . import sale_order_line
 from . import astpp_payment
@@ -66,6 +70,7 @@ from . import account_move
 from . import account_move_document
 from . import account_move_usage
 from . import account_move_topup
+from . import account_move_pdf
 from . import account_move_recognition
 from . import account_move_bulk
 from . import account_move_numbering

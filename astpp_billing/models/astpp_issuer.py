@@ -4,7 +4,6 @@ from markupsafe import Markup
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.tools import formataddr
 
 # Numbers have at most nine digits, as in Odoo's own sequences.
 MAX_NUMBER = 999_999_999
@@ -122,12 +121,6 @@ class AstppIssuer(models.Model):
         tracking=True,
         help="Books top-ups as owed to the customers until they have used them. Empty: as income at once.",
     )
-    notice_days = fields.Integer(
-        string="Remind Before Renewal", default=3, tracking=True, help="Days before a renewal. 0: no reminder."
-    )
-    notify_reminder = fields.Boolean(string="Renewal Reminders", default=True, tracking=True)
-    notify_renewed = fields.Boolean(string="Renewals", default=True, tracking=True)
-    notify_ended = fields.Boolean(string="Suspensions and Ends", default=True, tracking=True)
     invoice_count = fields.Integer(compute="_compute_invoice_count")
 
     _account_uniq = models.UniqueIndex("(account_id) WHERE account_id IS NOT NULL", "This reseller has an issuer.")
@@ -294,13 +287,6 @@ class AstppIssuer(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_invoice")
         return action | {"domain": [("astpp_issuer_id", "=", self.id)]}
-
-    def _email_from(self):
-        """Return the sender of the issuer's mails: his name, his contact's address."""
-        self.ensure_one()
-        # A reseller's customer must not meet the operator's address: none is better.
-        address = self.partner_id.email or (not self.account_id and self.company_id.email)
-        return formataddr((self.name, address)) if address else ""
 
     def _address_block(self):
         """Return name, address and tax number as the head of the issuer's documents."""

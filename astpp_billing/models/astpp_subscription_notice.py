@@ -36,15 +36,15 @@ class AstppSubscription(models.Model):
         for subscription in self:
             wanted = subscription.issuer_id[SWITCHES[kind]] and subscription.partner_id.astpp_mail_services
             state = "off" if not wanted else "queued" if subscription.partner_id.email else "no_address"
-            rows.append(
-                (subscription.id, kind, (date_field and subscription[date_field]) or now, state, self.env.uid, now)
-            )
+            about = (date_field and subscription[date_field]) or now
+            rows.append((subscription.id, subscription.company_id.id, kind, about, state, 0, self.env.uid, now))
         if not rows:
             return
         self.env["astpp.notice"].flush_model()
         new = self.env.cr.execute_values(
             """
-            INSERT INTO astpp_notice (subscription_id, kind, date, state, create_uid, create_date) VALUES %s
+            INSERT INTO astpp_notice (subscription_id, company_id, kind, date, state, attempts, create_uid, create_date)
+            VALUES %s
             ON CONFLICT (subscription_id, kind, date) DO NOTHING
             RETURNING id, subscription_id, state
             """,
@@ -66,7 +66,9 @@ class AstppSubscription(models.Model):
         try:
             with self.env.cr.savepoint():
                 if self:
-                    template.send_mail_batch(self.ids, email_layout_xmlid=LAYOUT)
+                    mails = template.send_mail_batch(self.ids, email_layout_xmlid=LAYOUT)
+                    for subscription, mail in zip(self, mails, strict=True):
+                        self.env["astpp.notice"].browse(notices[subscription.id]).sudo().mail_id = mail
             return
         except Exception as error:
             if len(self) == 1:

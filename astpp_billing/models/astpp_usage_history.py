@@ -1,5 +1,16 @@
+import csv
+import io
+
 from odoo import api, fields, models
 from odoo.tools import SQL
+
+# What makes a spreadsheet take a text for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def harmless(text):
+    """Keep a text from being a formula when a spreadsheet opens it."""
+    return f"'{text}" if text and text.startswith(FORMULA) else text or ""
 
 
 class AstppUsage(models.Model):
@@ -69,6 +80,25 @@ class AstppUsage(models.Model):
             (env._("Number Called"), "text"), (env._("Destination"), "text"), (env._("Seconds"), "number"),
             (env._("Debit"), "number"), (env._("Credit"), "number"), (env._("Currency"), "text"),
         ]  # fmt: skip
+
+    @api.model
+    def _history_csv(self, domain):
+        """Return the charge history of a domain as the bytes of a CSV file, for attachments."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        writer.writerow([heading for heading, _kind in self._history_columns()])
+        types, directions = self._history_labels()
+        for date, account, invoice, charge_type, direction, *rest in self.env.execute_query(
+            self._history_query(domain)
+        ):
+            texts = (account, invoice, types.get(charge_type), directions.get(direction), *rest[:4])
+            writer.writerow([date, *map(harmless, texts), *rest[4:]])
+        return b"\xef\xbb\xbf" + buffer.getvalue().encode()
+
+    @api.model
+    def _history_labels(self):
+        """Return ({charge type: label}, {direction: label}) in the user's language."""
+        return tuple(dict(self._fields[name]._description_selection(self.env)) for name in ("charge_type", "direction"))
 
     @api.model
     def _history_query(self, domain):

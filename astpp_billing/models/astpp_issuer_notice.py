@@ -1,0 +1,54 @@
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.tools import formataddr
+
+
+class AstppIssuer(models.Model):
+    """What an issuer tells his customers, when, and in whose name."""
+
+    _inherit = "astpp.issuer"
+
+    notice_days = fields.Integer(
+        string="Remind Before Renewal", default=3, tracking=True, help="Days before a renewal. 0: no reminder."
+    )
+    notify_reminder = fields.Boolean(string="Renewal Reminders", default=True, tracking=True)
+    notify_renewed = fields.Boolean(string="Renewals", default=True, tracking=True)
+    notify_ended = fields.Boolean(string="Suspensions and Ends", default=True, tracking=True)
+    notify_invoice = fields.Boolean(string="New Invoices", default=True, tracking=True)
+    notify_payment = fields.Boolean(string="Payments Received", default=True, tracking=True)
+    notify_due = fields.Boolean(string="Open Invoices", default=True, tracking=True)
+    due_days = fields.Integer(
+        string="Remind Before Due", default=3, tracking=True, help="Days before an invoice is due. 0: no reminder."
+    )
+    overdue_days = fields.Char(
+        string="Overdue After",
+        default="3, 14, 30",
+        tracking=True,
+        help="Days after which open invoices are reminded of, such as 3, 14, 30. Empty: never.",
+    )
+
+    _notice_range = models.Constraint("CHECK(notice_days >= 0 AND due_days >= 0)", "Days of notice cannot be negative.")
+
+    @api.constrains("overdue_days")
+    def _check_overdue_days(self):
+        for issuer in self:
+            try:
+                steps = issuer._overdue_steps()
+            except ValueError:
+                steps = [-1]
+            if steps and steps[0] < 1:
+                raise ValidationError(
+                    self.env._("“%s” is no list of days: write whole numbers such as 3, 14, 30.", issuer.overdue_days)
+                )
+
+    def _overdue_steps(self):
+        """Return the days after the due date on which open invoices are reminded of, in order."""
+        self.ensure_one()
+        return sorted({int(days) for days in (self.overdue_days or "").split(",") if days.strip()})
+
+    def _email_from(self):
+        """Return the sender of the issuer's mails: his name, his contact's address."""
+        self.ensure_one()
+        # A reseller's customer must not meet the operator's address: none is better.
+        address = self.partner_id.email or (not self.account_id and self.company_id.email)
+        return formataddr((self.name, address)) if address else ""

@@ -1,0 +1,139 @@
+import logging
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from .astpp_subscription_notice import LAYOUT
+
+_logger = logging.getLogger(__name__)
+
+# Invoices that one call of the PDF engine renders: starting it costs more than the pages.
+PDF_BATCH = 20
+SWITCHES = {
+    "invoice": ("notify_invoice", "astpp_mail_invoices"),
+    "payment": ("notify_payment", "astpp_mail_invoices"),
+    "due": ("notify_due", "astpp_mail_reminders"),
+    "overdue": ("notify_due", "astpp_mail_reminders"),
+}
+
+
+class AstppNotice(models.Model):
+    """Mails about invoices: noted with their cause, made and queued one transaction each."""
+
+    _inherit = "astpp.notice"
+
+    @api.model
+    def _note(self, kind, dates):
+        """Note an event of invoices, unless it was noted before; the mail is made later.
+
+        :param dates: {account.move: datetime of the event}
+        """
+        now = fields.Datetime.now()
+        rows = [
+            (move.id, move.company_id.id, kind, date, "waiting", 0, self.env.uid, now) for move, date in dates.items()
+        ]
+        if not rows:
+            return
+        self.flush_model()
+        self.env.cr.execute_values(
+            """
+            INSERT INTO astpp_notice (move_id, company_id, kind, date, state, attempts, create_uid, create_date) VALUES %s
+            ON CONFLICT (move_id, kind, date) DO NOTHING
+            """,
+            rows,
+            page_size=1000,
+        )
+        # Whoever posts or registers a payment causes it.
+        self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger()
+
+    @api.model
+    def _cron_send(self):
+        """Render what has no PDF yet, twenty at a time, and queue the mails, each in its own transaction.
+
+        What fails is noted on its notice and holds up nobody.
+        """
+        progress = self.env["ir.cron"]
+        self._note_due()
+        self._follow_mails()
+        waiting = self.search([("state", "=", "waiting")], order="id").ids
+        progress._commit_progress(remaining=len(waiting))
+        for first in range(0, len(waiting), PDF_BATCH):
+            notices = self.browse(waiting[first : first + PDF_BATCH])
+            notices.filtered(lambda notice: notice.kind == "invoice").move_id._astpp_store_pdf()
+            progress._commit_progress()
+            for notice in notices:
+                notice._make_mail()
+                if not progress._commit_progress(1):
+                    return
+
+    def _make_mail(self):
+        """Queue the mail of one notice, or say why not."""
+        self.ensure_one()
+        move = self.move_id
+        try:
+            with self.env.cr.savepoint():
+                self.write(self._mail_outcome(move.sudo()))
+        except Exception as error:
+            # A broken template, document or address is this invoice's alone.
+            self.env.invalidate_all()
+            if not isinstance(error, UserError):
+                _logger.warning("Notice %s of %s cannot be made", self.kind, move.display_name, exc_info=True)
+            self.write({"state": "failed", "message": str(error)[:500]})
+
+    def _mail_outcome(self, move):
+        """Make the mail and return what to note on the notice."""
+        issuer_switch, partner_switch = SWITCHES[self.kind]
+        settled = self.kind in ("due", "overdue") and move.payment_state not in ("not_paid", "partial")
+        if not move.astpp_issuer_id[issuer_switch] or not move.partner_id[partner_switch] or settled:
+            return {"state": "off"}
+        if move.state != "posted":
+            return {"state": "off"}
+        if not move.partner_id.email:
+            return {"state": "no_address"}
+        if move.astpp_issuer_id.account_id and not move.astpp_issuer_id._email_from():
+            raise UserError(
+                self.env._("Issuer %s has no e-mail address: enter one on his contact.", move.astpp_issuer_id.name)
+            )
+        template = self.env.ref(f"astpp_billing.mail_template_{self.kind}").sudo()
+        values = {}
+        if self.kind != "payment":
+            values["attachment_ids"] = [(4, attachment.id) for attachment in move._astpp_attachments()]
+        mail = template.send_mail_batch(move.ids, email_values=values, email_layout_xmlid=LAYOUT)
+        return {"state": "queued", "mail_id": mail.id}
+
+    @api.model
+    def _note_due(self):
+        """Note which invoices are due in some days, or overdue since some, as their issuers say."""
+        today = fields.Date.context_today(self)
+        issuers = self.env["astpp.issuer"].search([])  # pylint: disable=no-search-all
+        for issuer in issuers:
+            domain = [
+                *[("astpp_issuer_id", "=", issuer.id), ("state", "=", "posted"), ("move_type", "=", "out_invoice")],
+                ("payment_state", "in", ("not_paid", "partial")),
+            ]
+            if issuer.due_days:
+                near = today + timedelta(days=issuer.due_days)
+                moves = self.env["account.move"].search(
+                    [*domain, ("invoice_date_due", ">", today), ("invoice_date_due", "<=", near)]
+                )
+                self._note_new("due", {move: fields.Datetime.to_datetime(move.invoice_date_due) for move in moves})
+            if steps := issuer._overdue_steps():
+                moves = self.env["account.move"].search(
+                    [*domain, ("invoice_date_due", "<=", today - timedelta(days=steps[0]))]
+                )
+                dates = {}
+                for move in moves:
+                    late = (today - move.invoice_date_due).days
+                    step = max(step for step in steps if step <= late)
+                    dates[move] = fields.Datetime.to_datetime(move.invoice_date_due) + timedelta(days=step)
+                self._note_new("overdue", dates)
+
+    @api.model
+    def _note_new(self, kind, dates):
+        """Note those that are not noted yet; asking first keeps the scheduled action from waking itself."""
+        known = {
+            (notice.move_id, notice.date)
+            for notice in self.search([("kind", "=", kind), ("move_id", "in", [move.id for move in dates])])
+        }
+        self._note(kind, {move: date for move, date in dates.items() if (move, date) not in known})

@@ -1,0 +1,25 @@
+from odoo import api, fields, models
+
+
+class PaymentProvider(models.Model):
+    """A reseller may have a payment account of his own."""
+
+    _inherit = "payment.provider"
+
+    astpp_issuer_id = fields.Many2one(
+        "astpp.issuer",
+        string="Issuer",
+        check_company=True,
+        ondelete="restrict",
+        groups="base.group_system",
+        help="Offered on this issuer's invoices only, and there instead of the others. Empty: on all others.",
+    )
+
+    @api.model
+    def _get_compatible_providers(self, *args, **kwargs):
+        """Offer an issuer's own ways to pay on his invoices, and nobody else's."""
+        providers = super()._get_compatible_providers(*args, **kwargs)
+        issuer_id = self.env.context.get("astpp_issuer_id")
+        # Whose a provider is, is a system administrator's setting.
+        own = providers.filtered(lambda provider: issuer_id and provider.sudo().astpp_issuer_id.id == issuer_id)
+        return own or providers.filtered(lambda provider: not provider.sudo().astpp_issuer_id)

@@ -1,0 +1,146 @@
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.tests import HttpCase, freeze_time, tagged
+from odoo.tools import mute_logger
+
+from .common import AstppCommon
+
+
+@tagged("post_install", "-at_install")
+class TestInvoiceMail(AstppCommon, HttpCase):
+    """Mails about invoices: each event once, each failure alone."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.reseller.partner_id.email = "billing@reseller.example"
+        # The scheduled action is the system's.
+        cls.notices = cls.env["astpp.notice"].sudo().with_context(force_report_rendering=True)
+
+    def send(self):
+        """What the scheduled action does, without its commits."""
+        self.notices._note_due()
+        self.notices._follow_mails()
+        waiting = self.notices.search([("state", "=", "waiting")], order="id")
+        with self.allow_pdf_render():
+            waiting.filtered(lambda notice: notice.kind == "invoice").move_id._astpp_store_pdf()
+            for notice in waiting:
+                notice._make_mail()
+        return waiting
+
+    def mails(self, account):
+        return self.env["mail.mail"].sudo().search([("recipient_ids", "in", account.partner_id.ids)], order="id")
+
+    def invoice(self, account, **values):
+        self.load(self.row(account, debit="10"))
+        return self.bill(account, **values).move_ids
+
+    def test_new_invoice(self):
+        self.customer.call_list = "file"
+        move = self.invoice(self.customer)
+        self.assertFalse(self.mails(self.customer), "the run does not wait for mails")
+        self.send()
+        mail = self.mails(self.customer)
+        self.assertIn(move.name, mail.subject)
+        self.assertIn(move.access_token, mail.body_html)
+        self.assertEqual(
+            mail.attachment_ids.mapped("mimetype"), ["application/pdf", "text/csv"], "the document and the calls"
+        )
+        stored = move.invoice_pdf_report_id
+        self.assertTrue(stored.raw.startswith(b"%PDF"))
+        self.send()
+        self.assertEqual(len(self.mails(self.customer)), 1, "one mail an event")
+        self.assertEqual(move.invoice_pdf_report_id, stored)
+
+    def test_wanted_or_not(self):
+        self.customer.partner_id.astpp_mail_invoices = False
+        silent = self.make_account()
+        silent.partner_id.email = False
+        moves = self.invoice(self.customer) | self.invoice(silent)
+        self.operator.invoice_mode = "draft"
+        draft = self.invoice(self.make_account())
+        self.send()
+        states = {notice.move_id: notice.state for notice in self.notices.search([("kind", "=", "invoice")])}
+        self.assertEqual(states, {moves[0]: "off", moves[1]: "no_address"})
+        self.assertTrue(all(moves.mapped("invoice_pdf_report_id")), "the document is kept all the same")
+        self.assertFalse(draft.invoice_pdf_report_id)
+
+    def test_brand(self):
+        self.env.company.write({"name": "Secret Operator", "email": "secret@operator.example"})
+        self.invoice(self.reseller_customer)
+        self.send()
+        mail = self.mails(self.reseller_customer)
+        text = "".join((mail.subject, mail.body_html, mail.email_from, mail.reply_to))
+        self.assertIn('"Reseller One" <billing@reseller.example>', mail.email_from)
+        for secret in ("Secret Operator", "secret@operator", "Powered by"):
+            self.assertNotIn(secret, text)
+
+    def test_a_broken_document_is_alone(self):
+        bad, good = self.make_account(), self.make_account()
+        moves = self.invoice(bad) | self.invoice(good)
+        render = type(moves)._astpp_render_pdf
+
+        def fails(records):
+            if moves[0] in records:
+                raise ValueError("no such font")
+            return render(records)
+
+        with (
+            patch.object(type(moves), "_astpp_render_pdf", fails),
+            mute_logger("odoo.addons.astpp_billing.models.account_move_pdf"),
+        ):
+            self.send()
+        self.assertEqual((len(self.mails(bad)), len(self.mails(good))), (0, 1))
+        notice = self.notices.search([("move_id", "=", moves[0].id)])
+        self.assertEqual(notice.state, "failed")
+        notice.action_retry()
+        self.send()
+        self.assertEqual(len(self.mails(bad)), 1)
+
+    def test_mail_server_is_down(self):
+        self.invoice(self.customer)
+        self.send()
+        mail = self.mails(self.customer)
+        notice = self.notices.search([("mail_id", "=", mail.id)])
+        for attempt in range(1, 7):
+            mail.write({"state": "exception", "failure_reason": "Connection refused"})
+            self.notices._follow_mails()
+            self.assertEqual(notice.attempts, attempt)
+        self.assertEqual((notice.state, notice.message), ("failed", "Connection refused"))
+        notice.action_retry()
+        mail.sudo().unlink()
+        self.notices._follow_mails()
+        self.assertEqual(notice.state, "sent", "sent mails are deleted")
+
+    def test_open_invoices(self):
+        self.operator.write({"due_days": 2, "overdue_days": "3, 10"})
+        self.operator.payment_term_id = self.env["account.payment.term"].create(
+            {"name": "10 days", "line_ids": [(0, 0, {"value": "percent", "value_amount": 100, "nb_days": 10})]}
+        )
+        move = self.invoice(self.customer, invoice_date="2024-02-01")
+        self.assertEqual(str(move.invoice_date_due), "2024-02-11")
+        sent = {}
+        day = fields.Date.to_date("2024-02-01")
+        while day < fields.Date.to_date("2024-03-15"):
+            with freeze_time(f"{day} 08:00:00"):
+                for notice in self.send():
+                    sent.setdefault(notice.kind, []).append(str(day))
+            day += timedelta(days=1)
+        self.assertEqual(
+            sent, {"invoice": ["2024-02-01"], "due": ["2024-02-09"], "overdue": ["2024-02-14", "2024-02-21"]}
+        )
+        with self.assertRaisesRegex(Exception, "no list of days"):
+            self.operator.overdue_days = "3, x"
+
+    def test_payment(self):
+        move = self.invoice(self.customer)
+        self.send()
+        self.env["account.payment.register"].with_context(active_model="account.move", active_ids=move.ids).create(
+            {}
+        )._create_payments()
+        self.send()
+        self.assertIn("received", self.mails(self.customer)[-1].subject)
+        with freeze_time("2030-01-01"):
+            self.assertFalse(self.send(), "paid: no reminder")
