@@ -146,6 +146,22 @@ def make_issuers(env, accounts):
         )
 
 
+def open_portal(env, accounts):
+    """A customer and a reseller who can sign in."""
+    reseller = next(account for account in accounts if account.account_type == "reseller")
+    customer = next(account for account in accounts if account.account_type == "customer")
+    for login, account in (("customer", customer), ("reseller", reseller)):
+        env["res.users"].with_context(no_reset_password=True).create(
+            {
+                "name": f"Pat {login.title()}",
+                "login": login,
+                "password": login,
+                "parent_id": account.partner_id.id,
+                "group_ids": [Command.set(env.ref("base.group_portal").ids)],
+            }
+        )
+
+
 def sell(env, accounts):
     """Services that customers ordered as the month began, and before."""
     service = {"type": "service", "taxes_id": env.company.account_sale_tax_id.ids, "astpp_recurring": True}
@@ -252,6 +268,7 @@ def main(env):
         accounts = load_accounts(env)
         make_issuers(env, accounts)
         import_calls(env)
+    open_portal(env, accounts)
     sell(env, accounts)
     run = env["astpp.billing.run"].create({})
     run.action_run()

@@ -12,6 +12,7 @@ from . import astpp_tax
 from . import astpp_issuer
 from . import astpp_issuer_sync
 from . import astpp_issuer_notice
+from . import astpp_issuer_portal
 from . import astpp_account
 from . import astpp_account_period
 from . import astpp_account_forecast

@@ -48,6 +48,10 @@ class AccountMove(models.Model):
             attachments |= self._astpp_call_file()
         return attachments
 
+    def _astpp_send_again(self):
+        """Mail invoices once more because somebody asked for it: an event of its own."""
+        self.env["astpp.notice"]._note("invoice", dict.fromkeys(self, fields.Datetime.now()))
+
     def _astpp_call_file(self):
         """Return the invoice's charges as an attached CSV file, made once."""
         name = f"{self.name.replace('/', '-')}.csv"

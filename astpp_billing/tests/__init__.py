@@ -22,6 +22,7 @@ from . import (
     test_numbering,
     test_paypal,
     test_portal,
+    test_portal_reseller,
     test_renewal_handover,
     test_subscription,
     test_subscription_sale,

@@ -1,0 +1,395 @@
+import io
+import zipfile
+
+from odoo import fields
+from odoo.addons.portal.controllers.portal import pager as portal_pager
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
+from odoo.http import content_disposition, request, route
+from odoo.tools import plaintext2html
+
+from .portal import AstppPortal
+
+# What a reseller may say of a customer's contact and account, and nothing else.
+CONTACT = ("name", "email", "phone", "street", "city", "zip")
+MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
+# Documents of one download.
+MOST_DOCUMENTS = 200
+
+
+class AstppPortalReseller(AstppPortal):
+    """A reseller's own business: his customers, in his name."""
+
+    def _prepare_home_portal_values(self, counters):
+        values = super()._prepare_home_portal_values(counters)
+        if "astpp_reseller_count" in counters:
+            values["astpp_reseller_count"] = len(request.env["astpp.account"]._portal_resellers())
+        return values
+
+    def _reseller(self):
+        """Return the user's resellers, or end in *not found*: nobody else has these pages."""
+        resellers = request.env["astpp.account"]._portal_resellers()
+        if not resellers:
+            raise request.not_found()
+        return resellers
+
+    def _below(self, account_id=None):
+        """Return the domain of the accounts below the user's resellers, or one of these accounts."""
+        self._reseller()
+        domain = request.env["astpp.account"]._portal_below_domain()
+        if account_id is None:
+            return domain
+        account = request.env["astpp.account"].sudo().search(domain & Domain("id", "=", account_id))
+        if not account:
+            raise request.not_found()
+        return account
+
+    def _notice(self, error=None, message=None, url="/my/reseller"):
+        request.session["astpp_error"], request.session["astpp_message"] = error, message
+        return request.redirect(url)
+
+    def _do(self, action, message, url):
+        """Do something for the reseller, or say why it cannot be done; nothing stays half done."""
+        try:
+            with request.env.cr.savepoint():
+                action()
+        except (UserError, ValidationError) as error:
+            return self._notice(error=str(error), url=url)
+        return self._notice(message=message, url=url)
+
+    def _page(self, template, page_name, **values):
+        return request.render(
+            template,
+            self._prepare_portal_layout_values()
+            | {
+                "page_name": page_name,
+                "message": request.session.pop("astpp_message", None),
+                "error": request.session.pop("astpp_error", None),
+                **values,
+            },
+        )
+
+    @route("/my/reseller", type="http", auth="user", website=True)
+    def dashboard(self, **_kw):
+        """Show open amount, usage of the last days, renewals, drafts."""
+        self._reseller()
+        issuers = request.env["astpp.issuer"]._portal_issuers()
+        figures = issuers._portal_figures(self._below())
+        most = max((amount for _day, _calls, amount in figures["days"]), default=0) or 1
+        return self._page(
+            "astpp_billing.portal_reseller", "astpp_reseller", figures=figures, most=most, issuers=issuers
+        )
+
+    @route(["/my/reseller/customers", "/my/reseller/customers/page/<int:page>"], type="http", auth="user", website=True)
+    def customers(self, page=1, search=None, search_in="name", **_kw):
+        """List the accounts below, with search."""
+        domain = self._below()
+        inputs = {
+            "name": {"input": "name", "label": request.env._("Search in names"), "fields": ["partner_id.name"]},
+            "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ["number"]},
+        }
+        if search and search_in in inputs:
+            domain &= Domain.OR(Domain(name, "ilike", search) for name in inputs[search_in]["fields"])
+        accounts = request.env["astpp.account"].sudo()
+        pager = portal_pager(
+            url="/my/reseller/customers",
+            total=accounts.search_count(domain),
+            page=page,
+            step=self._items_per_page,
+            url_args={"search": search, "search_in": search_in},
+        )
+        return self._page(
+            "astpp_billing.portal_reseller_customers",
+            "astpp_reseller_customers",
+            accounts=accounts.search(domain, order="number", limit=self._items_per_page, offset=pager["offset"]),
+            pager=pager,
+            default_url="/my/reseller/customers",
+            searchbar_inputs=inputs,
+            search=search,
+            search_in=search_in if search_in in inputs else "name",
+        )
+
+    @route("/my/reseller/customers/<int:account_id>", type="http", auth="user", website=True)
+    def customer(self, account_id, **_kw):
+        """Show one account below: services, invoices, what may be changed."""
+        account = self._below(account_id)
+        subscriptions = request.env["astpp.subscription"].sudo()
+        issuers = request.env["astpp.issuer"]._portal_issuers()
+        moves = request.env["account.move"].sudo()
+        return self._page(
+            "astpp_billing.portal_reseller_customer",
+            "astpp_reseller_customer",
+            account=account,
+            subscriptions=subscriptions.search([("account_id", "=", account.id), ("state", "!=", "terminated")]),
+            moves=moves.search(
+                issuers._portal_invoice_domain() & Domain("astpp_account_id", "=", account.id), limit=20
+            ),
+            dids=account.did_ids,
+        )
+
+    def _contact_values(self, post):
+        return {name: post[name].strip()[:200] for name in CONTACT if post.get(name) is not None}
+
+    @route("/my/reseller/customers/<int:account_id>/save", type="http", auth="user", methods=["POST"], website=True)
+    def save_customer(self, account_id, billing_day="", invoice_mode="", **post):
+        """Save contact, billing day, draft or confirm, invoice on or off and mails of an account below."""
+        account = self._below(account_id)
+        url = f"/my/reseller/customers/{account.id}"
+
+        def save():
+            contact = self._contact_values(post)
+            if not contact.get("name"):
+                raise UserError(request.env._("A customer needs a name."))
+            # Who has an account elsewhere too, or signs in, is not this reseller's alone to rename.
+            partner = account.partner_id
+            others = (
+                request.env["astpp.account"]
+                .sudo()
+                .search_count(Domain("partner_id", "=", partner.id) & ~Domain(self._below()))
+            )
+            if not others:
+                partner.write(contact)
+            partner.write({name: name in post for name in MAILS})
+            values = {"invoice_enabled": "invoice_enabled" in post}
+            values["invoice_mode"] = invoice_mode if invoice_mode in ("draft", "confirm") else False
+            if billing_day.isdecimal() and 1 <= int(billing_day) <= 31:
+                values["billing_day"] = int(billing_day)
+            account.write(values)
+
+        return self._do(save, request.env._("Saved."), url)
+
+    @route("/my/reseller/customers/new", type="http", auth="user", methods=["POST"], website=True)
+    def new_customer(self, number, name, email="", **_kw):
+        """Create a customer account directly below the reseller; ASTPP has to know the same number."""
+        reseller = self._reseller()[:1]
+
+        def create():
+            if not number.strip() or not name.strip():
+                raise UserError(request.env._("An account needs a number and a name."))
+            accounts = request.env["astpp.account"].sudo()
+            if accounts.search_count([("server_id", "=", reseller.server_id.id), ("number", "=", number.strip())]):
+                raise UserError(request.env._("This number is taken."))
+            partner = request.env["res.partner"].sudo().create({"name": name.strip(), "email": email.strip()})
+            accounts.create(
+                {
+                    "server_id": reseller.server_id.id,
+                    "number": number.strip()[:20],
+                    "partner_id": partner.id,
+                    "parent_id": reseller.id,
+                    "tz": reseller.tz,
+                }
+            )
+
+        return self._do(create, request.env._("The customer was added."), "/my/reseller/customers")
+
+    def _invoice_filters(self):
+        return {
+            "all": {"label": request.env._("All"), "domain": []},
+            "draft": {"label": request.env._("Drafts"), "domain": [("state", "=", "draft")]},
+            "open": {
+                "label": request.env._("Open"),
+                "domain": [("state", "=", "posted"), ("payment_state", "in", ("not_paid", "partial"))],
+            },
+            "paid": {"label": request.env._("Paid"), "domain": [("payment_state", "in", ("paid", "in_payment"))]},
+        }
+
+    def _invoice_sortings(self):
+        return {
+            "date": {"label": request.env._("Date"), "order": "invoice_date desc, id desc"},
+            "number": {"label": request.env._("Number"), "order": "name desc, id desc"},
+            "amount": {"label": request.env._("Amount"), "order": "amount_total_signed desc, id desc"},
+        }
+
+    @route(["/my/reseller/invoices", "/my/reseller/invoices/page/<int:page>"], type="http", auth="user", website=True)
+    def invoices(self, page=1, sortby="date", filterby="all", search=None, search_in="name", **_kw):
+        """List what was issued in the reseller's name."""
+        self._reseller()
+        issuers = request.env["astpp.issuer"]._portal_issuers()
+        domain = issuers._portal_invoice_domain()
+        filters, sortings = self._invoice_filters(), self._invoice_sortings()
+        domain &= Domain(filters.get(filterby, filters["all"])["domain"])
+        inputs = {
+            "name": {"input": "name", "label": request.env._("Search in invoice numbers"), "field": "name"},
+            "customer": {
+                "input": "customer",
+                "label": request.env._("Search in customers"),
+                "field": "partner_id.name",
+            },
+        }
+        if search and search_in in inputs:
+            domain &= Domain(inputs[search_in]["field"], "ilike", search)
+        moves = request.env["account.move"].sudo()
+        sortby = sortby if sortby in sortings else "date"
+        keep = {"sortby": sortby, "filterby": filterby, "search": search, "search_in": search_in}
+        pager = portal_pager(
+            url="/my/reseller/invoices",
+            total=moves.search_count(domain),
+            page=page,
+            step=self._items_per_page,
+            url_args=keep,
+        )
+        return self._page(
+            "astpp_billing.portal_reseller_invoices",
+            "astpp_reseller_invoices",
+            moves=moves.search(
+                domain, order=sortings[sortby]["order"], limit=self._items_per_page, offset=pager["offset"]
+            ),
+            pager=pager,
+            issuers=issuers,
+            default_url="/my/reseller/invoices",
+            searchbar_filters=filters,
+            searchbar_sortings=sortings,
+            searchbar_inputs=inputs,
+            **(keep | {"filterby": filterby if filterby in filters else "all"}),
+        )
+
+    def _own_moves(self, ids):
+        """Return those of the documents that are the reseller's, all of them or *not found*."""
+        self._reseller()
+        wanted = {int(key) for key in ids if str(key).isdecimal()}
+        domain = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
+        moves = request.env["account.move"].sudo().search(domain & Domain("id", "in", list(wanted)))
+        if not wanted or len(moves) != len(wanted) or len(wanted) > MOST_DOCUMENTS:
+            raise request.not_found()
+        return moves
+
+    @route("/my/reseller/invoices/<int:move_id>.pdf", type="http", auth="user")
+    def invoice_pdf(self, move_id, **_kw):
+        """Show one document."""
+        move = self._own_moves([move_id])
+        content = self._document(move)
+        name = f"{(move.name or 'draft').replace('/', '-')}.pdf"
+        return request.make_response(
+            content, [("Content-Type", "application/pdf"), ("Content-Disposition", content_disposition(name))]
+        )
+
+    def _document(self, move):
+        move._astpp_store_pdf()
+        move.invalidate_recordset(["invoice_pdf_report_id"])
+        if move.invoice_pdf_report_id:
+            return move.invoice_pdf_report_id.raw
+        return request.env["ir.actions.report"].sudo()._render_qweb_pdf("account.account_invoices", move.ids)[0]
+
+    @route("/my/reseller/invoices/act", type="http", auth="user", methods=["POST"], website=True)
+    def act(self, act, **_post):
+        """Do something with the documents chosen on the list."""
+        moves = self._own_moves(request.httprequest.form.getlist("move_id"))
+        url = "/my/reseller/invoices"
+        drafts = moves.filtered(lambda move: move.state == "draft")
+        match act:
+            case "confirm":
+                return self._do(lambda: drafts._post(soft=False), request.env._("Confirmed: %s", len(drafts)), url)
+            case "discard":
+                return self._do(drafts.unlink, request.env._("Discarded: %s", len(drafts)), url)
+            case "send":
+                posted = moves.filtered(lambda move: move.state == "posted")
+                return self._do(posted._astpp_send_again, request.env._("To be sent: %s", len(posted)), url)
+            case "zip":
+                return self._zip(moves)
+        raise request.not_found()
+
+    def _zip(self, moves):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for move in moves:
+                name = (
+                    f"{move.name.replace('/', '-') if move.name and move.state == 'posted' else f'draft-{move.id}'}.pdf"
+                )
+                archive.writestr(name, self._document(move))
+        return request.make_response(
+            buffer.getvalue(),
+            [("Content-Type", "application/zip"), ("Content-Disposition", content_disposition("invoices.zip"))],
+        )
+
+    @route("/my/reseller/invoices/<int:move_id>/pay", type="http", auth="user", methods=["POST"], website=True)
+    def pay(self, move_id, amount, **_kw):
+        """Register a payment that the reseller received himself."""
+        move = self._own_moves([move_id])
+        journal = move.astpp_issuer_id.payment_journal_id
+
+        def register():
+            try:
+                value = round(float(amount), move.currency_id.decimal_places)
+            except ValueError:
+                value = 0
+            if not journal or move.state != "posted" or not 0 < value <= move.amount_residual:
+                raise UserError(request.env._("Enter an amount up to what is open."))
+            wizard = (
+                request.env["account.payment.register"]
+                .sudo()
+                .with_context(active_model="account.move", active_ids=move.ids)
+            )
+            wizard.create({"journal_id": journal.id, "amount": value})._create_payments()
+
+        return self._do(register, request.env._("The payment was registered."), "/my/reseller/invoices")
+
+    @route("/my/reseller/invoices/<int:move_id>/credit", type="http", auth="user", methods=["POST"], website=True)
+    def request_credit(self, move_id, reason="", **_kw):
+        """Ask the operator for a credit note."""
+        move = self._own_moves([move_id])
+
+        def ask():
+            responsible = move.astpp_account_id.server_id.responsible_id or request.env.ref("base.user_root")
+            move.activity_schedule(
+                "mail.mail_activity_data_todo",
+                user_id=responsible.id,
+                summary=request.env._("Credit note asked for by %s", move.astpp_issuer_id.name),
+                note=reason[:500],
+            )
+
+        return self._do(ask, request.env._("We were told, and will see to it."), "/my/reseller/invoices")
+
+    @route("/my/reseller/billing", type="http", auth="user", methods=["GET", "POST"], website=True)
+    def billing(self, act="preview", **_kw):
+        """Preview what is due in the reseller's name; with POST, bill it."""
+        self._reseller()
+        issuers = request.env["astpp.issuer"]._portal_issuers()
+        if not issuers:
+            raise request.not_found()
+        runs = request.env["astpp.billing.run"].sudo().with_company(issuers.company_id[:1])
+        today = fields.Date.context_today(runs)
+        values = {"company_id": issuers.company_id[:1].id, "issuer_ids": [(6, 0, issuers.ids)]}
+        values |= {"date": today, "invoice_date": today}
+        if request.httprequest.method == "POST" and act == "run":
+            run = runs.create(values)
+            return self._do(run.action_run, request.env._("Billing was started."), "/my/reseller/invoices")
+        run = runs.new(values)
+        due = [row for row in run._preview() if row["outcome"][:1] in "12345"] if run.due_count else []
+        accounts = request.env["astpp.account"].sudo().browse([row["account_id"] for row in due])
+        return self._page(
+            "astpp_billing.portal_reseller_billing",
+            "astpp_reseller_billing",
+            rows=list(zip(accounts, due, strict=True)),
+            outcomes=dict(request.env["astpp.billing.preview"]._fields["outcome"]._description_selection(request.env)),
+        )
+
+    @route("/my/reseller/settings", type="http", auth="user", methods=["GET", "POST"], website=True)
+    def settings(self, issuer_id=None, **post):
+        """Numbering, notices and brand of the reseller's own issuer."""
+        self._reseller()
+        issuers = request.env["astpp.issuer"]._portal_issuers()
+        if request.httprequest.method == "POST":
+            issuer = issuers.filtered(lambda each: str(each.id) == str(issuer_id))
+            if not issuer:
+                raise request.not_found()
+            return self._do(lambda: self._save_issuer(issuer, post), request.env._("Saved."), "/my/reseller/settings")
+        return self._page("astpp_billing.portal_reseller_settings", "astpp_reseller_settings", issuers=issuers)
+
+    def _save_issuer(self, issuer, post):
+        values = {name: name in post for name in ("notify_reminder", "notify_renewed", "notify_ended", "notify_invoice",
+                                                  "notify_payment", "notify_due")}  # fmt: skip
+        for name in ("name", "prefix", "overdue_days"):
+            if post.get(name) is not None and (post[name].strip() or name == "overdue_days"):
+                values[name] = post[name][:40]
+        for name in ("first_number", "padding", "notice_days", "due_days"):
+            if str(post.get(name, "")).isdecimal() and len(post[name]) < 10:
+                values[name] = int(post[name])
+        if post.get("invoice_mode") in ("draft", "confirm"):
+            values["invoice_mode"] = post["invoice_mode"]
+        if post.get("invoice_note") is not None:
+            # As text: whatever tags are typed are printed, not run.
+            values["invoice_note"] = plaintext2html(post["invoice_note"][:1000])
+        logo = post.get("logo")
+        if logo and getattr(logo, "filename", ""):
+            issuer._set_logo(logo.stream.read(1 << 20))
+        issuer.write(values)

@@ -1,0 +1,90 @@
+import base64
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.tools import SQL
+from odoo.tools.mimetypes import guess_mimetype
+
+
+class AstppIssuer(models.Model):
+    """What a reseller sees of his own business on the portal."""
+
+    _inherit = "astpp.issuer"
+
+    payment_journal_id = fields.Many2one(
+        "account.journal",
+        string="Payments to the Reseller",
+        domain="[('type', 'in', ('bank', 'cash')), ('company_id', '=', company_id)]",
+        check_company=True,
+        help="Books payments that the reseller received himself and registers on the portal; the journal's account is "
+        "what he owes. Empty: he registers none.",
+    )
+
+    @api.model
+    def _portal_issuers(self):
+        """Return the issuers of the portal user's own resellers, sudoed."""
+        resellers = self.env["astpp.account"]._portal_resellers()
+        return self.sudo().search([("account_id", "in", resellers.ids)])
+
+    def _portal_invoice_domain(self):
+        """Return the domain of the documents issued in these issuers' names."""
+        return Domain("astpp_issuer_id", "in", self.ids) & Domain("move_type", "in", ("out_invoice", "out_refund"))
+
+    def _portal_figures(self, accounts_domain):
+        """Return the dashboard: {open, overdue, drafts, renewals, currency, days}.
+
+        Amounts are in the company's currency; ``days`` is a list of (day, calls, amount in the server's currency)
+        of the last 30 days, from accounts of the domain that these issuers invoice.
+        """
+        moves = self.env["account.move"]
+        domain = self._portal_invoice_domain()
+        [(open_amount,)] = moves._read_group(
+            domain & Domain("state", "=", "posted"), [], ["amount_residual_signed:sum"]
+        )
+        late = [("invoice_date_due", "<", fields.Date.today()), ("amount_residual", ">", 0), ("state", "=", "posted")]
+        renewals = self.env["astpp.subscription"].search_count(
+            [
+                *[("issuer_id", "in", self.ids), ("state", "=", "active")],
+                ("next_date", "<=", fields.Datetime.now() + timedelta(days=7)),
+            ]
+        )
+        return {
+            "open": open_amount or 0.0,
+            "overdue": moves.search_count(domain & Domain(late)),
+            "drafts": moves.search_count(domain & Domain("state", "=", "draft")),
+            "renewals": renewals,
+            "customers": self.env["astpp.account"].search_count(accounts_domain & Domain("status", "!=", "closed")),
+            "currency": self.company_id[:1].currency_id,
+            "days": self._portal_days(),
+        }
+
+    def _portal_days(self):
+        """Return [(day, calls, amount)] of the last 30 days, oldest first."""
+        self.env["astpp.usage"].flush_model()
+        return self.env.execute_query(
+            SQL(
+                """
+                SELECT d::date, count(u.id), COALESCE(sum(u.amount), 0)
+                  FROM generate_series(%(start)s::date, %(end)s::date, '1 day') d
+             LEFT JOIN astpp_usage u ON u.date >= d AND u.date < d + interval '1 day' AND u.issuer_id = ANY(%(issuers)s)
+                                    AND u.exception IS NULL
+              GROUP BY 1 ORDER BY 1
+                """,
+                start=fields.Date.today() - timedelta(days=29),
+                end=fields.Date.today(),
+                issuers=self.ids,
+            )
+        )
+
+    def _set_logo(self, content):
+        """Put an image on the issuer's contact.
+
+        :param content: bytes
+        :raise UserError: when it is no picture that browsers and PDFs show
+        """
+        self.ensure_one()
+        if guess_mimetype(content) not in ("image/png", "image/jpeg"):
+            raise UserError(self.env._("The logo must be a PNG or JPEG picture of at most 1 MB."))
+        self.partner_id.image_1920 = base64.b64encode(content)
