@@ -2,6 +2,8 @@ import csv
 import io
 import zipfile
 
+from lxml import html
+
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from .common import AstppCommon
@@ -47,6 +49,12 @@ class TestPortal(AstppCommon, HttpCase):
         for hidden in ("4433333", "4444444", "4455555"):
             self.assertNotIn(hidden, page, "others' charges, and what is held")
         self.assertNotIn("4411111", self.get("/my/charges").text, "this month by default")
+
+    def test_cells_keep_their_place(self):
+        """A fee has neither number nor destination; its amounts stand in their columns all the same."""
+        self.subscribe(self.customer, self.make_product(price=7))
+        rows = html.fromstring(self.get("/my/charges").text).xpath("//table//tr")
+        self.assertEqual({len(row.xpath("./td|./th")) for row in rows}, {9})
 
     def test_filters(self):
         cases = {
