@@ -32,6 +32,7 @@
         "views/astpp_did_views.xml",
         "views/astpp_coupon_views.xml",
         "views/astpp_topup_views.xml",
+        "views/astpp_settlement_views.xml",
         "views/product_views.xml",
         "views/sale_order_views.xml",
         "views/res_partner_views.xml",

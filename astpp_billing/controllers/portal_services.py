@@ -42,6 +42,8 @@ class AstppPortalServices(AstppPortal):
                 [
                     *[("astpp_type", "in", ("package", "subscription")), ("astpp_can_purchase", "=", True)],
                     *[("sale_ok", "=", True), ("company_id", "in", (False, account.company_id.id))],
+                    # What a reseller's customers may buy is what he may sell.
+                    *([("astpp_can_resell", "=", True)] if account.parent_id else []),
                 ],
                 limit=50,
             )

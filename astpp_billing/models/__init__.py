@@ -60,6 +60,7 @@ from . import astpp_usage_subscription
 from . import astpp_usage_ingest
 from . import astpp_usage_import
 from . import astpp_reconciliation
+from . import astpp_settlement
 from . import astpp_billing_run
 from . import astpp_billing_run_due
 from . import astpp_billing_run_batch
@@ -70,6 +71,7 @@ from . import astpp_violation
 from . import account_move
 from . import account_move_document
 from . import account_move_usage
+from . import account_move_settlement
 from . import account_move_topup
 from . import account_move_pdf
 from . import account_move_recognition

@@ -120,6 +120,25 @@ class AstppBillingRun(models.Model):
                 self.env.ref("astpp_billing.ir_cron_billing").sudo()._trigger()
             else:
                 run.state = "done"
+                run._tell_drafts()
+
+    def _tell_drafts(self):
+        """Tell the accountant responsible, once, that drafts wait for him."""
+        self.ensure_one()
+        drafts = self.move_ids.filtered(lambda move: move.state == "draft")
+        if not drafts:
+            return
+        # Whoever runs the batch may not read servers.
+        servers = self.env["astpp.server"].sudo().search([("company_id", "=", self.company_id.id)])
+        people = (servers.responsible_id or self.create_uid).partner_id
+        self.message_post(
+            body=self.env._("%(count)s invoices wait as drafts for %(issuers)s.", count=len(drafts),
+                            issuers=", ".join(drafts.astpp_issuer_id.mapped("name"))),
+            subject=self.env._("Invoices to confirm"),
+            partner_ids=people.ids,
+            message_type="notification",
+            subtype_xmlid="mail.mt_comment",
+        )  # fmt: skip
 
     def action_stop(self):
         """End the runs after the batch that is being billed."""
@@ -174,6 +193,8 @@ class AstppBillingRun(models.Model):
             try:
                 if self.stop_requested or not self.due_count:
                     self.state = "stopped" if self.stop_requested else "done"
+                    if self.state == "done":
+                        self._tell_drafts()
                     return bool(progress._commit_progress())
                 billed = self._bill_due_batch()
                 time_left = progress._commit_progress(len(billed), remaining=self.due_count)

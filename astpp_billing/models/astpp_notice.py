@@ -30,7 +30,7 @@ class AstppNotice(models.Model):
         "account.move", string="Invoice", ondelete="cascade", readonly=True, index="btree_not_null"
     )
     company_id = fields.Many2one("res.company", compute="_compute_company_id", store=True)
-    partner_id = fields.Many2one("res.partner", compute="_compute_company_id")
+    partner_id = fields.Many2one("res.partner", compute="_compute_partner_id")
     kind = fields.Selection(KINDS, required=True, readonly=True)
     date = fields.Datetime(string="About", required=True, readonly=True, help="The renewal or event that it is about.")
     state = fields.Selection(
@@ -60,8 +60,12 @@ class AstppNotice(models.Model):
     @api.depends("subscription_id", "move_id")
     def _compute_company_id(self):
         for notice in self:
-            about = notice.subscription_id or notice.move_id
-            notice.company_id, notice.partner_id = about.company_id, about.partner_id
+            notice.company_id = (notice.subscription_id or notice.move_id).company_id
+
+    @api.depends("subscription_id", "move_id")
+    def _compute_partner_id(self):
+        for notice in self:
+            notice.partner_id = (notice.subscription_id or notice.move_id).partner_id
 
     @api.model
     def _cron_remind(self):

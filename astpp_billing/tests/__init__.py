@@ -24,6 +24,7 @@ from . import (
     test_portal,
     test_portal_reseller,
     test_renewal_handover,
+    test_settlement,
     test_subscription,
     test_subscription_sale,
     test_subscription_story,

@@ -39,6 +39,7 @@ MODELS = (
     "astpp.notice",
     "astpp.outbox",
     "astpp.topup",
+    "astpp.settlement",
     *WIZARDS,
 )
 SALES = {"astpp.account": "r", "astpp.subscription": "r", "astpp.did": "r"}
@@ -75,6 +76,7 @@ RIGHTS = {
         "astpp.notice": "r",
         "astpp.outbox": "r",
         "astpp.topup": "rwc",
+        "astpp.settlement": "rwcu",
         **dict.fromkeys(WIZARDS, "rwcu"),
         "astpp.coupon.generate": "",
     },
@@ -104,6 +106,7 @@ RIGHTS = {
         "astpp.notice": "r",
         "astpp.outbox": "r",
         "astpp.topup": "rwcu",
+        "astpp.settlement": "rwcu",
         **dict.fromkeys(WIZARDS, "rwcu"),
     },
 }

@@ -67,6 +67,15 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         self.assertTrue(all(moves.mapped("invoice_pdf_report_id")), "the document is kept all the same")
         self.assertFalse(draft.invoice_pdf_report_id)
 
+    def test_drafts_are_told_to_the_accountant(self):
+        self.operator.invoice_mode = "draft"
+        self.server.responsible_id = self.env.user
+        self.load(self.row(self.customer))
+        run = self.bill(self.customer)
+        told = run.message_ids.filtered(lambda message: self.env.user.partner_id in message.partner_ids)
+        self.assertEqual(len(told), 1)
+        self.assertIn("1 invoices wait as drafts", told.body)
+
     def test_brand(self):
         self.env.company.write({"name": "Secret Operator", "email": "secret@operator.example"})
         self.invoice(self.reseller_customer)

@@ -140,6 +140,7 @@ class TestPortal(AstppCommon, HttpCase):
         self.assertIn(self.customer.number, page)
         self.assertIn("Talk 500", page)
         self.assertNotIn("Internal", page)
+        self.assertNotIn("Talk 500", self.get("/my/services", "below").text, "nothing that his reseller may not sell")
         ordered = {"account_id": self.customer.id, "quantity": "1"}
         self.post("/my/services/order", product_id=package.id, **ordered)
         subscription = self.env["astpp.subscription"].search([("account_id", "=", self.customer.id)])

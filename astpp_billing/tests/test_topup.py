@@ -93,6 +93,18 @@ class TestTopup(AstppCommon):
         with self.assertRaises(UserError):
             coupon.unlink()
 
+    def test_coupons_are_printed(self):
+        coupons = self.env["astpp.coupon"]._generate(
+            3, 16, {"server_id": self.server.id, "amount": 10, "currency_id": self.server.currency_id.id, "batch": "B"}
+        )
+        coupons[0].state = "used"
+        report = (
+            self.env["ir.actions.report"]._render_qweb_html("astpp_billing.report_coupons", coupons.ids)[0].decode()
+        )
+        number = coupons[1].number
+        self.assertIn(" ".join(number[start : start + 4] for start in range(0, 16, 4)), report)
+        self.assertNotIn(coupons[0].number[:4] + " " + coupons[0].number[4:8], report)
+
     def test_coupon_of_another_issuer(self):
         coupon = self.env["astpp.coupon"]._generate(
             1, 12, {"server_id": self.server.id, "issuer_id": self.reseller_issuer.id, "amount": 5,
