@@ -4,6 +4,7 @@ from .call_record import clean
 from .database import datetime_or_none
 from .readers import amount, number
 from .records import Charge
+from .writer import MARK
 
 # Lines that ASTPP's own invoices made of calls: the calls are in the ledger themselves.
 CALL_LINES = ("STANDARD", "DID", "LOCAL", "CALLINGCARD", "FREE", "FAX", "BROADCAST", "")
@@ -26,7 +27,7 @@ CHARGE_TYPES = {
 def read_charges(database, after_id, since):
     """Yield charges with a higher id, made at or after ``since`` (UTC text).
 
-    ``order_item_id`` holds orders.id or order_items.id (ASTPP facts 1.13): the one of the same
+    What Odoo wrote itself is left out. ``order_item_id`` holds orders.id or order_items.id (ASTPP facts 1.13): the one of the same
     account is meant, orders first. DID lines are calls unless they belong to an order or to the
     DID category.
     """
@@ -42,9 +43,10 @@ def read_charges(database, after_id, since):
            AND NOT (d.charge_type IN %s AND d.order_item_id = 0 AND d.product_category = 0 AND d.invoiceid > 0
                     AND d.charge_type <> '')
            AND NOT (d.charge_type = '' AND d.debit = 0 AND d.credit = 0)
+           AND NOT EXISTS (SELECT 1 FROM payment_transaction t WHERE t.id = d.payment_id AND t.transaction_id LIKE %s)
       ORDER BY d.id
     """
-    for row in database.rows(statement, (after_id, since, INVOICE_LINES, CALL_LINES)):
+    for row in database.rows(statement, (after_id, since, INVOICE_LINES, CALL_LINES, f"{MARK}%")):
         key, account_id, date, kind, debit, credit, description, invoice_id, product_id, item_id = row
         charge_type = CHARGE_TYPES.get((kind or "").upper())
         # A manual line of a manual invoice has no type; a call type without order is no charge we know.

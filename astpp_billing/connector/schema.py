@@ -14,7 +14,7 @@ TABLES = {
     "reseller_cdrs": "uniqueid accountid callerid callednum billseconds disposition callstart debit cost pattern notes "
     "rate_cost call_direction calltype",
     "invoice_details": "id accountid invoiceid order_item_id charge_type product_category description debit credit "
-    "created_date is_tax",
+    "created_date is_tax payment_id",
     "invoices": "reseller_id number",
     "invoice_conf": "id accountid company_name address city province country zipcode telephone emailaddress website "
     "invoice_prefix invoice_start_from invoice_note no_usage_invoice interval notify_before_day invoice_taxes_number",

@@ -44,6 +44,7 @@ from . import astpp_allowance
 from . import astpp_notice
 from . import astpp_notice_invoice
 from . import astpp_outbox
+from . import astpp_outbox_apply
 from . import astpp_topup
 from . import astpp_coupon
 from . import astpp_coupon_sync
@@ -72,6 +73,7 @@ from . import account_move
 from . import account_move_document
 from . import account_move_usage
 from . import account_move_settlement
+from . import account_move_outbox
 from . import account_move_topup
 from . import account_move_pdf
 from . import account_move_recognition

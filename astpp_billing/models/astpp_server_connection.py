@@ -6,7 +6,8 @@ from odoo.tools import config
 from odoo.tools.misc import str2bool
 
 from ..connector.database import ConnectorError, Database, Settings
-from ..connector.schema import check
+from ..connector.schema import Finding, check
+from ..connector.writer import Writer, missing_rights
 
 
 class AstppServer(models.Model):
@@ -92,6 +93,14 @@ class AstppServer(models.Model):
             raise UserError(self.env._("This is a neutralized copy of the database: it does not connect to ASTPP."))
         return Database(self._settings())
 
+    def _open_writer(self):
+        """Return the ASTPP database to be written to, as a context manager.
+
+        :raise UserError: as ``_open``
+        """
+        self._open()
+        return Writer(self._settings())
+
     def action_test_connection(self):
         """Connect, check schema, privileges and ASTPP's own crons, and keep the report."""
         self.ensure_one()
@@ -99,6 +108,9 @@ class AstppServer(models.Model):
         try:
             with self._open() as database:
                 findings = check(database)
+            if self.write_credit or self.write_charge or self.write_payment:
+                missing = missing_rights(self._settings())
+                findings = [Finding("error", text) for text in missing] + findings
             state = findings[0].level
             marks = {"ok": "✓", "warning": "!", "error": "✗"}
             report = "\n".join(f"{marks[finding.level]} {finding.text}" for finding in findings)

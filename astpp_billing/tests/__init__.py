@@ -20,6 +20,7 @@ from . import (
     test_ledger_check,
     test_notice,
     test_numbering,
+    test_outbox,
     test_paypal,
     test_portal,
     test_portal_reseller,

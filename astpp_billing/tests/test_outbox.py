@@ -1,0 +1,134 @@
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.exceptions import AccessError
+from odoo.tests import new_test_user, tagged
+
+from ..connector.writer import Writer
+from .sync_common import SyncCommon
+
+WRITER = ("astpp_writer", "writer's secret")
+
+
+@tagged("post_install", "-at_install")
+class TestOutbox(SyncCommon):
+    """What Odoo decides reaches ASTPP's balances, once each."""
+
+    def setUp(self):
+        super().setUp()
+        self.mariadb.execute(f"CREATE OR REPLACE USER '{WRITER[0]}'@'%' IDENTIFIED BY \"{WRITER[1]}\"")
+        for grant in (
+            "SELECT ON astpp.*", "UPDATE (balance) ON astpp.accounts", "INSERT ON astpp.payment_transaction",
+            "INSERT ON astpp.invoice_details",
+        ):  # fmt: skip
+            self.mariadb.execute(f"GRANT {grant} TO '{WRITER[0]}'@'%'")
+        self.mariadb.execute("UPDATE accounts SET balance = 100, credit_limit = 500 WHERE id = 13")
+        self.mariadb.execute("UPDATE accounts SET balance = 20, posttoexternal = 0 WHERE id = 12")
+        self.sync()
+        self.server.write({"user": WRITER[0], "password": WRITER[1], "write_credit": True, "write_charge": True})
+        self.outbox = self.env["astpp.outbox"].sudo()
+
+    def queue(self, account_id, amount, key):
+        return self.outbox._enqueue_balances([(self.account(account_id), amount, key, "Something")])
+
+    def apply(self):
+        entries = self.outbox._next_entries(self.server)
+        for entry in entries:
+            entry._apply()
+        return entries
+
+    def balance(self, account_id):
+        return float(self.mariadb.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))[0][0])
+
+    def test_signs_and_rows(self):
+        """Prepaid balances are money, postpaid ones are debt; both get the rows that ASTPP's screens show."""
+        topup = self.queue(12, 50, "topup/1")
+        charge = self.queue(13, -30, "usage/1/period/1")
+        self.apply()
+        self.assertEqual((self.balance(12), self.balance(13)), (70, 130))
+        self.assertEqual((topup.state, topup.balance_before, topup.balance_after), ("applied", 20, 70))
+        self.assertEqual((charge.balance_before, charge.balance_after), (100, 130))
+        rows = self.mariadb.execute(
+            "SELECT accountid, charge_type, debit, credit, before_balance, after_balance FROM invoice_details ORDER BY id"
+        )
+        self.assertEqual([tuple(map(str, row)) for row in rows], [
+            ("12", "REFILL", "0.00000", "50.00000", "20.00000", "70.00000"),
+            ("13", "POSTCHARGE", "30.00000", "0.00000", "400.00000", "370.00000"),
+        ])  # fmt: skip
+        self.assertEqual(self.account(12).available_funds, 70)
+        self.sync()
+        self.assertFalse(self.usage(("source", "=", "charge")), "what Odoo wrote does not come back")
+        self.assertEqual(self.account(12)._funds_left()[self.account(12)], 70)
+
+    def test_once_after_a_crash(self):
+        """ASTPP has committed, Odoo has not: the next attempt notes it and changes nothing."""
+        entry = self.queue(12, 50, "topup/1")
+        with self.assertRaises(ZeroDivisionError), self.env.cr.savepoint():
+            entry._apply()
+            raise ZeroDivisionError
+        self.env.invalidate_all()
+        self.assertEqual((entry.state, self.balance(12)), ("waiting", 70))
+        self.apply()
+        self.assertEqual((entry.state, entry.message, self.balance(12)), ("applied", "ASTPP had it already.", 70))
+
+    def test_nothing_half_written(self):
+        """A failure between the statements leaves ASTPP as it was."""
+        entry = self.queue(12, 50, "topup/1")
+        insert = Writer._insert_rows
+
+        def fails(writer, *arguments):
+            insert(writer, *arguments)
+            writer._connection._force_close()
+
+        with patch.object(Writer, "_insert_rows", fails):
+            self.apply()
+        self.assertEqual((entry.state, entry.attempts, self.balance(12)), ("waiting", 1, 20))
+        self.assertFalse(self.mariadb.execute("SELECT 1 FROM payment_transaction"))
+
+    def test_order_and_failures(self):
+        self.mariadb.execute("DELETE FROM accounts WHERE id = 12")
+        first, second = self.queue(12, 50, "topup/1"), self.queue(12, -5, "usage/1/period/1")
+        other = self.queue(13, -7, "usage/2/period/1")
+        for _attempt in range(6):
+            self.apply()
+            self.assertGreater(first.next_date, fields.Datetime.now(), "later, not at once")
+            first.next_date = False
+        self.assertEqual((first.state, first.attempts, second.state, other.state), ("failed", 6, "waiting", "applied"))
+        self.assertIn("no account with the ID 12", first.message)
+        self.assertTrue(self.server.activity_ids)
+        self.assertFalse(self.apply(), "the account's queue waits")
+        accountant = new_test_user(self.env, login="acc", groups="account.group_account_invoice")
+        with self.assertRaises(AccessError):
+            first.with_user(accountant).action_skip()
+        first.with_user(self.env.ref("base.user_root")).action_skip()
+        self.assertEqual(first.state, "skipped")
+
+    def test_switches_and_rights(self):
+        self.queue(12, 50, "topup/1")
+        self.server.write_credit = False
+        self.assertFalse(self.apply())
+        self.env["ir.config_parameter"].sudo().set_param("database.is_neutralized", True)
+        self.server.write_credit = True
+        self.apply()
+        self.assertEqual(self.balance(12), 20, "a copy writes nothing")
+        self.env["ir.config_parameter"].sudo().set_param("database.is_neutralized", False)
+        self.server.action_test_connection()
+        self.assertNotIn("lacks", self.server.check_report)
+        self.mariadb.execute(f"REVOKE INSERT ON astpp.invoice_details FROM '{WRITER[0]}'@'%'")
+        self.server.action_test_connection()
+        self.assertIn("lacks INSERT on the table invoice_details", self.server.check_report)
+
+    def test_paid_invoice(self):
+        self.server.write_payment = True
+        account = self.account(13)
+        account.write({"billed_until": "2024-01-01 00:00:00", "tz": "UTC"})
+        self.env["astpp.usage"].create({"account_id": account.id, "amount": 40, "date": "2024-01-10 00:00:00"})
+        move = self.bill(account).move_ids
+        register = self.env["account.payment.register"].with_context(active_model="account.move", active_ids=move.ids)
+        register.create({})._create_payments()
+        entry = self.outbox.search([("kind", "=", "payment")])
+        self.assertEqual((entry.amount, entry.account_id), (40, account))
+        move._astpp_queue_payments()
+        self.assertEqual(len(self.outbox.search([("kind", "=", "payment")])), 1)
+        self.apply()
+        self.assertEqual(self.balance(13), 60)
