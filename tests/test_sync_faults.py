@@ -32,6 +32,16 @@ astpp_server_sync_calls.PIECE = {piece}
 server = env["astpp.server"].search([("host", "!=", False)])
 print("RESULT", server._sync(), server.sync_error)
 """
+SLOWLY = """
+import time
+from odoo.addons.astpp_billing.models.astpp_server_sync_calls import AstppServer
+piece = AstppServer._sync_piece
+def slow_piece(*arguments):
+    piece(*arguments)
+    AstppServer._sync_piece = piece
+    time.sleep(20)
+AstppServer._sync_piece = slow_piece
+"""
 LEDGER = """
     SELECT count(*), count(DISTINCT source_key), sum(duration), sum(rated_amount), sum(amount), count(account_id),
            md5(string_agg(source_key, '' ORDER BY source_key)), count(exception)
@@ -194,7 +204,8 @@ def test_disk_is_full(fresh, expected):
 
 def test_two_at_once(fresh, expected):
     """The second one finds the first at work and leaves it alone."""
-    first = fresh.start_shell(SYNC.format(piece=5_000))
+    # The first one stays at work for longer than the second one takes to start.
+    first = fresh.start_shell(SLOWLY + SYNC.format(piece=5_000))
     wait_for_rows(fresh, 5_000, first)
     out = fresh.shell(SYNC.format(piece=5_000))
     assert "RESULT False" in out

@@ -11,12 +11,12 @@ class AstppIssuer(models.Model):
     notice_days = fields.Integer(
         string="Remind Before Renewal", default=3, tracking=True, help="Days before a renewal. 0: no reminder."
     )
-    notify_reminder = fields.Boolean(string="Renewal Reminders", default=True, tracking=True)
-    notify_renewed = fields.Boolean(string="Renewals", default=True, tracking=True)
-    notify_ended = fields.Boolean(string="Suspensions and Ends", default=True, tracking=True)
-    notify_invoice = fields.Boolean(string="New Invoices", default=True, tracking=True)
-    notify_payment = fields.Boolean(string="Payments Received", default=True, tracking=True)
-    notify_due = fields.Boolean(string="Open Invoices", default=True, tracking=True)
+    notify_reminder = fields.Boolean(string="Remind of Renewals", default=True, tracking=True)
+    notify_renewed = fields.Boolean(string="Mail Renewals", default=True, tracking=True)
+    notify_ended = fields.Boolean(string="Mail Suspensions and Ends", default=True, tracking=True)
+    notify_invoice = fields.Boolean(string="Mail New Invoices", default=True, tracking=True)
+    notify_payment = fields.Boolean(string="Mail Payments Received", default=True, tracking=True)
+    notify_due = fields.Boolean(string="Remind of Open Invoices", default=True, tracking=True)
     due_days = fields.Integer(
         string="Remind Before Due", default=3, tracking=True, help="Days before an invoice is due. 0: no reminder."
     )
