@@ -206,8 +206,9 @@ def test_two_at_once(fresh, expected):
     """The second one finds the first at work and leaves it alone."""
     # The first one stays at work for longer than the second one takes to start.
     first = fresh.start_shell(SLOWLY + SYNC.format(piece=5_000))
-    wait_for_rows(fresh, 5_000, first)
+    wait_for_rows(fresh, 1_000, first)
     out = fresh.shell(SYNC.format(piece=5_000))
-    assert "RESULT False" in out
-    assert "RESULT True" in first.communicate(timeout=300)[0]
+    first_out, first_err = first.communicate(timeout=300)
+    assert "RESULT False" in out, (out, first_out, first_err)
+    assert "RESULT True" in first_out, (first_out, first_err)
     finish(fresh, expected)
