@@ -47,7 +47,9 @@ class AstppIssuer(models.Model):
         return sorted({int(days) for days in (self.overdue_days or "").split(",") if days.strip()})
 
     def _email_from(self):
-        """Return the sender of the issuer's mails: his name, his contact's address."""
+        """Return the sender of the issuer's mails: his name, his contact's address; of none nothing."""
+        if not self:
+            return ""
         self.ensure_one()
         # A reseller's customer must not meet the operator's address: none is better.
         address = self.partner_id.email or (not self.account_id and self.company_id.email)

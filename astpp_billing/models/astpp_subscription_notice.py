@@ -98,6 +98,11 @@ class AstppSubscription(models.Model):
         return self.currency_id.format(float(self._amount()))
 
     def _local_day(self, name, days=0):
-        """Return the local day of a date field for the customer, some days later."""
+        """Return the local day of a date field for the customer, some days later; False for an empty one.
+
+        Odoo renders a template with any record when it is saved, also with one that has no such date.
+        """
         self.ensure_one()
+        if not self[name]:
+            return False
         return local_date(self[name].replace(tzinfo=UTC), self.account_id.tz) + timedelta(days=days)

@@ -36,6 +36,18 @@ class TestNotice(AstppCommon):
             self.assertEqual(self.remind(), 0)
         self.assertEqual(subscription.notice_ids.mapped("kind"), ["ended", "reminder", "renewed", "reminder"])
 
+    def test_templates_bear_any_record(self):
+        """Odoo renders a template when it is saved, with whatever record comes first."""
+        draft = self.env["astpp.subscription"].create(
+            {"account_id": self.customer.id, "product_id": self.make_product().id}
+        )
+        invoice = self.init_invoice("out_invoice", products=self.product_a)
+        for kind in ("reminder", "renewed", "suspended", "ended", "invoice", "due", "overdue", "payment"):
+            template = self.env.ref(f"astpp_billing.mail_template_{kind}").sudo()
+            record = draft if template.model == "astpp.subscription" else invoice
+            for field in ("subject", "body_html", "email_from"):
+                template._render_field(field, record.ids)
+
     @freeze_time("2024-01-01 10:00:00")
     def test_no_reminder_for_what_will_not_renew(self):
         ending = self.subscribe(self.customer, self.make_product())
