@@ -147,7 +147,7 @@ class AstppPortalReseller(AstppPortal):
                 .sudo()
                 .search_count(Domain("partner_id", "=", partner.id) & ~Domain(self._below()))
             )
-            if not others:
+            if not others and not partner.user_ids.filtered(lambda user: user._is_internal()):
                 partner.write(contact)
             partner.write({name: name in post for name in MAILS})
             values = {"invoice_enabled": "invoice_enabled" in post}

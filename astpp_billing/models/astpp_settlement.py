@@ -115,6 +115,7 @@ class AstppSettlement(models.Model):
 
     def action_collect(self):
         """Take the documents that no settlement has, up to the date."""
+        self.check_access("write")
         for settlement in self.filtered(lambda s: s.state == "draft"):
             settlement.action_release()
             domain = [
@@ -130,6 +131,7 @@ class AstppSettlement(models.Model):
 
     def action_release(self):
         """Let the documents of drafts go."""
+        self.check_access("write")
         self.filtered(lambda s: s.state == "draft").move_ids.sudo().astpp_settlement_id = False
 
     def action_settle(self):

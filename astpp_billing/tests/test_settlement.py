@@ -1,5 +1,5 @@
 from odoo.exceptions import UserError
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 
 from .common import AstppCommon
 
@@ -23,6 +23,16 @@ class TestSettlement(AstppCommon):
         )
         settlement.action_collect()
         return settlement
+
+    def test_readers_collect_nothing(self):
+        settlement = self.env["astpp.settlement"].create({"issuer_id": self.reseller_issuer.id})
+        reader = new_test_user(
+            self.env, login="reader", groups="account.group_account_readonly",
+            company_id=self.env.company.id, company_ids=[(6, 0, self.env.company.ids)],
+        )  # fmt: skip
+        for action in ("action_collect", "action_release", "action_settle"):
+            with self.assertRaises(UserError):
+                getattr(settlement.with_user(reader), action)()
 
     def test_paid_documents(self):
         second = self.make_account("Second", parent_id=self.reseller.id)
