@@ -126,6 +126,37 @@ def test_two_at_once(fresh):
     assert_sound(fresh)
 
 
+REMIND = """
+import time
+from odoo.addons.astpp_billing.models import astpp_notice
+astpp_notice.BATCH = 10
+print("READY", flush=True)
+env["astpp.notice"]._cron_remind()
+env.cr.commit()
+"""
+
+
+def test_reminders_are_resumed(fresh):
+    """Killed in the middle, the next run reminds those that are left, and nobody twice."""
+    soon = "UPDATE astpp_subscription SET next_date = now() AT TIME ZONE 'UTC' + interval '2 days'"
+    fresh.shell(f"env.cr.execute({soon!r})\nenv.cr.commit()")
+    before = fresh.query("SELECT count(*) FROM mail_mail")[0][0]
+    counts = set()
+    generator = random.Random(2)
+    for _kill in range(2):
+        process = start(fresh, REMIND)
+        time.sleep(generator.uniform(0.1, 0.5))
+        process.kill()
+        process.communicate()
+        counts.add(fresh.query("SELECT count(*) FROM astpp_notice WHERE kind = 'reminder'")[0][0])
+    fresh.shell(REMIND)
+    assert fresh.query(
+        "SELECT count(*), count(DISTINCT subscription_id) FROM astpp_notice WHERE kind = 'reminder'"
+    ) == [(ORDERS, ORDERS)]
+    assert fresh.query("SELECT count(*) FROM mail_mail")[0][0] - before == ORDERS
+    assert counts != {ORDERS}, "it was killed in the middle"
+
+
 def test_a_coupon_is_redeemed_by_one(fresh):
     processes = [start(fresh, REDEEM) for _process in range(2)]
     outputs = [process.communicate()[0] for process in processes]
