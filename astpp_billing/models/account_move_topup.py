@@ -7,8 +7,10 @@ class AccountMove(models.Model):
     _inherit = "account.move"
 
     def _astpp_topups(self):
-        # Whoever registers a payment need not know top-ups.
-        return self.env["astpp.topup"].sudo().search([("move_id", "in", self.ids)])
+        # Whoever registers a payment need not know top-ups; ordinary invoices have none.
+        ours = self.filtered(lambda move: move.astpp_account_id and not move.astpp_run_id)
+        topups = self.env["astpp.topup"].sudo()
+        return topups.search([("move_id", "in", ours.ids)]) if ours else topups
 
     def _invoice_paid_hook(self):
         res = super()._invoice_paid_hook()
