@@ -65,6 +65,14 @@ class Database:
         process.stdin = None
         return process
 
+    def start_ready(self, script):
+        """Start a script and return its process once it has printed READY."""
+        process = self.start_shell(script)
+        while (line := process.stdout.readline()) and "READY" not in line:
+            pass
+        assert line, process.stderr.read()
+        return process
+
     def query(self, sql, *parameters):
         with psycopg2.connect(dbname=self.name) as connection, connection.cursor() as cursor:
             cursor.execute(sql, parameters)

@@ -113,15 +113,6 @@ def assert_sound(database, expected):
     assert "VIOLATIONS 0" in database.shell("print('VIOLATIONS', env['astpp.violation']._check())")
 
 
-def start(database):
-    """Start a run and return its process when it is about to bill."""
-    process = database.start_shell(RUN)
-    while (line := process.stdout.readline()) and "READY" not in line:
-        pass
-    assert line, process.stderr.read()
-    return process
-
-
 def test_killed_at_any_moment(template, expected):
     outcome, seconds = expected
     generator = random.Random(11)
@@ -129,7 +120,7 @@ def test_killed_at_any_moment(template, expected):
     for _round in range(max(1, ROUNDS // KILLS)):
         database = Database("astpp_billing_faults", template.name)
         for _kill in range(KILLS):
-            process = start(database)
+            process = database.start_ready(RUN)
             time.sleep(generator.uniform(0, seconds / KILLS))
             process.kill()
             process.communicate()
@@ -145,7 +136,7 @@ def test_killed_at_any_moment(template, expected):
 
 
 def test_two_at_once(fresh, expected):
-    processes = [start(fresh) for _worker in range(2)]
+    processes = [fresh.start_ready(RUN) for _worker in range(2)]
     shares = []
     for process in processes:
         out, err = process.communicate(timeout=300)
@@ -159,7 +150,7 @@ def test_two_at_once(fresh, expected):
 
 
 def test_stopped_and_continued(fresh, expected):
-    process = start(fresh)
+    process = fresh.start_ready(RUN)
     while not fresh.query("SELECT 1 FROM account_move WHERE astpp_run_id IS NOT NULL LIMIT 1"):
         time.sleep(0.05)
     fresh.shell("env['astpp.billing.run'].search([('state', '=', 'running')]).action_stop(); env.cr.commit()")

@@ -55,14 +55,6 @@ def database(mariadb):
     database.drop()
 
 
-def start(database):
-    process = database.start_shell(APPLY)
-    while (line := process.stdout.readline()) and "READY" not in line:
-        pass
-    assert line, process.stderr.read()
-    return process
-
-
 def assert_applied(database, mariadb):
     """Both sides agree, to the last change, in order."""
     assert database.query("SELECT state, count(*) FROM astpp_outbox GROUP BY 1") == [("applied", ACCOUNTS * CHANGES)]
@@ -81,7 +73,7 @@ def assert_applied(database, mariadb):
 def test_killed_at_any_moment(database, mariadb):
     generator = random.Random(3)
     for _round in range(ROUNDS):
-        process = start(database)
+        process = database.start_ready(APPLY)
         time.sleep(generator.uniform(0, 0.6))
         process.kill()
         process.communicate()
@@ -90,7 +82,7 @@ def test_killed_at_any_moment(database, mariadb):
 
 
 def test_two_at_once_and_a_database_that_dies(database, mariadb):
-    processes = [start(database) for _process in range(2)]
+    processes = [database.start_ready(APPLY) for _process in range(2)]
     time.sleep(0.3)
     mariadb.kill()
     time.sleep(0.5)

@@ -77,14 +77,6 @@ def fresh(template):
     database.drop()
 
 
-def start(database, script):
-    process = database.start_shell(script)
-    while (line := process.stdout.readline()) and "READY" not in line:
-        pass
-    assert line, process.stderr.read()
-    return process
-
-
 def assert_sound(database):
     """Each order has each period once, in charges, included minutes and changes for ASTPP."""
     per_order = "SELECT count(*), count(DISTINCT subscription_id), min(amount), max(amount) FROM astpp_usage"
@@ -107,7 +99,7 @@ def test_killed_at_any_moment(template):
     for number in range(ROUNDS):
         database = Database("astpp_renewal_faults", template.name)
         if number:
-            process = start(database, RUN)
+            process = database.start_ready(RUN)
             time.sleep(generator.uniform(0, seconds))
             process.kill()
             process.communicate()
@@ -118,7 +110,7 @@ def test_killed_at_any_moment(template):
 
 
 def test_two_at_once(fresh):
-    processes = [start(fresh, RUN) for _process in range(2)]
+    processes = [fresh.start_ready(RUN) for _process in range(2)]
     for process in processes:
         process.communicate()
         assert process.returncode == 0
@@ -144,7 +136,7 @@ def test_reminders_are_resumed(fresh):
     counts = set()
     generator = random.Random(2)
     for _kill in range(2):
-        process = start(fresh, REMIND)
+        process = fresh.start_ready(REMIND)
         time.sleep(generator.uniform(0.1, 0.5))
         process.kill()
         process.communicate()
@@ -158,7 +150,7 @@ def test_reminders_are_resumed(fresh):
 
 
 def test_a_coupon_is_redeemed_by_one(fresh):
-    processes = [start(fresh, REDEEM) for _process in range(2)]
+    processes = [fresh.start_ready(REDEEM) for _process in range(2)]
     outputs = [process.communicate()[0] for process in processes]
     assert sorted("WON" in output for output in outputs) == [False, True], outputs
     assert fresh.query("SELECT count(*), sum(amount) FROM astpp_outbox WHERE key LIKE 'coupon/%%'") == [(1, 5)]

@@ -1,1 +1,10 @@
-from . import charge_export, paypal, portal, portal_payment, portal_reseller, portal_services, usage_import
+from . import (
+    charge_export,
+    paypal,
+    portal,
+    portal_payment,
+    portal_reseller,
+    portal_reseller_invoices,
+    portal_services,
+    usage_import,
+)

@@ -52,7 +52,7 @@ def charge_file(usage, domain, kind, name="charges"):
     :param usage: ``astpp.usage`` with the rights of whoever asks, or sudoed by who checked them
     :param kind: csv or xlsx
     """
-    headings = [heading for heading, _kind in usage._history_columns()]
+    headings = usage._history_headings()
     fields = usage._fields
     labels = [dict(fields[field]._description_selection(usage.env)) for field in ("charge_type", "direction")]
     statement = usage._history_query(domain)

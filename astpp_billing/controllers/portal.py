@@ -11,6 +11,9 @@ from odoo.http import request, route
 from ..models.astpp_usage import CALL_TYPES
 from .charge_export import TYPES, charge_file
 
+# Which mails a customer wants: what he, or his reseller, may say.
+MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
+
 
 class AstppPortal(CustomerPortal):
     """The charge history of a customer, and of a reseller's customers."""

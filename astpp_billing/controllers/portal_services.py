@@ -1,10 +1,7 @@
 from odoo.exceptions import UserError, ValidationError
 from odoo.http import request, route
 
-from .portal import AstppPortal
-
-# What a customer may say about his invoices.
-MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
+from .portal import MAILS, AstppPortal
 
 
 class AstppPortalServices(AstppPortal):

@@ -106,28 +106,26 @@ class AstppNotice(models.Model):
     def _note_due(self):
         """Note which invoices are due in some days, or overdue since some, as their issuers say."""
         today = fields.Date.context_today(self)
-        issuers = self.env["astpp.issuer"].search([])  # pylint: disable=no-search-all
-        for issuer in issuers:
-            domain = [
-                *[("astpp_issuer_id", "=", issuer.id), ("state", "=", "posted"), ("move_type", "=", "out_invoice")],
+        [(longest,)] = self.env["astpp.issuer"]._read_group([], [], ["due_days:max"])
+        moves = self.env["account.move"].search(
+            [
+                *[("astpp_issuer_id", "!=", False), ("state", "=", "posted"), ("move_type", "=", "out_invoice")],
                 ("payment_state", "in", ("not_paid", "partial")),
+                ("invoice_date_due", "<=", today + timedelta(days=longest or 0)),
             ]
-            if issuer.due_days:
-                near = today + timedelta(days=issuer.due_days)
-                moves = self.env["account.move"].search(
-                    [*domain, ("invoice_date_due", ">", today), ("invoice_date_due", "<=", near)]
-                )
-                self._note_new("due", {move: fields.Datetime.to_datetime(move.invoice_date_due) for move in moves})
-            if steps := issuer._overdue_steps():
-                moves = self.env["account.move"].search(
-                    [*domain, ("invoice_date_due", "<=", today - timedelta(days=steps[0]))]
-                )
-                dates = {}
-                for move in moves:
-                    late = (today - move.invoice_date_due).days
-                    step = max(step for step in steps if step <= late)
-                    dates[move] = fields.Datetime.to_datetime(move.invoice_date_due) + timedelta(days=step)
-                self._note_new("overdue", dates)
+        )
+        steps = {issuer: issuer._overdue_steps() for issuer in moves.astpp_issuer_id}
+        due, overdue = {}, {}
+        for move in moves:
+            day = fields.Datetime.to_datetime(move.invoice_date_due)
+            late = (today - move.invoice_date_due).days
+            reached = [step for step in steps[move.astpp_issuer_id] if step <= late]
+            if 0 < -late <= move.astpp_issuer_id.due_days:
+                due[move] = day
+            elif reached:
+                overdue[move] = day + timedelta(days=reached[-1])
+        self._note_new("due", due)
+        self._note_new("overdue", overdue)
 
     @api.model
     def _note_new(self, kind, dates):

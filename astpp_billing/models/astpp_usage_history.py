@@ -71,14 +71,13 @@ class AstppUsage(models.Model):
             usage.balance = balances.get(usage._origin.id, 0.0)
 
     @api.model
-    def _history_columns(self):
-        """Return [(heading, kind)] of an exported charge history, in the user's language."""
-        env = self.env
+    def _history_headings(self):
+        """Return the headings of an exported charge history, in the user's language."""
         return [
-            (env._("Date"), "text"), (env._("Account"), "text"), (env._("Invoice"), "text"), (env._("Type"), "text"),
-            (env._("Direction"), "text"), (env._("Description"), "text"), (env._("From"), "text"),
-            (env._("Number Called"), "text"), (env._("Destination"), "text"), (env._("Seconds"), "number"),
-            (env._("Debit"), "number"), (env._("Credit"), "number"), (env._("Currency"), "text"),
+            self.env._("Date"), self.env._("Account"), self.env._("Invoice"), self.env._("Type"),
+            self.env._("Direction"), self.env._("Description"), self.env._("From"), self.env._("Number Called"),
+            self.env._("Destination"), self.env._("Seconds"), self.env._("Debit"), self.env._("Credit"),
+            self.env._("Currency"),
         ]  # fmt: skip
 
     @api.model
@@ -86,7 +85,7 @@ class AstppUsage(models.Model):
         """Return the charge history of a domain as the bytes of a CSV file, for attachments."""
         buffer = io.StringIO()
         writer = csv.writer(buffer)
-        writer.writerow([heading for heading, _kind in self._history_columns()])
+        writer.writerow(self._history_headings())
         types, directions = self._history_labels()
         for date, account, invoice, charge_type, direction, *rest in self.env.execute_query(
             self._history_query(domain)
@@ -104,7 +103,7 @@ class AstppUsage(models.Model):
     def _history_query(self, domain):
         """Return the statement that reads the charge history of a domain, oldest first.
 
-        Rows come in the order of ``_history_columns``; dates are those of the account's zone, type and
+        Rows come in the order of ``_history_headings``; dates are those of the account's zone, type and
         direction are technical names. The caller has chosen a domain that its user may see.
         """
         query = self._search(domain, order="id")

@@ -1,0 +1,173 @@
+import io
+import zipfile
+
+from odoo.addons.portal.controllers.portal import pager as portal_pager
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.http import content_disposition, request, route
+
+from .portal_reseller import AstppPortalReseller
+
+# Documents of one download.
+MOST_DOCUMENTS = 200
+
+
+class AstppPortalResellerInvoices(AstppPortalReseller):
+    """What was issued in a reseller's name: looking at it, confirming, sending, payments."""
+
+    def _invoice_filters(self):
+        return {
+            "all": {"label": request.env._("All"), "domain": []},
+            "draft": {"label": request.env._("Drafts"), "domain": [("state", "=", "draft")]},
+            "open": {
+                "label": request.env._("Open"),
+                "domain": [("state", "=", "posted"), ("payment_state", "in", ("not_paid", "partial"))],
+            },
+            "paid": {"label": request.env._("Paid"), "domain": [("payment_state", "in", ("paid", "in_payment"))]},
+        }
+
+    def _invoice_sortings(self):
+        return {
+            "date": {"label": request.env._("Date"), "order": "invoice_date desc, id desc"},
+            "number": {"label": request.env._("Number"), "order": "name desc, id desc"},
+            "amount": {"label": request.env._("Amount"), "order": "amount_total_signed desc, id desc"},
+        }
+
+    @route(["/my/reseller/invoices", "/my/reseller/invoices/page/<int:page>"], type="http", auth="user", website=True)
+    def invoices(self, page=1, sortby="date", filterby="all", search=None, search_in="name", **_kw):
+        """List what was issued in the reseller's name."""
+        self._reseller()
+        issuers = request.env["astpp.issuer"]._portal_issuers()
+        domain = issuers._portal_invoice_domain()
+        filters, sortings = self._invoice_filters(), self._invoice_sortings()
+        domain &= Domain(filters.get(filterby, filters["all"])["domain"])
+        inputs = {
+            "name": {"input": "name", "label": request.env._("Search in invoice numbers"), "field": "name"},
+            "customer": {
+                "input": "customer",
+                "label": request.env._("Search in customers"),
+                "field": "partner_id.name",
+            },
+        }
+        if search and search_in in inputs:
+            domain &= Domain(inputs[search_in]["field"], "ilike", search)
+        moves = request.env["account.move"].sudo()
+        sortby = sortby if sortby in sortings else "date"
+        keep = {"sortby": sortby, "filterby": filterby, "search": search, "search_in": search_in}
+        pager = portal_pager(
+            url="/my/reseller/invoices",
+            total=moves.search_count(domain),
+            page=page,
+            step=self._items_per_page,
+            url_args=keep,
+        )
+        return self._page(
+            "astpp_billing.portal_reseller_invoices",
+            "astpp_reseller_invoices",
+            moves=moves.search(
+                domain, order=sortings[sortby]["order"], limit=self._items_per_page, offset=pager["offset"]
+            ),
+            pager=pager,
+            issuers=issuers,
+            default_url="/my/reseller/invoices",
+            searchbar_filters=filters,
+            searchbar_sortings=sortings,
+            searchbar_inputs=inputs,
+            **(keep | {"filterby": filterby if filterby in filters else "all"}),
+        )
+
+    def _own_moves(self, ids):
+        """Return those of the documents that are the reseller's, all of them or *not found*."""
+        self._reseller()
+        wanted = {int(key) for key in ids if str(key).isdecimal()}
+        domain = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
+        moves = request.env["account.move"].sudo().search(domain & Domain("id", "in", list(wanted)))
+        if not wanted or len(moves) != len(wanted) or len(wanted) > MOST_DOCUMENTS:
+            raise request.not_found()
+        return moves
+
+    @route("/my/reseller/invoices/<int:move_id>.pdf", type="http", auth="user")
+    def invoice_pdf(self, move_id, **_kw):
+        """Show one document."""
+        move = self._own_moves([move_id])
+        content = self._document(move)
+        name = f"{(move.name or 'draft').replace('/', '-')}.pdf"
+        return request.make_response(
+            content, [("Content-Type", "application/pdf"), ("Content-Disposition", content_disposition(name))]
+        )
+
+    def _document(self, move):
+        move._astpp_store_pdf()
+        move.invalidate_recordset(["invoice_pdf_report_id"])
+        if move.invoice_pdf_report_id:
+            return move.invoice_pdf_report_id.raw
+        return request.env["ir.actions.report"].sudo()._render_qweb_pdf("account.account_invoices", move.ids)[0]
+
+    @route("/my/reseller/invoices/act", type="http", auth="user", methods=["POST"], website=True)
+    def act(self, act, **_post):
+        """Do something with the documents chosen on the list."""
+        moves = self._own_moves(request.httprequest.form.getlist("move_id"))
+        url = "/my/reseller/invoices"
+        drafts = moves.filtered(lambda move: move.state == "draft")
+        match act:
+            case "confirm":
+                return self._do(lambda: drafts._post(soft=False), request.env._("Confirmed: %s", len(drafts)), url)
+            case "discard":
+                return self._do(drafts.unlink, request.env._("Discarded: %s", len(drafts)), url)
+            case "send":
+                posted = moves.filtered(lambda move: move.state == "posted")
+                return self._do(posted._astpp_send_again, request.env._("To be sent: %s", len(posted)), url)
+            case "zip":
+                return self._zip(moves)
+        raise request.not_found()
+
+    def _zip(self, moves):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for move in moves:
+                name = (
+                    f"{move.name.replace('/', '-') if move.name and move.state == 'posted' else f'draft-{move.id}'}.pdf"
+                )
+                archive.writestr(name, self._document(move))
+        return request.make_response(
+            buffer.getvalue(),
+            [("Content-Type", "application/zip"), ("Content-Disposition", content_disposition("invoices.zip"))],
+        )
+
+    @route("/my/reseller/invoices/<int:move_id>/pay", type="http", auth="user", methods=["POST"], website=True)
+    def pay(self, move_id, amount, **_kw):
+        """Register a payment that the reseller received himself."""
+        move = self._own_moves([move_id])
+        journal = move.astpp_issuer_id.payment_journal_id
+
+        def register():
+            try:
+                value = round(float(amount), move.currency_id.decimal_places)
+            except ValueError:
+                value = 0
+            if not journal or move.state != "posted" or not 0 < value <= move.amount_residual:
+                raise UserError(request.env._("Enter an amount up to what is open."))
+            wizard = (
+                request.env["account.payment.register"]
+                .sudo()
+                .with_context(active_model="account.move", active_ids=move.ids)
+            )
+            wizard.create({"journal_id": journal.id, "amount": value})._create_payments()
+
+        return self._do(register, request.env._("The payment was registered."), "/my/reseller/invoices")
+
+    @route("/my/reseller/invoices/<int:move_id>/credit", type="http", auth="user", methods=["POST"], website=True)
+    def request_credit(self, move_id, reason="", **_kw):
+        """Ask the operator for a credit note."""
+        move = self._own_moves([move_id])
+
+        def ask():
+            responsible = move.astpp_account_id.server_id.responsible_id or request.env.ref("base.user_root")
+            move.activity_schedule(
+                "mail.mail_activity_data_todo",
+                user_id=responsible.id,
+                summary=request.env._("Credit note asked for by %s", move.astpp_issuer_id.name),
+                note=reason[:500],
+            )
+
+        return self._do(ask, request.env._("We were told, and will see to it."), "/my/reseller/invoices")
