@@ -1,6 +1,6 @@
 {
     "name": "ASTPP Billing",
-    "version": "19.0.1.1.0",
+    "version": "19.0.1.2.0",
     "category": "Accounting",
     "summary": "Invoice what an ASTPP VoIP switch has rated",
     "author": "astpp_billing contributors",
@@ -32,6 +32,7 @@
         "views/astpp_did_views.xml",
         "views/astpp_coupon_views.xml",
         "views/astpp_topup_views.xml",
+        "views/astpp_outbox_views.xml",
         "views/astpp_settlement_views.xml",
         "views/product_views.xml",
         "views/sale_order_views.xml",

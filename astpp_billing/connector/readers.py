@@ -84,6 +84,7 @@ def read_accounts(database):
             tax_number=clean(row["tax_number"]),
             tax_ids=tuple(sorted(taxes.get(int(row["id"]), ()))),
             commission_based=number(row["is_distributor"]) == 1,
+            credit_limit=amount(row["credit_limit"]),
             available=_available(row),
         )
 

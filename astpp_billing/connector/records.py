@@ -44,6 +44,7 @@ class Account(NamedTuple):
     """taxes.id"""
     commission_based: bool
     """resellers: sells at the parent's prices for a commission"""
+    credit_limit: Decimal
     available: Decimal
     """funds left: the balance of prepaid accounts, what the credit limit leaves of postpaid ones"""
 

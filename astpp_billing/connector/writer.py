@@ -1,4 +1,4 @@
-"""Writing to an ASTPP database: a change of an account's balance, once, as ASTPP's own screens expect it."""
+"""Writing to an ASTPP database: one change in one transaction, once, as ASTPP's own screens expect it."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,24 +8,28 @@ from .database import ConnectorError, Database
 
 # Marks our rows of payment_transaction: ASTPP leaves transaction_id alone (facts 1.15).
 MARK = "ODOO-"
-# Columns written, for the check of privileges.
-PROBES = (
-    ("accounts", "UPDATE", "UPDATE accounts SET balance = balance WHERE 1 = 0"),
-    (
-        "payment_transaction",
-        "INSERT",
-        "INSERT INTO payment_transaction (accountid, amount, tax, payment_method, actual_amount, payment_fee, reseller_id, "
-        "transaction_id, customer_ip, user_currency, currency_rate, transaction_details, date) "
-        "SELECT id, 0, '0', '', 0, 0, 0, '', '', '', 1, '', NOW() FROM accounts WHERE 1 = 0",
+# The only columns that are ever updated, by table.
+WRITABLE = {
+    "accounts": ("balance", "status", "credit_limit", "generate_invoice"),
+    "order_items": (
+        *("product_id", "quantity", "price", "free_minutes", "billing_date", "next_billing_date"),
+        *("is_terminated", "termination_date", "termination_note"),
     ),
-    (
-        "invoice_details",
-        "INSERT",
-        "INSERT INTO invoice_details (accountid, reseller_id, invoiceid, order_item_id, charge_type, payment_id, "
-        "product_category, is_tax, base_currency, exchange_rate, account_currency, description, debit, credit, "
-        "created_date, generate_type, before_balance, after_balance, quantity) "
-        "SELECT id, 0, 0, 0, '', 0, 0, 0, '', 1, '', '', 0, 0, NOW(), 0, '0', '0', 1 FROM accounts WHERE 1 = 0",
+    "counters": ("used_seconds",),
+    "dids": (
+        *("accountid", "parent_id", "extensions", "always", "always_destination", "user_busy", "user_busy_destination"),
+        *("user_not_registered", "user_not_registered_destination", "no_answer", "no_answer_destination"),
+        "failover_extensions",
     ),
+}
+PAYMENT_ROW = (
+    "INSERT INTO payment_transaction (accountid, amount, tax, payment_method, actual_amount, payment_fee, reseller_id, "
+    "transaction_id, customer_ip, user_currency, currency_rate, transaction_details, date) "
+)
+LEDGER_ROW = (
+    "INSERT INTO invoice_details (accountid, reseller_id, invoiceid, order_item_id, charge_type, payment_id, "
+    "product_category, is_tax, base_currency, exchange_rate, account_currency, description, debit, credit, "
+    "created_date, generate_type, before_balance, after_balance, quantity) "
 )
 
 
@@ -45,10 +49,22 @@ class BalanceChange(NamedTuple):
     """base currency's code"""
 
 
+class RowChange(NamedTuple):
+    """Columns of a row that get new values."""
+
+    table: str
+    match: dict
+    """what finds the row: {"id": 5}; counters are found by account and order, and may be missing"""
+    values: dict
+    """{column: value}, columns of ``WRITABLE`` only"""
+    expected: dict = {}
+    """{column: values that it may have now}: with any other one, somebody else decided since"""
+
+
 class Outcome(NamedTuple):
-    before: Decimal
-    """balance as ASTPP keeps it (facts 3.2)"""
-    after: Decimal
+    before: object
+    """balance as ASTPP keeps it (facts 3.2); for rows a list of {column: text}, one for each change"""
+    after: object
     known: bool
     """ASTPP had the change already: it was made before a crash"""
 
@@ -83,48 +99,87 @@ class Writer(Database):
         if not rows:
             raise ConnectorError(f"ASTPP has no account with the ID {change.account_id}.")
         balance, postpaid = Decimal(rows[0][0]), rows[0][1] == "1"
-        mark = f"{MARK}{change.key}"
-        if self.execute("SELECT id FROM payment_transaction WHERE transaction_id = %s LIMIT 1", (mark,)):
+        if self._is_known(change.key):
             return Outcome(balance, balance, True)
         after = balance - change.amount if postpaid else balance + change.amount
-        self._insert_rows(change, mark, balance, after, postpaid, Decimal(rows[0][2] or 0), rows[0][3] or 0)
+        self._insert_rows(change, balance, after, postpaid, Decimal(rows[0][2] or 0), rows[0][3] or 0)
         self.execute("UPDATE accounts SET balance = %s WHERE id = %s", (after, change.account_id))
         self.execute("COMMIT")
         return Outcome(balance, after, False)
 
-    def _insert_rows(self, change, mark, balance, after, postpaid, credit_limit, reseller_id):
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        self.execute(
-            "INSERT INTO payment_transaction (accountid, amount, tax, payment_method, actual_amount, payment_fee, "
-            "reseller_id, transaction_id, customer_ip, user_currency, currency_rate, transaction_details, date) "
-            "VALUES (%s, %s, '0', 'Odoo', %s, 0, %s, %s, '', %s, 1, '', %s)",
-            (change.account_id, change.amount, change.amount, reseller_id, mark, change.currency, now),
+    def change_rows(self, key, account_id, changes, currency):
+        """Give rows new values and commit; the first change's row is locked before anything else.
+
+        :param key: as in ``BalanceChange``
+        :param account_id: accounts.id whose payment row keeps the key, with the amount 0
+        :param changes: list of ``RowChange``
+        :return: ``Outcome``
+        :raise ConnectorError: when a row is gone or has a value that was not expected; nothing is changed then
+        """
+        found = [self._locked(change) for change in changes]
+        if self._is_known(key):
+            return Outcome(found, found, True)
+        for change, rows in zip(changes, found, strict=True):
+            self._check_expected(change, rows)
+            columns = ", ".join(f"`{column}` = %s" for column in change.values)
+            where = " AND ".join(f"`{column}` = %s" for column in change.match)
+            self.execute(
+                f"UPDATE `{change.table}` SET {columns} WHERE {where}",
+                (*change.values.values(), *change.match.values()),
+            )
+        self._insert_payment(key, account_id, Decimal(0), 0, currency)
+        self.execute("COMMIT")
+        return Outcome(found, [change.values for change in changes], False)
+
+    def _is_known(self, key):
+        return bool(
+            self.execute("SELECT id FROM payment_transaction WHERE transaction_id = %s LIMIT 1", (f"{MARK}{key}",))
         )
+
+    def _locked(self, change):
+        """Return the values that a change replaces, {column: text}, its row locked; {} when there is no row."""
+        if unknown := change.values.keys() - set(WRITABLE[change.table]):
+            raise ValueError(f"{change.table}: {', '.join(unknown)} may not be written")
+        columns = [*change.values, *(column for column in change.expected if column not in change.values)]
+        where = " AND ".join(f"`{column}` = %s" for column in change.match)
+        rows = self.execute(
+            # Zero dates and decimals as they stand.
+            f"SELECT {', '.join(f'CAST(`{column}` AS CHAR)' for column in columns)} FROM `{change.table}` "
+            f"WHERE {where} FOR UPDATE",
+            tuple(change.match.values()),
+        )
+        if not rows and change.table != "counters":
+            raise ConnectorError(f"ASTPP has no row with the ID {change.match['id']} in the table {change.table}.")
+        return dict(zip(columns, rows[0], strict=True)) if rows else {}
+
+    def _check_expected(self, change, found):
+        for column, allowed in change.expected.items():
+            if found[column] not in [str(value) for value in allowed]:
+                raise ConnectorError(
+                    f"ASTPP has {column} {found[column]} in the table {change.table}, ID {change.match['id']}, instead of "
+                    f"{' or '.join(str(value) for value in allowed)}: it was changed there."
+                )
+
+    def _insert_payment(self, key, account_id, amount, reseller_id, currency):
+        self.execute(
+            f"{PAYMENT_ROW} VALUES (%s, %s, '0', 'Odoo', %s, 0, %s, %s, '', %s, 1, '', %s)",
+            (account_id, amount, amount, reseller_id, f"{MARK}{key}", currency, _now()),
+        )
+
+    def _insert_rows(self, change, balance, after, postpaid, credit_limit, reseller_id):
+        self._insert_payment(change.key, change.account_id, change.amount, reseller_id, change.currency)
         [(payment_id,)] = self.execute("SELECT LAST_INSERT_ID()")
         debit, credit = max(-change.amount, Decimal(0)), max(change.amount, Decimal(0))
         # The ledger keeps available funds, not the balance (facts 1.13).
         funds = [credit_limit - value if postpaid else value for value in (balance, after)]
         self.execute(
-            "INSERT INTO invoice_details (accountid, reseller_id, invoiceid, order_item_id, charge_type, payment_id, "
-            "product_category, is_tax, base_currency, exchange_rate, account_currency, description, debit, credit, "
-            "created_date, generate_type, before_balance, after_balance, quantity) "
-            "VALUES (%s, %s, 0, 0, %s, %s, 0, 0, %s, 1, %s, %s, %s, %s, %s, 0, %s, %s, 1)",
+            f"{LEDGER_ROW} VALUES (%s, %s, 0, 0, %s, %s, 0, 0, %s, 1, %s, %s, %s, %s, %s, 0, %s, %s, 1)",
             (
                 change.account_id, reseller_id, change.charge_type, payment_id, change.currency, change.currency,
-                change.description[:255], debit, credit, now, str(funds[0]), str(funds[1]),
+                change.description[:255], debit, credit, _now(), str(funds[0]), str(funds[1]),
             ),
         )  # fmt: skip
 
 
-def missing_rights(settings):
-    """Return texts that say which privileges a user lacks to write; nothing is changed."""
-    missing = []
-    with Writer(settings) as writer:
-        for table, right, statement in PROBES:
-            try:
-                writer.execute(statement)
-            except ConnectorError as error:
-                missing.append(f"The user lacks {right} on the table {table}: {error}")
-        if not missing:
-            writer.execute("ROLLBACK")
-    return missing
+def _now():
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -4,6 +4,7 @@ from . import astpp_server
 from . import astpp_server_connection
 from . import astpp_server_sync
 from . import astpp_server_renewals
+from . import astpp_server_outbox
 from . import astpp_server_sync_steps
 from . import astpp_server_sync_calls
 from . import astpp_sync_step
@@ -18,6 +19,7 @@ from . import astpp_account_period
 from . import astpp_account_forecast
 from . import astpp_account_sync
 from . import astpp_account_funds
+from . import astpp_account_outbox
 from . import astpp_account_portal
 from . import product_template
 from . import product_template_sync
@@ -29,6 +31,7 @@ from . import res_partner
 from . import astpp_did
 from . import astpp_did_assignment
 from . import astpp_did_sync
+from . import astpp_did_outbox
 from . import astpp_close_reason
 from . import astpp_subscription
 from . import astpp_subscription_line
@@ -40,11 +43,13 @@ from . import astpp_subscription_wholesale
 from . import astpp_subscription_renewal
 from . import astpp_subscription_notice
 from . import astpp_subscription_sync
+from . import astpp_subscription_outbox
 from . import astpp_allowance
 from . import astpp_notice
 from . import astpp_notice_invoice
 from . import astpp_outbox
 from . import astpp_outbox_apply
+from . import astpp_outbox_difference
 from . import astpp_topup
 from . import astpp_coupon
 from . import astpp_coupon_sync
@@ -80,3 +85,5 @@ from . import account_move_recognition
 from . import account_move_bulk
 from . import account_move_numbering
 from . import account_move_line
+from . import account_partial_reconcile
+from . import account_payment

@@ -71,13 +71,21 @@ class AstppAccount(models.Model):
     def _merge_accounts(self, server, wanted):
         """Merge, leaving out of the comparison what is said once, when an account is made."""
         first = {"partner_id", "billed_until"}
-        existing = set(
-            self.search([("server_id", "=", server.id), ("astpp_id", "in", list(wanted))]).mapped("astpp_id")
-        )
+        existing = self.search([("server_id", "=", server.id), ("astpp_id", "in", list(wanted))])
+        if server._writes("invoicing"):
+            # ASTPP's switch is off because Odoo invoices.
+            first.add("invoice_enabled")
+        kept = dict.fromkeys(existing.mapped("astpp_id"), first)
+        for account in self.env["astpp.outbox"]._unapplied(server, "account_id", "account"):
+            kept[account.astpp_id] = first | {"status", "credit_limit"}
+        for account in existing.filtered(lambda a: a.status == "closed"):
+            # ASTPP knows closed accounts as inactive ones.
+            if wanted[account.astpp_id]["status"] == "suspended":
+                wanted[account.astpp_id]["status"] = "closed"
         return self._merge_synced(
             server,
             {
-                key: {name: value for name, value in vals.items() if key not in existing or name not in first}
+                key: {name: value for name, value in vals.items() if name not in kept.get(key, ())}
                 for key, vals in wanted.items()
             },
         )
@@ -95,6 +103,7 @@ class AstppAccount(models.Model):
             "cycle_unit": record.cycle_unit,
             "billing_day": record.billing_day,
             "invoice_enabled": record.invoice_enabled,
+            "credit_limit": float(record.credit_limit),
             "commission_based": record.account_type == "reseller" and record.commission_based,
             "tz": zone or server.company_id.partner_id.tz or "UTC",
             "currency_id": currencies.get(record.currency) or server.currency_id.id,

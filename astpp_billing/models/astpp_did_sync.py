@@ -38,7 +38,8 @@ class AstppDid(models.Model):
         """A number that Odoo gave or took stays so until ASTPP itself changes its owner."""
         changes = super()._synced_changes(wanted)
         before = self.astpp_snapshot or {}
-        if self.server_id.renewals_by == "odoo" and wanted["account_id"] == before.get("account_id"):
+        ours = self.server_id.renewals_by == "odoo" or self.server_id.write_did
+        if ours and wanted["account_id"] == before.get("account_id"):
             changes.pop("account_id", None)
         return changes
 

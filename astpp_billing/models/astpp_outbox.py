@@ -5,7 +5,7 @@ from odoo.exceptions import AccessError, UserError
 
 # How a cause shows in ASTPP's ledger, by the first part of its key.
 CHARGE_TYPES = {"topup": "REFILL", "topup-back": "POSTCHARGE", "coupon": "Voucher", "payment": "INVPAY"}
-KINDS = {"usage": "charge", "payment": "payment"}
+BALANCE_KINDS = {"usage": "charge", "payment": "payment"}
 MOST_ATTEMPTS = 6
 
 
@@ -21,7 +21,15 @@ class AstppOutbox(models.Model):
     company_id = fields.Many2one(related="server_id.company_id", store=True, index=True)
     account_id = fields.Many2one("astpp.account", required=True, ondelete="restrict", readonly=True)
     kind = fields.Selection(
-        [("credit", "Top-up or Coupon"), ("charge", "Charge of Odoo's"), ("payment", "Paid Invoice")],
+        [
+            ("credit", "Top-up or Coupon"),
+            ("charge", "Charge of Odoo's"),
+            ("payment", "Paid Invoice"),
+            ("order", "Order"),
+            ("did", "Number"),
+            ("account", "Account"),
+            ("invoicing", "ASTPP's Invoicing"),
+        ],
         required=True,
         readonly=True,
     )
@@ -30,9 +38,20 @@ class AstppOutbox(models.Model):
         digits=(20, 6), readonly=True, help="Added to the account's funds, in the server's base currency."
     )
     currency_id = fields.Many2one(related="server_id.currency_id")
+    rows = fields.Json(
+        readonly=True, help="The rows to be written: table, what finds the row, values, expected values."
+    )
+    rows_before = fields.Json(readonly=True)
+    changes = fields.Text(compute="_compute_changes", help="What is written, and what it replaced.")
+    move_id = fields.Many2one(
+        "account.move", string="Invoice", readonly=True, ondelete="set null", index="btree_not_null"
+    )
+    subscription_id = fields.Many2one("astpp.subscription", readonly=True, ondelete="cascade", index="btree_not_null")
+    did_id = fields.Many2one("astpp.did", string="DID", readonly=True, ondelete="cascade", index="btree_not_null")
     description = fields.Char(readonly=True)
     state = fields.Selection(
         [("waiting", "Waiting"), ("applied", "Applied"), ("failed", "Failed"), ("skipped", "Skipped")],
+        string="Status",
         default="waiting",
         required=True,
         readonly=True,
@@ -47,12 +66,22 @@ class AstppOutbox(models.Model):
     _key_uniq = models.UniqueIndex("(server_id, key)", "This cause is queued already.")
     _waiting_idx = models.Index("(account_id, id) WHERE state IN ('waiting', 'failed')")
 
+    @api.depends("rows", "rows_before")
+    def _compute_changes(self):
+        for entry in self:
+            before = entry.rows_before or []
+            entry.changes = "\n".join(
+                f"{column}: {before[index].get(column, '–')} → {value}" if index < len(before) else f"{column}: {value}"
+                for index, row in enumerate(entry.rows or [])
+                for column, value in row["values"].items()
+            )
+
     @api.model
     def _enqueue_balances(self, entries):
         """Queue changes of accounts' funds.
 
-        :param entries: iterable of (account, amount, key, description); the amount is what the
-            account gains, in the server's base currency
+        :param entries: iterable of (account, amount, key, description) or (…, id of the invoice); the
+            amount is what the account gains, in the server's base currency
         """
         # Whoever may sell, charge or register a payment causes them; nobody writes them by hand.
         return self.sudo().create(
@@ -60,15 +89,51 @@ class AstppOutbox(models.Model):
                 {
                     "server_id": account.server_id.id,
                     "account_id": account.id,
-                    "kind": KINDS.get(key.split("/")[0], "credit"),
+                    "kind": BALANCE_KINDS.get(key.split("/")[0], "credit"),
                     "key": key,
                     "amount": float(amount),
                     "description": description,
+                    "move_id": move[0] if move else False,
                 }
-                for account, amount, key, description in entries
+                for account, amount, key, description, *move in entries
                 if amount
             ]
         )
+
+    @api.model
+    def _enqueue_rows(self, kind, entries):
+        """Queue changes of ASTPP's rows, of those servers that are written to.
+
+        Old dates and owners mean nothing when a server is switched on later, so nothing waits for that.
+        :param entries: iterable of (account, key, description, rows, values of the entry); rows as
+            ``connector.writer.RowChange`` in the form of a dict
+        """
+        # As above: whoever may end an order or suspend an account causes them.
+        return self.sudo().create(
+            [
+                {
+                    "server_id": account.server_id.id,
+                    "account_id": account.id,
+                    "kind": kind,
+                    "key": key,
+                    "rows": rows,
+                    "description": description,
+                    **values,
+                }
+                for account, key, description, rows, values in entries
+                if account.server_id._writes(kind)
+            ]
+        )
+
+    @api.model
+    def _unapplied(self, server, field, kind):
+        """Return the records whose changes ASTPP has not heard of: what it says of them is old.
+
+        :param field: account_id, subscription_id or did_id
+        """
+        domain = [("server_id", "=", server.id), ("kind", "=", kind), ("state", "in", ("waiting", "failed"))]
+        groups = self.sudo()._read_group([*domain, (field, "!=", False)], [field])
+        return self.env[self._fields[field].comodel_name].union(*(record.sudo(False) for (record,) in groups))
 
     def _charge_type(self):
         """Return the type of the row in ASTPP's ledger."""
@@ -103,14 +168,25 @@ class AstppOutbox(models.Model):
     def action_retry(self):
         """Try failed changes again at once."""
         self._check_manager()
-        self.filtered(lambda entry: entry.state == "failed").sudo().write(
+        self.filtered(lambda entry: entry.state in ("failed", "waiting")).sudo().write(
             {"state": "waiting", "attempts": 0, "next_date": False}
         )
         self.env.ref("astpp_billing.ir_cron_apply").sudo()._trigger()
 
     def action_skip(self):
-        """Give up changes that were made in ASTPP by hand, so that the account's others go on."""
+        """Ask for the reason why changes are given up."""
+        self._check_manager()
+        return self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox_skip") | {
+            "context": {"default_outbox_ids": self.ids}
+        }
+
+    def _skip(self, reason):
+        """Give up changes, for instance those made in ASTPP by hand, so that the account's others go on.
+
+        :param reason: text
+        """
         self._check_manager()
         if self.filtered(lambda entry: entry.state not in ("waiting", "failed")):
             raise UserError(self.env._("Only what waits or failed can be skipped."))
-        self.sudo().write({"state": "skipped", "message": self.env._("Skipped by %s", self.env.user.name)})
+        message = self.env._("Skipped by %(user)s: %(reason)s", user=self.env.user.name, reason=reason)
+        self.sudo().write({"state": "skipped", "message": message})

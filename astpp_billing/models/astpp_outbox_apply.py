@@ -2,10 +2,11 @@ from decimal import Decimal
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..connector.database import ConnectorError
-from ..connector.writer import BalanceChange
+from ..connector.writer import BalanceChange, RowChange
 
 # Entries looked at in one go.
 BATCH = 500
@@ -38,17 +39,23 @@ class AstppOutbox(models.Model):
                     return
 
     @api.model
+    def _pending_domain(self, server):
+        """Return what the server is to be told, and is not held back by a switch or by its age."""
+        since = server.write_from
+        return (
+            Domain("server_id", "=", server.id)
+            & Domain("state", "in", ("waiting", "failed"))
+            & Domain("kind", "in", server._written_kinds())
+            & (Domain("create_date", ">=", since) if since else Domain.TRUE)
+        )
+
+    @api.model
     def _next_entries(self, server):
         """Return what may be applied now, oldest first; an account's failed or later entry holds the ones behind it."""
-        kinds = [kind for kind in ("credit", "charge", "payment") if server[f"write_{kind}"]]
-        if not kinds or not server.host:
+        if not server.host or not server._written_kinds():
             return self.browse()
         now = fields.Datetime.now()
-        entries = self.search(
-            [("server_id", "=", server.id), ("state", "in", ("waiting", "failed")), ("kind", "in", kinds)],
-            order="id",
-            limit=BATCH,
-        )
+        entries = self.search(self._pending_domain(server), order="id", limit=BATCH)
         held, ready = set(), self.browse()
         for entry in entries:
             if entry.state == "failed" or (entry.next_date and entry.next_date > now):
@@ -64,40 +71,62 @@ class AstppOutbox(models.Model):
         """
         self.ensure_one()
         locked = self.try_lock_for_update()
-        before = [("account_id", "=", self.account_id.id), ("id", "<", self.id), ("kind", "=", self.kind)]
         if not locked or self.state != "waiting":
             return False
-        if self.search_count([*before, ("state", "in", ("waiting", "failed"))], limit=1):
+        before = Domain("account_id", "=", self.account_id.id) & Domain("id", "<", self.id)
+        if self.search_count(before & self._pending_domain(self.server_id), limit=1):
             return False
-        account = self.account_id
-        if not account.astpp_id:
+        if not self.account_id.astpp_id:
             self._fail(self.env._("The account is not known to ASTPP: its ASTPP ID is empty."))
             return False
-        # The database's own name keeps two Odoo databases apart.
-        uuid = self.env["ir.config_parameter"].sudo().get_param("database.uuid", "")[:8]
-        change = BalanceChange(
-            key=f"{uuid}-{self.id}",
-            account_id=account.astpp_id,
-            amount=Decimal(str(self.amount)),
-            charge_type=self._charge_type(),
-            description=self.description or "",
-            currency=self.currency_id.name,
-        )
         try:
             with self.server_id._open_writer() as writer:
-                outcome = writer.change_balance(change)
+                outcome = self._write_rows(writer) if self.rows else self._write_balance(writer)
         except (ConnectorError, UserError) as error:
             self._fail(str(error))
             return False
+        self._note(outcome)
+        return True
+
+    @api.model
+    def _key_prefix(self):
+        """Return what the keys in ASTPP begin with: the database's own name keeps two Odoo databases apart."""
+        return self.env["ir.config_parameter"].sudo().get_param("database.uuid", "")[:8] + "-"
+
+    def _written_key(self):
+        self.ensure_one()
+        return f"{self._key_prefix()}{self.id}"
+
+    def _write_balance(self, writer):
+        return writer.change_balance(
+            BalanceChange(
+                key=self._written_key(),
+                account_id=self.account_id.astpp_id,
+                amount=Decimal(str(self.amount)),
+                charge_type=self._charge_type(),
+                description=self.description or "",
+                currency=self.currency_id.name,
+            )
+        )
+
+    def _write_rows(self, writer):
+        rows = [RowChange(**row) for row in self.rows]
+        return writer.change_rows(self._written_key(), self.account_id.astpp_id, rows, self.currency_id.name)
+
+    def _note(self, outcome):
+        """Note what ASTPP had and has now."""
+        if self.rows:
+            # After a crash the replaced values are gone; what is known stays empty.
+            found = {} if outcome.known else {"rows_before": outcome.before}
+        else:
+            found = {"balance_before": float(outcome.before), "balance_after": float(outcome.after)}
+            if not outcome.known:
+                self.account_id.available_funds += self.amount
         self.write(
             {
                 "state": "applied",
                 "applied_date": fields.Datetime.now(),
-                "balance_before": float(outcome.before),
-                "balance_after": float(outcome.after),
                 "message": self.env._("ASTPP had it already.") if outcome.known else False,
+                **found,
             }
         )
-        if not outcome.known:
-            account.available_funds += self.amount
-        return True

@@ -6,8 +6,8 @@ from odoo.tools import config
 from odoo.tools.misc import str2bool
 
 from ..connector.database import ConnectorError, Database, Settings
-from ..connector.schema import Finding, check
-from ..connector.writer import Writer, missing_rights
+from ..connector.schema import check
+from ..connector.writer import Writer
 
 
 class AstppServer(models.Model):
@@ -108,9 +108,7 @@ class AstppServer(models.Model):
         try:
             with self._open() as database:
                 findings = check(database)
-            if self.write_credit or self.write_charge or self.write_payment:
-                missing = missing_rights(self._settings())
-                findings = [Finding("error", text) for text in missing] + findings
+            findings = self._check_writing() + findings
             state = findings[0].level
             marks = {"ok": "✓", "warning": "!", "error": "✗"}
             report = "\n".join(f"{marks[finding.level]} {finding.text}" for finding in findings)

@@ -12,16 +12,6 @@ class AstppServer(models.Model):
 
     _inherit = "astpp.server"
 
-    write_credit = fields.Boolean(
-        string="Write Back Top-ups and Coupons", tracking=True, help="Adds them to the accounts' balances in ASTPP."
-    )
-    write_charge = fields.Boolean(
-        string="Write Back Charges", tracking=True, help="Takes what Odoo charges from the accounts' balances in ASTPP."
-    )
-    write_payment = fields.Boolean(
-        string="Write Back Payments", tracking=True, help="Paid invoices lower what postpaid accounts owe in ASTPP."
-    )
-
     def _hand_over_renewals(self, renewals_by):
         """Get subscriptions ready for their new owner.
 

@@ -25,7 +25,11 @@ class AstppSubscription(models.Model):
         dids = {did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])}
         did_product = self.env.ref("astpp_billing.product_did").id
         wanted, left_out = {}, 0
+        # ASTPP has not heard yet of what was done here.
+        newer = set(self.env["astpp.outbox"]._unapplied(server, "subscription_id", "order").mapped("astpp_id"))
         for order in records:
+            if order.item_id in newer:
+                continue
             is_did = order.category == "did"
             account_id = accounts.get(order.account_id)
             product_id = did_product if is_did else products.get(order.product_id)

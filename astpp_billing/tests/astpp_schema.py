@@ -75,7 +75,10 @@ TABLES = {
         monthlycost d(20,5) [0], cost d(20,5) [0], init_inc i [0], inc i, extensions vc(180) [''], status ti [0],
         provider_id i [0], country_id i [0], province vc(20) [''], city vc(20) [''], setup d(20,5) [0], maxchannels i [0],
         call_type ti [0], leg_timeout i [30], product_id i, always i, always_destination vc(50),
-        last_modified_date dt [0000]; PK id; KEY accountid; KEY number""",
+        user_busy i, user_busy_destination vc(50), user_not_registered i, user_not_registered_destination vc(50),
+        no_answer i, no_answer_destination vc(50), failover_extensions vc(180), failover_call_type ti [1],
+        always_vm_flag ti [1], user_busy_vm_flag ti [1], user_not_registered_vm_flag ti [1], no_answer_vm_flag ti [1],
+        call_type_vm_flag ti [1], last_modified_date dt [0000]; PK id; KEY accountid; KEY number""",
     "invoices": """
         id i AI, prefix vc(25), number vc(200), accountid i [0], reseller_id i [0], payment_id i [0], from_date dt [0000],
         to_date dt [0000], due_date dt, status ti [0], generate_date dt [1000], type enum('I','R') ['I'],

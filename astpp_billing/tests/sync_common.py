@@ -15,10 +15,12 @@ CALL = {
 class SyncCommon(AstppCommon):
     """A real ASTPP database, with a few accounts, and a server that reads it."""
 
+    sql_mode = "NO_ENGINE_SUBSTITUTION"
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.mariadb = MariaDb().start()
+        cls.mariadb = MariaDb(sql_mode=cls.sql_mode).start()
         cls.addClassCleanup(cls.mariadb.remove)
 
     def setUp(self):

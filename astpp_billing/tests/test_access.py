@@ -12,6 +12,8 @@ WIZARDS = (
     "astpp.coupon.redeem",
     "astpp.coupon.generate",
     "astpp.recognition",
+    "astpp.outbox.skip",
+    "astpp.outbox.preview",
 )
 MODELS = (
     "astpp.server",
@@ -38,6 +40,7 @@ MODELS = (
     "astpp.did.assignment",
     "astpp.notice",
     "astpp.outbox",
+    "astpp.outbox.difference",
     "astpp.topup",
     "astpp.settlement",
     *WIZARDS,
@@ -75,10 +78,13 @@ RIGHTS = {
         "astpp.did.assignment": "r",
         "astpp.notice": "r",
         "astpp.outbox": "r",
+        "astpp.outbox.difference": "r",
         "astpp.topup": "rwc",
         "astpp.settlement": "rwcu",
         **dict.fromkeys(WIZARDS, "rwcu"),
         "astpp.coupon.generate": "",
+        "astpp.outbox.skip": "",
+        "astpp.outbox.preview": "",
     },
     "account.group_account_manager": {
         "astpp.server": "rwcu",
@@ -105,9 +111,11 @@ RIGHTS = {
         "astpp.did.assignment": "r",
         "astpp.notice": "r",
         "astpp.outbox": "r",
+        "astpp.outbox.difference": "r",
         "astpp.topup": "rwcu",
         "astpp.settlement": "rwcu",
         **dict.fromkeys(WIZARDS, "rwcu"),
+        "astpp.outbox.preview": "rc",
     },
 }
 

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import fields
@@ -100,8 +101,17 @@ class TestOutbox(SyncCommon):
         accountant = new_test_user(self.env, login="acc", groups="account.group_account_invoice")
         with self.assertRaises(AccessError):
             first.with_user(accountant).action_skip()
-        first.with_user(self.env.ref("base.user_root")).action_skip()
-        self.assertEqual(first.state, "skipped")
+        manager = new_test_user(
+            self.env, login="chief", groups="account.group_account_manager", company_id=self.env.company.id,
+            company_ids=[(6, 0, self.env.company.ids)],
+        )  # fmt: skip
+        action = first.with_user(manager).action_skip()
+        wizard = self.env[action["res_model"]].with_user(manager).with_context(**action["context"])
+        wizard.create({"reason": "made by hand"}).action_skip()
+        self.assertEqual((first.state, first.message), ("skipped", f"Skipped by {manager.name}: made by hand"))
+        self.assertTrue(
+            self.apply() and second.state == "waiting", "the queue goes on, ASTPP still has no such account"
+        )
 
     def test_switches_and_rights(self):
         self.queue(12, 50, "topup/1")
@@ -132,3 +142,33 @@ class TestOutbox(SyncCommon):
         self.assertEqual(len(self.outbox.search([("kind", "=", "payment")])), 1)
         self.apply()
         self.assertEqual(self.balance(13), 60)
+
+    def test_paid_in_parts(self):
+        """Each part lowers what is owed; a payment that is undone raises it again."""
+        self.server.write_payment = True
+        account = self.account(13)
+        account.write({"billed_until": "2024-01-01 00:00:00", "tz": "UTC", "tax_ids": self.tax_sale_a.ids})
+        self.env["astpp.usage"].create({"account_id": account.id, "amount": 40, "date": "2024-01-10 00:00:00"})
+        move = self.bill(account).move_ids
+        self.assertEqual(move.amount_total, 46)
+        register = self.env["account.payment.register"].with_context(active_model="account.move", active_ids=move.ids)
+        payments = self.env["account.payment"]
+        for amount in (23, 11.5):
+            payments |= register.create({"amount": amount})._create_payments()
+        entries = self.outbox.search([("kind", "=", "payment")], order="id")
+        self.assertEqual(entries.mapped("amount"), [20, 10])
+        self.apply()
+        self.assertEqual(self.balance(13), 70)
+        payments[0].move_id.line_ids.remove_move_reconcile()
+        self.apply()
+        self.assertEqual(self.balance(13), 90)
+        self.assertEqual(entries.move_id, move)
+
+    def test_nothing_from_before_it_was_switched_on(self):
+        """What was done while nothing was written was done in ASTPP by hand."""
+        entry = self.queue(12, 50, "topup/1")
+        self.server.write_from = self.env.cr.now().replace(microsecond=0) + timedelta(days=1)
+        self.assertFalse(self.apply())
+        self.server.action_preview_outbox()
+        preview = self.env["astpp.outbox.preview"].search([("outbox_id", "=", entry.id)])
+        self.assertIn("from before", preview.note)

@@ -1,0 +1,19 @@
+from odoo import api, models
+
+
+class AccountPartialReconcile(models.Model):
+    """Each payment of a part of an invoice, and each one undone, changes what ASTPP is to know."""
+
+    _inherit = "account.partial.reconcile"
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        partials = super().create(vals_list)
+        partials.debit_move_id.move_id._astpp_queue_payments()
+        return partials
+
+    def unlink(self):
+        moves = self.debit_move_id.move_id.filtered("astpp_run_id")
+        res = super().unlink()
+        moves.exists()._astpp_queue_payments()
+        return res

@@ -1,0 +1,117 @@
+from odoo import api, fields, models
+
+from ..connector.schema import Finding
+from ..connector.write_rights import missing_rights
+
+KINDS = ("credit", "charge", "payment", "order", "did", "account", "invoicing")
+
+
+class AstppServer(models.Model):
+    """What is written back to the server's ASTPP: nothing, unless it is switched on."""
+
+    _inherit = "astpp.server"
+
+    write_credit = fields.Boolean(
+        string="Write Back Top-ups and Coupons", tracking=True, help="Adds them to the accounts' balances in ASTPP."
+    )
+    write_charge = fields.Boolean(
+        string="Write Back Charges", tracking=True, help="Takes what Odoo charges from the accounts' balances in ASTPP."
+    )
+    write_payment = fields.Boolean(
+        string="Write Back Payments",
+        tracking=True,
+        help="What is paid of invoices lowers what postpaid accounts owe in ASTPP.",
+    )
+    write_order = fields.Boolean(
+        string="Write Back Orders",
+        tracking=True,
+        help="Periods that Odoo renewed, changed terms and ends of ASTPP's orders; renewing sets the minutes used to 0.",
+    )
+    write_did = fields.Boolean(
+        string="Write Back Numbers",
+        tracking=True,
+        help="Owners of numbers; a number that is taken back is not forwarded.",
+    )
+    write_account = fields.Boolean(
+        string="Write Back Accounts",
+        tracking=True,
+        help="Accounts that are suspended or active again in Odoo, and their credit limits.",
+    )
+    write_invoicing = fields.Boolean(
+        string="Switch Off ASTPP's Invoices",
+        tracking=True,
+        help="Accounts that Odoo invoices are no longer invoiced by ASTPP. Odoo then decides alone whom it invoices.",
+    )
+    write_from = fields.Datetime(
+        string="Changes Since",
+        tracking=True,
+        copy=False,
+        help="Changes of balances from before are not written: they were made in ASTPP by hand. Set when the first "
+        "switch is set.",
+    )
+    outbox_count = fields.Integer(compute="_compute_outbox_count", string="Changes Waiting")
+
+    def _compute_outbox_count(self):
+        counts = dict(
+            self.env["astpp.outbox"]._read_group(
+                [("server_id", "in", self.ids), ("state", "in", ("waiting", "failed"))], ["server_id"], ["__count"]
+            )
+        )
+        for server in self:
+            server.outbox_count = counts.get(server, 0)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        servers = super().create(vals_list)
+        servers._begin_writing()
+        return servers
+
+    def write(self, vals):
+        invoicing = self.filtered("write_invoicing")
+        res = super().write(vals)
+        self._begin_writing()
+        if vals.get("write_invoicing"):
+            (self - invoicing).account_ids._queue_invoicing_off()
+        return res
+
+    def _begin_writing(self):
+        for server in self.filtered(lambda server: server._written_kinds() and not server.write_from):
+            # This transaction's changes count as later ones.
+            server.write_from = self.env.cr.now().replace(microsecond=0, tzinfo=None)
+
+    def _written_kinds(self):
+        """Return the kinds of changes that are switched on."""
+        self.ensure_one()
+        return [kind for kind in KINDS if self[f"write_{kind}"]]
+
+    def _writes(self, kind):
+        """Tell whether changes of a kind are written to ASTPP."""
+        self.ensure_one()
+        return bool(self.host and self[f"write_{kind}"])
+
+    def _check_writing(self):
+        """Return findings about the privileges that writing needs."""
+        self.ensure_one()
+        kinds = self._written_kinds()
+        return [Finding("error", text) for text in missing_rights(self._settings(), kinds)] if kinds else []
+
+    def action_preview_outbox(self):
+        """Show what would be written now, value by value; nothing is written."""
+        self.ensure_one()
+        self.check_access("write")
+        lines = self.env["astpp.outbox.preview"]._make(self)
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox_preview")
+        return action | {"domain": [("id", "in", lines.ids)]}
+
+    def action_compare_outbox(self):
+        """Compare both sides, and list where they differ and why."""
+        self.ensure_one()
+        self.check_access("write")
+        self.env["astpp.outbox.difference"]._compare(self)
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox_difference")
+        return action | {"domain": [("server_id", "=", self.id)]}
+
+    def action_view_outbox(self):
+        """Open the changes for this server."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox")
+        return action | {"domain": [("server_id", "in", self.ids)]}
