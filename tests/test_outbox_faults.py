@@ -1,6 +1,6 @@
-"""However often the process that writes balances back dies, each change reaches ASTPP once.
+"""However often the process that writes back dies, or the database it writes to, each change reaches ASTPP once.
 
-FAULT_ROUNDS says how often it is killed (make test-faults: 30).
+FAULT_ROUNDS says how often (make test-faults: 30).
 """
 
 import os
@@ -13,10 +13,13 @@ from conftest import Database
 from odoo.addons.astpp_billing.tests.mariadb import MariaDb
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 4)
-ACCOUNTS, CHANGES = 20, 10
+ACCOUNTS, CHANGES = 10, 6
+# Statements of a balance and of an order, and the start of the next one.
+STEPS = 22
 SET_UP = """
 server = env.ref("astpp_billing.astpp_server_main")
-server.write({{"host": "127.0.0.1", "port": {port}, "database": "astpp", "user": "root", "password": "", "write_credit": True}})
+server.write({{"host": "127.0.0.1", "port": {port}, "database": "astpp", "user": "root", "password": "", "write_credit": True,
+    "write_order": True}})
 partner = env["res.partner"].create({{"name": "Customer"}})
 accounts = env["astpp.account"].create([
     {{"server_id": server.id, "number": f"W{{n}}", "astpp_id": 100 + n, "partner_id": partner.id, "payment_mode": "prepaid"}}
@@ -25,6 +28,14 @@ accounts = env["astpp.account"].create([
 env["astpp.outbox"]._enqueue_balances(
     (account, 1 + n, f"topup/{{account.id}}-{{n}}", "Top-up") for n in range({changes}) for account in accounts
 )
+env["astpp.outbox"]._enqueue_rows("order", [
+    (account, f"order/{{account.id}}/{{n}}", "Order", [
+        {{"table": "order_items", "match": {{"id": account.astpp_id}}, "values": {{"quantity": n + 1}},
+          "expected": {{"quantity": [n]}}}},
+        {{"table": "counters", "match": {{"accountid": account.astpp_id, "package_id": 1}}, "values": {{"used_seconds": 0}}}},
+    ], {{}})
+    for n in range({changes}) for account in accounts
+])
 env.cr.commit()
 """
 APPLY = """
@@ -34,6 +45,22 @@ started = time.monotonic()
 env["astpp.outbox"]._cron_apply()
 env.cr.commit()
 print("SECONDS", time.monotonic() - started)
+"""
+RETRY = """
+env.cr.execute("UPDATE astpp_outbox SET next_date = NULL, attempts = 0, state = 'waiting' WHERE state <> 'applied'")
+env.cr.commit()
+"""
+# Kill a process when it is about to execute a certain statement in ASTPP.
+AT_STEP = """
+import os, signal
+from odoo.addons.astpp_billing.connector.writer import Writer
+left, execute = [{step}], Writer.execute
+def killing(writer, *arguments):
+    left[0] -= 1
+    if not left[0]:
+        os.kill({victim}, signal.SIGKILL)
+    return execute(writer, *arguments)
+Writer.execute = killing
 """
 TOTAL = CHANGES * (CHANGES + 1) // 2
 
@@ -48,7 +75,10 @@ def mariadb():
 @pytest.fixture
 def database(mariadb):
     mariadb.make_astpp()
-    mariadb.insert("accounts", *({"id": 100 + n, "number": f"W{n}", "balance": 5} for n in range(ACCOUNTS)))
+    accounts = range(100, 100 + ACCOUNTS)
+    mariadb.insert("accounts", *({"id": n, "number": f"W{n - 100}", "balance": 5} for n in accounts))
+    mariadb.insert("order_items", *({"id": n, "order_id": 1, "accountid": n, "quantity": 0} for n in accounts))
+    mariadb.insert("counters", *({"id": n, "accountid": n, "package_id": 1, "used_seconds": 60} for n in accounts))
     database = Database("astpp_outbox_faults", "astpp_addon")
     database.shell(SET_UP.format(port=mariadb.port, accounts=ACCOUNTS, changes=CHANGES))
     yield database
@@ -57,11 +87,15 @@ def database(mariadb):
 
 def assert_applied(database, mariadb):
     """Both sides agree, to the last change, in order."""
-    assert database.query("SELECT state, count(*) FROM astpp_outbox GROUP BY 1") == [("applied", ACCOUNTS * CHANGES)]
+    assert database.query("SELECT state, count(*) FROM astpp_outbox GROUP BY 1") == [
+        ("applied", 2 * ACCOUNTS * CHANGES)
+    ]
     balances = mariadb.execute("SELECT DISTINCT balance FROM accounts WHERE id >= 100")
     assert [float(balance) for (balance,) in balances] == [5 + TOTAL]
     rows = "SELECT count(*), count(DISTINCT transaction_id) FROM payment_transaction"
-    assert mariadb.execute(rows) == ((ACCOUNTS * CHANGES, ACCOUNTS * CHANGES),)
+    assert mariadb.execute(rows) == ((2 * ACCOUNTS * CHANGES, 2 * ACCOUNTS * CHANGES),)
+    assert mariadb.execute("SELECT DISTINCT quantity FROM order_items WHERE id >= 100") == ((CHANGES,),)
+    assert mariadb.execute("SELECT DISTINCT used_seconds FROM counters") == ((0,),)
     assert mariadb.execute("SELECT count(*) FROM invoice_details") == ((ACCOUNTS * CHANGES,),)
     unordered = """
         SELECT 1 FROM invoice_details a JOIN invoice_details b ON b.accountid = a.accountid AND b.id > a.id
@@ -89,9 +123,24 @@ def test_two_at_once_and_a_database_that_dies(database, mariadb):
     mariadb.start()
     for process in processes:
         process.communicate()
-    with_failures = (
-        "UPDATE astpp_outbox SET next_date = NULL, state = CASE state WHEN 'failed' THEN 'waiting' ELSE state END"
-    )
-    database.shell(f"env.cr.execute({with_failures!r})\nenv.cr.commit()")
-    database.shell(APPLY)
+    apply_rest(database)
     assert_applied(database, mariadb)
+
+
+@pytest.mark.parametrize("victim", ["process", "mariadb"])
+def test_killed_at_every_step(database, mariadb, victim):
+    """In the middle of each statement that writes: what is half done is undone, what is done is not done again."""
+    steps = sorted(random.Random(5).sample(range(1, STEPS + 1), min(ROUNDS, STEPS)))
+    for step in steps:
+        pid = "os.getpid()" if victim == "process" else mariadb.process.pid
+        process = database.start_shell(RETRY + AT_STEP.format(step=step, victim=pid) + APPLY)
+        process.communicate()
+        if victim == "mariadb":
+            mariadb.process.wait()
+            mariadb.start()
+    apply_rest(database)
+    assert_applied(database, mariadb)
+
+
+def apply_rest(database):
+    database.shell(RETRY + APPLY)
