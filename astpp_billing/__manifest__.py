@@ -49,7 +49,11 @@
         "report/coupon_templates.xml",
     ],
     "assets": {
-        "web.assets_backend": ["astpp_billing/static/src/**/*"],
+        "web.assets_backend": [
+            "astpp_billing/static/src/auto_refresh/*",
+            "astpp_billing/static/src/usage_import/*",
+        ],
+        "web.assets_frontend": ["astpp_billing/static/src/portal/*"],
         "web.assets_tests": ["astpp_billing/static/tests/tours/**/*"],
     },
     "images": ["static/description/banner.png"],

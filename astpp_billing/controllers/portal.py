@@ -11,6 +11,8 @@ from odoo.http import request, route
 from ..models.astpp_usage import CALL_TYPES
 from .charge_export import TYPES, charge_file
 
+# So many pages from the one shown on are counted.
+PAGES_AHEAD = 10
 # Which mails a customer wants: what he, or his reseller, may say.
 MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
 
@@ -123,6 +125,7 @@ class AstppPortal(CustomerPortal):
     def my_charges(self, page=1, sortby="date", filterby="all", period="month", search=None, search_in="number", **kw):
         """Show the charge history: the user's own, or of accounts below him."""
         scope, account, move = self._charge_scope(**kw)
+        page = int(page) if str(page).isdecimal() else 1
         # Ownership is in the domain: portal users have no right on the ledger itself.
         usage = request.env["astpp.usage"].sudo()
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
@@ -131,9 +134,9 @@ class AstppPortal(CustomerPortal):
         sortby = sortby if sortby in sortings else "date"
         keep = {"sortby": sortby, "filterby": filterby, "period": period, "search": search, "search_in": search_in}
         keep |= {name: kw[name] for name in ("account_id", "invoice_id", "below") if kw.get(name)}
-        [(count, debit, credit, seconds)] = usage._read_group(
-            domain, [], ["__count", "debit:sum", "credit:sum", "duration:sum"]
-        )
+        # Pages further on are counted from there: counting millions of lines would hold up the first one.
+        most = (page + PAGES_AHEAD) * self._items_per_page
+        count = usage.search_count(domain, limit=most)
         pager = portal_pager(url="/my/charges", total=count, page=page, step=self._items_per_page, url_args=keep)
         charges = usage.search(
             domain, order=sortings[sortby]["order"], limit=self._items_per_page, offset=pager["offset"]
@@ -144,7 +147,7 @@ class AstppPortal(CustomerPortal):
             "account": account,
             "accounts": request.env["astpp.account"]._portal_accounts(),
             "invoice_shown": move,
-            "totals": {"count": count, "debit": debit or 0.0, "credit": credit or 0.0, "seconds": seconds or 0},
+            "totals": self._charge_totals(domain) if count < most else None,
             "pager": pager,
             "default_url": "/my/charges",
             "searchbar_sortings": sortings,
@@ -154,6 +157,22 @@ class AstppPortal(CustomerPortal):
             **keep,
         }
         return request.render("astpp_billing.portal_charges", values)
+
+    def _charge_totals(self, domain):
+        [(count, debit, credit, seconds)] = (
+            request.env["astpp.usage"]
+            .sudo()
+            ._read_group(domain, [], ["__count", "debit:sum", "credit:sum", "duration:sum"])
+        )
+        return {"count": count, "debit": debit or 0.0, "credit": credit or 0.0, "seconds": seconds or 0}
+
+    @route("/my/charges/totals", type="http", auth="user", methods=["GET"], readonly=True)
+    def my_charges_totals(self, filterby="all", period="month", search=None, search_in="number", **kw):
+        """Add up what the page shows, for pages that do not wait for it."""
+        scope, account, move = self._charge_scope(**kw)
+        tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
+        domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
+        return request.render("astpp_billing.portal_charge_totals", {"totals": self._charge_totals(domain)})
 
     @route("/my/charges.<string:kind>", type="http", auth="user", methods=["GET"], readonly=True)
     def my_charges_file(self, kind, filterby="all", period="month", search=None, search_in="number", **kw):

@@ -69,10 +69,15 @@ class AstppPortalReseller(AstppPortal):
         self._reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         figures = issuers._portal_figures(self._below())
-        most = max((amount for _day, _calls, amount in figures["days"]), default=0) or 1
-        return self._page(
-            "astpp_billing.portal_reseller", "astpp_reseller", figures=figures, most=most, issuers=issuers
-        )
+        return self._page("astpp_billing.portal_reseller", "astpp_reseller", figures=figures, issuers=issuers)
+
+    @route("/my/reseller/usage", type="http", auth="user", methods=["GET"], readonly=True)
+    def usage_chart(self, **_kw):
+        """Show the last days' usage as a chart, a part of the dashboard that comes later."""
+        self._reseller()
+        days = request.env["astpp.issuer"]._portal_issuers()._portal_days()
+        most = max((amount for _day, _lines, amount in days), default=0) or 1
+        return request.render("astpp_billing.portal_reseller_chart", {"days": days, "most": most})
 
     @route(["/my/reseller/customers", "/my/reseller/customers/page/<int:page>"], type="http", auth="user", website=True)
     def customers(self, page=1, search=None, search_in="name", **_kw):
@@ -212,12 +217,25 @@ class AstppPortalReseller(AstppPortal):
             return self._do(lambda: self._save_issuer(issuer, post), request.env._("Saved."), "/my/reseller/settings")
         return self._page("astpp_billing.portal_reseller_settings", "astpp_reseller_settings", issuers=issuers)
 
+    @route("/my/reseller/settings/number", type="http", auth="user", methods=["GET"], readonly=True)
+    def next_number(self, issuer_id=None, prefix="", first_number="", padding="", **_kw):
+        """Say which number the next invoice would have with other settings."""
+        self._reseller()
+        issuer = request.env["astpp.issuer"]._portal_issuers().filtered(lambda each: str(each.id) == str(issuer_id))
+        if not issuer:
+            raise request.not_found()
+        values = {"prefix": prefix[:80] or issuer.prefix}
+        for name, text, most in (("first_number", first_number, 9), ("padding", padding, 1)):
+            values[name] = int(text) if text.isdecimal() and len(text) <= most else issuer[name]
+        draft = issuer.new(values, origin=issuer)
+        return request.make_response(draft.next_number, [("Content-Type", "text/plain; charset=utf-8")])
+
     def _save_issuer(self, issuer, post):
         values = {name: name in post for name in ("notify_reminder", "notify_renewed", "notify_ended", "notify_invoice",
                                                   "notify_payment", "notify_due")}  # fmt: skip
-        for name in ("name", "prefix", "overdue_days"):
-            if post.get(name) is not None and (post[name].strip() or name == "overdue_days"):
-                values[name] = post[name][:40]
+        for name in ("name", "prefix", "overdue_days", "sender_name", "reply_to", "brand_color"):
+            if post.get(name) is not None and (post[name].strip() or name not in ("name", "prefix")):
+                values[name] = post[name][:80]
         for name in ("first_number", "padding", "notice_days", "due_days"):
             if str(post.get(name, "")).isdecimal() and len(post[name]) < 10:
                 values[name] = int(post[name])

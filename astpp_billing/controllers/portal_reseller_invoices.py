@@ -5,6 +5,7 @@ from odoo.addons.portal.controllers.portal import pager as portal_pager
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.http import content_disposition, request, route
+from odoo.tools.pdf import merge_pdf
 
 from .portal_reseller import AstppPortalReseller
 
@@ -33,8 +34,20 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             "amount": {"label": request.env._("Amount"), "order": "amount_total_signed desc, id desc"},
         }
 
+    def _invoice_groupings(self):
+        states = dict(request.env["account.move"]._fields["state"]._description_selection(request.env))
+        return {
+            "none": {"label": request.env._("None"), "order": "", "key": lambda _move: ""},
+            "customer": {
+                "label": request.env._("Customer"),
+                "order": "partner_id",
+                "key": lambda move: move.partner_id.display_name,
+            },
+            "state": {"label": request.env._("Status"), "order": "state", "key": lambda move: states[move.state]},
+        }
+
     @route(["/my/reseller/invoices", "/my/reseller/invoices/page/<int:page>"], type="http", auth="user", website=True)
-    def invoices(self, page=1, sortby="date", filterby="all", search=None, search_in="name", **_kw):
+    def invoices(self, page=1, sortby="date", filterby="all", groupby="none", search=None, search_in="name", **_kw):
         """List what was issued in the reseller's name."""
         self._reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
@@ -53,7 +66,9 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             domain &= Domain(inputs[search_in]["field"], "ilike", search)
         moves = request.env["account.move"].sudo()
         sortby = sortby if sortby in sortings else "date"
-        keep = {"sortby": sortby, "filterby": filterby, "search": search, "search_in": search_in}
+        groupings = self._invoice_groupings()
+        groupby = groupby if groupby in groupings else "none"
+        keep = {"sortby": sortby, "filterby": filterby, "groupby": groupby, "search": search, "search_in": search_in}
         pager = portal_pager(
             url="/my/reseller/invoices",
             total=moves.search_count(domain),
@@ -61,12 +76,15 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             step=self._items_per_page,
             url_args=keep,
         )
+        # Groups are whole across pages when they are what the list is sorted by first.
+        order = ", ".join(filter(None, (groupings[groupby]["order"], sortings[sortby]["order"])))
+        moves = moves.search(domain, order=order, limit=self._items_per_page, offset=pager["offset"])
         return self._page(
             "astpp_billing.portal_reseller_invoices",
             "astpp_reseller_invoices",
-            moves=moves.search(
-                domain, order=sortings[sortby]["order"], limit=self._items_per_page, offset=pager["offset"]
-            ),
+            moves=moves,
+            groups=list(moves.grouped(groupings[groupby]["key"]).items()),
+            searchbar_groupby=groupings,
             pager=pager,
             issuers=issuers,
             default_url="/my/reseller/invoices",
@@ -119,9 +137,18 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
                 return self._do(posted._astpp_send_again, request.env._("To be sent: %s", len(posted)), url)
             case "zip":
                 return self._zip(moves)
+            case "pdf":
+                return self._one_pdf(moves)
         raise request.not_found()
 
+    def _one_pdf(self, moves):
+        moves._astpp_store_pdf()
+        content = merge_pdf([self._document(move) for move in moves])
+        name = content_disposition("invoices.pdf", disposition_type="inline")
+        return request.make_response(content, [("Content-Type", "application/pdf"), ("Content-Disposition", name)])
+
     def _zip(self, moves):
+        moves._astpp_store_pdf()
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for move in moves:

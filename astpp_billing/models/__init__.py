@@ -13,6 +13,7 @@ from . import astpp_tax
 from . import astpp_issuer
 from . import astpp_issuer_sync
 from . import astpp_issuer_notice
+from . import astpp_issuer_brand
 from . import astpp_issuer_portal
 from . import astpp_account
 from . import astpp_account_period
@@ -26,6 +27,7 @@ from . import product_template_sync
 from . import product_product
 from . import product_pricelist_item
 from . import astpp_destination
+from . import ir_qweb
 from . import res_company
 from . import res_partner
 from . import astpp_did

@@ -94,6 +94,13 @@ class AccountMove(models.Model):
             origin=company,
         )
 
+    def _astpp_brand_color(self):
+        """Return the colour of a reseller's headings, or False: the operator's are the company's."""
+        self.ensure_one()
+        # Whoever may see the document may see its colour.
+        issuer = self.astpp_issuer_id.sudo()
+        return issuer.account_id and issuer.brand_color
+
     def _compute_display_link_qr_code(self):
         """Ours have a payment code of their own, without Odoo's sign in it."""
         res = super()._compute_display_link_qr_code()

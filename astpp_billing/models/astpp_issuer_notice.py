@@ -1,6 +1,5 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
-from odoo.tools import formataddr
 
 
 class AstppIssuer(models.Model):
@@ -45,12 +44,3 @@ class AstppIssuer(models.Model):
         """Return the days after the due date on which open invoices are reminded of, in order."""
         self.ensure_one()
         return sorted({int(days) for days in (self.overdue_days or "").split(",") if days.strip()})
-
-    def _email_from(self):
-        """Return the sender of the issuer's mails: his name, his contact's address; of none nothing."""
-        if not self:
-            return ""
-        self.ensure_one()
-        # A reseller's customer must not meet the operator's address: none is better.
-        address = self.partner_id.email or (not self.account_id and self.company_id.email)
-        return formataddr((self.name, address)) if address else ""

@@ -33,10 +33,10 @@ class AstppIssuer(models.Model):
         return Domain("astpp_issuer_id", "in", self.ids) & Domain("move_type", "in", ("out_invoice", "out_refund"))
 
     def _portal_figures(self, accounts_domain):
-        """Return the dashboard: {open, overdue, drafts, renewals, currency, days}.
+        """Return the dashboard's figures: {open, overdue, drafts, renewals, customers, currency}.
 
-        Amounts are in the company's currency; ``days`` is a list of (day, calls, amount in the server's currency)
-        of the last 30 days, from accounts of the domain that these issuers invoice.
+        Amounts are in the company's currency.
+        :param accounts_domain: the accounts below
         """
         moves = self.env["account.move"]
         domain = self._portal_invoice_domain()
@@ -57,20 +57,20 @@ class AstppIssuer(models.Model):
             "renewals": renewals,
             "customers": self.env["astpp.account"].search_count(accounts_domain & Domain("status", "!=", "closed")),
             "currency": self.company_id[:1].currency_id,
-            "days": self._portal_days(),
         }
 
     def _portal_days(self):
-        """Return [(day, calls, amount)] of the last 30 days, oldest first."""
+        """Return [(day, lines, amount in the server's currency)] of the last 30 days in UTC, oldest first."""
         self.env["astpp.usage"].flush_model()
         return self.env.execute_query(
             SQL(
                 """
-                SELECT d::date, count(u.id), COALESCE(sum(u.amount), 0)
+                SELECT d::date, COALESCE(u.lines, 0), COALESCE(u.amount, 0)
                   FROM generate_series(%(start)s::date, %(end)s::date, '1 day') d
-             LEFT JOIN astpp_usage u ON u.date >= d AND u.date < d + interval '1 day' AND u.issuer_id = ANY(%(issuers)s)
-                                    AND u.exception IS NULL
-              GROUP BY 1 ORDER BY 1
+             LEFT JOIN (SELECT date::date AS day, count(*) AS lines, sum(amount) AS amount FROM astpp_usage
+                         WHERE date >= %(start)s AND issuer_id = ANY(%(issuers)s) AND exception IS NULL
+                      GROUP BY 1) u ON u.day = d
+              ORDER BY 1
                 """,
                 start=fields.Date.today() - timedelta(days=29),
                 end=fields.Date.today(),

@@ -119,7 +119,7 @@ class AstppUsage(models.Model):
     _account_date_idx = models.Index("(account_id, date DESC)")
     _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")
     _move_idx = models.Index("(move_id) WHERE move_id IS NOT NULL")
-    _date_idx = models.Index("USING brin (date)")
+    _date_idx = models.Index("(date DESC, id DESC)")
     _exception_idx = models.Index("(exception, date) WHERE exception IS NOT NULL")
     _unknown_account_idx = models.Index("(server_id, account_ref) WHERE account_id IS NULL")
     _billed_whole = models.Constraint(

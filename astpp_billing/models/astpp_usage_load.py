@@ -159,7 +159,6 @@ class AstppUsage(models.Model):
     def _tell_planner(self):
         """Let PostgreSQL know of many new rows now, not when its autovacuum gets to it."""
         self.env.cr.execute("ANALYZE astpp_usage")
-        self.env.cr.execute("SELECT brin_summarize_new_values('astpp_usage_date_idx')")
 
     def _create_staging(self):
         self.env.cr.execute(

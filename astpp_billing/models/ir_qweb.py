@@ -1,0 +1,30 @@
+from odoo import models
+from odoo.http import request
+
+
+class IrQweb(models.AbstractModel):
+    """Pages that a reseller's customer sees carry the reseller's brand, not the operator's."""
+
+    _inherit = "ir.qweb"
+
+    def _prepare_frontend_environment(self, values):
+        res = super()._prepare_frontend_environment(values)
+        if "astpp_brand" not in values:
+            values["astpp_brand"] = self._astpp_brand(values.get("invoice"))
+        return res
+
+    def _astpp_brand(self, invoice=None):
+        """Return {name, logo, color} of the only reseller who invoices this visitor, or None.
+
+        :param invoice: the invoice that the page shows; whoever may see it may see who issued it
+        """
+        if invoice is not None and getattr(invoice, "_name", "") == "account.move":
+            issuers = invoice.sudo().astpp_issuer_id
+        else:
+            # Several templates make one page.
+            if not hasattr(request, "astpp_issuers"):
+                request.astpp_issuers = self.env["astpp.account"]._portal_accounts().issuer_id
+            issuers = request.astpp_issuers
+        if len(issuers) != 1 or not issuers.account_id:
+            return None
+        return issuers._brand()

@@ -1,0 +1,127 @@
+"""The portal's pages with many lines: what a page costs must not depend on how much a reseller's customers call.
+
+dev/bench portal [--lines 1000000] [--accounts 5000]
+"""
+
+import argparse
+import os
+import re
+import socket as sockets
+import statistics
+import subprocess
+import time
+
+import requests
+from bench_database import ROOT, remove, restore, shell, start
+
+SET_UP = """
+server = env.ref("astpp_billing.astpp_server_main")
+people = env["res.partner"].create([{"name": "Reseller"}, *({"name": f"Customer {n}"} for n in range(%(accounts)s))])
+reseller = env["astpp.account"].create({"server_id": server.id, "number": "R1", "partner_id": people[0].id,
+                                        "account_type": "reseller", "tz": "UTC"})
+reseller.action_create_issuer()
+made = env["astpp.account"].create([
+    {"server_id": server.id, "number": f"P{n:05d}", "partner_id": partner.id, "tz": "UTC", "parent_id": reseller.id}
+    for n, partner in enumerate(people[1:])
+])
+env["res.users"].with_context(no_reset_password=True).create({
+    "name": "Reseller", "login": "bench", "password": "bench", "partner_id": people[0].id,
+    "group_ids": [(6, 0, env.ref("base.group_portal").ids)],
+})
+env.flush_all()
+env.cr.execute('''
+    INSERT INTO astpp_usage (server_id, company_id, currency_id, account_id, partner_id, issuer_id, source, source_key,
+                             date, charge_type, direction, callee, destination, duration, rated_amount, amount)
+    SELECT a.server_id, a.company_id, %s, a.id, a.partner_id, a.issuer_id, 'cdr', a.id || '-' || n,
+           now() AT TIME ZONE 'UTC' - mod(n * 5000 + a.id, 60 * 24 * 3600) * interval '1 second', 'standard', 'outbound',
+           '442012345678', 'Country ' || mod(n, 10), 60, 0.0137, 0.0137
+      FROM astpp_account a, generate_series(1, %s) n WHERE a.id = ANY(%s)
+''', (server.currency_id.id, %(lines)s // %(accounts)s, made.ids))
+env.cr.commit()
+env.cr._cnx.autocommit = True
+env.cr.execute("VACUUM ANALYZE")
+print("ACCOUNT", made[7].id)
+"""
+PAGES = {
+    "dashboard": "/my/reseller",
+    "customers": "/my/reseller/customers",
+    "a customer": "/my/reseller/customers/{account}",
+    "invoices": "/my/reseller/invoices",
+    "charges of all customers, this month": "/my/charges?below=1",
+    "charges of all customers, all time": "/my/charges?below=1&period=all",
+    "their totals, which come after the page": "/my/charges/totals?below=1&period=all",
+    "the dashboard's chart, which comes after the page": "/my/reseller/usage",
+    "charges of one customer": "/my/charges?account_id={account}&period=all",
+}
+
+
+def measure(lines, accounts):
+    """Return {page: (queries, median milliseconds)} of a database with so many lines."""
+    restore("bench_portal", "astpp_addon")
+    values = {"%(accounts)s": accounts, "%(lines)s": lines}
+    script = SET_UP
+    for name, value in values.items():
+        script = script.replace(name, str(value))
+    out = shell("bench_portal", script)
+    account = out.split("ACCOUNT ")[1].split()[0]
+    with sockets.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = ROOT / ".local/log/bench-portal.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [ROOT / "dev/odoo", "-d", "bench_portal", "--http-port", str(port), "--max-cron-threads", "0",
+             "--log-handler", "werkzeug:INFO"],
+            cwd=ROOT, env=dict(os.environ), stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        session = log_in(f"http://127.0.0.1:{port}")
+        found = {}
+        for name, url in PAGES.items():
+            times = []
+            for _round in range(6):
+                started = time.monotonic()
+                response = session.get(f"http://127.0.0.1:{port}{url.format(account=account)}")
+                times.append(1000 * (time.monotonic() - started))
+                assert response.status_code == 200, (url, response.status_code)
+            time.sleep(0.2)
+            queries = re.findall(r'"GET [^"]+" 200 - (\d+) ', log.read_text())[-1]
+            # The first request of a page compiles its templates.
+            found[name] = (int(queries), statistics.median(times[1:]))
+        return found
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def log_in(url):
+    session = requests.Session()
+    for _second in range(60):
+        try:
+            page = session.get(f"{url}/web/login")
+            break
+        except requests.ConnectionError:
+            time.sleep(1)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.text)[1]
+    session.post(f"{url}/web/login", data={"login": "bench", "password": "bench", "csrf_token": token})
+    return session
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--accounts", type=int, default=5_000)
+    options = parser.parse_args()
+    start()
+    try:
+        few = measure(options.lines // 100, max(options.accounts // 100, 2))
+        many = measure(options.lines, options.accounts)
+    finally:
+        remove()
+    print(f"{options.lines // 100} and {options.lines} lines")
+    for name in PAGES:
+        (queries, spent), (more, longer) = few[name], many[name]
+        print(f"{name}: {queries} and {more} queries, {spent:.0f} and {longer:.0f} ms, {longer / spent:.2f}")
+
+
+main()
