@@ -23,6 +23,8 @@ from . import (
     test_outbox,
     test_payment_mode,
     test_paypal,
+    test_paypal_browser,
+    test_paypal_refund,
     test_portal,
     test_portal_reseller,
     test_renewal_handover,
