@@ -42,6 +42,7 @@
         "views/astpp_reconciliation_views.xml",
         "views/astpp_menus.xml",
         "views/portal_templates.xml",
+        "views/portal_payment_templates.xml",
         "views/portal_reseller_templates.xml",
         "views/payment_provider_views.xml",
         "report/invoice_usage_templates.xml",

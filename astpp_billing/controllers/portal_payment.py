@@ -1,10 +1,11 @@
 from odoo.addons.account_payment.controllers.portal import PortalAccount
+from odoo.addons.payment import utils as payment_utils
 from odoo.exceptions import AccessError, MissingError
 from odoo.http import request, route
 
 
 class AstppPortalPayment(PortalAccount):
-    """An invoice's page shows its stored document, and the ways to pay of who issued it."""
+    """An invoice's page shows its stored document; invoices are paid to who issued them, in full or in part."""
 
     @route()
     def portal_my_invoice_detail(self, invoice_id, access_token=None, **kwargs):
@@ -22,3 +23,41 @@ class AstppPortalPayment(PortalAccount):
         # sudo: the reader of an invoice has no right on issuers.
         request.update_context(astpp_issuer_id=invoice.sudo().astpp_issuer_id.id)
         return super()._invoice_get_page_view_values(invoice, access_token, **kwargs)
+
+    def _overdue_invoices_get_page_view_values(self, overdue_invoices, **kwargs):
+        """Pay what is left of the invoices, to the one who issued them."""
+        # sudo: the reader of an invoice has no right on issuers.
+        issuers = {move.astpp_issuer_id for move in overdue_invoices.sudo()}
+        if len(issuers) == 1:
+            request.update_context(astpp_issuer_id=issuers.pop().id)
+        elif self._have_own_providers(issuers):
+            # No way to pay is everybody's: Odoo shows the list then, and each invoice is paid by itself.
+            return {"page_name": "overdue_invoices"}
+        values = super()._overdue_invoices_get_page_view_values(overdue_invoices, **kwargs)
+        if "payment" in values:
+            # Odoo asks for the totals, also where a part is paid.
+            values["amount"] = values["payment"]["amount"] = sum(overdue_invoices.mapped("amount_residual"))
+        return values
+
+    def _have_own_providers(self, issuers):
+        domain = [("astpp_issuer_id", "in", [issuer.id for issuer in issuers]), ("state", "!=", "disabled")]
+        return bool(request.env["payment.provider"].sudo().search_count(domain, limit=1))
+
+    @route("/my/invoices/<int:invoice_id>/part", type="http", auth="public", methods=["GET"], website=True)
+    def my_invoice_part(self, invoice_id, part="", access_token=None, **_kw):
+        """Open the payment of a part of what is open: Odoo's payment link, with the amount that the customer chose."""
+        try:
+            move = self._document_check_access("account.move", invoice_id, access_token)
+        except (AccessError, MissingError):
+            return request.redirect("/my")
+        try:
+            amount = float(part)
+        except ValueError:
+            amount = 0.0
+        # Neither infinite nor no number at all.
+        amount = move.currency_id.round(amount) if 0 < amount <= move.amount_residual else 0.0
+        if not amount or not move._has_to_be_paid():
+            return request.redirect(move.get_portal_url())
+        token = payment_utils.generate_access_token(move.id, amount)
+        query = f"&amount={amount}&payment_token={token}&payment=True"
+        return request.redirect(move.get_portal_url(query_string=query, anchor="portal_pay"))

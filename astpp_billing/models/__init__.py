@@ -57,6 +57,7 @@ from . import astpp_coupon
 from . import astpp_coupon_sync
 from . import payment_provider
 from . import payment_transaction
+from . import payment_transaction_refund
 from . import sale_order
 from . import sale_order_line
 from . import astpp_payment

@@ -30,6 +30,7 @@ class AstppUsage(models.Model):
         compute="_compute_balance",
         help="All charges less all credits of the account up to this line, held ones left out.",
     )
+    payment_state = fields.Selection(related="move_id.payment_state", string="Payment")
 
     @api.depends("amount")
     def _compute_debit(self):

@@ -1,4 +1,14 @@
 from odoo import api, fields, models
+from odoo.addons.payment_paypal.const import HANDLED_WEBHOOK_EVENTS
+
+# What becomes of a capture, and of the money afterwards: Odoo listens to events of orders only.
+PAYPAL_CAPTURE_EVENTS = (
+    "PAYMENT.CAPTURE.COMPLETED",
+    "PAYMENT.CAPTURE.PENDING",
+    "PAYMENT.CAPTURE.DENIED",
+    "PAYMENT.CAPTURE.DECLINED",
+)
+PAYPAL_REFUND_EVENTS = ("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.CAPTURE.REVERSED")
 
 
 class PaymentProvider(models.Model):
@@ -23,3 +33,11 @@ class PaymentProvider(models.Model):
         # Whose a provider is, is a system administrator's setting.
         own = providers.filtered(lambda provider: issuer_id and provider.sudo().astpp_issuer_id.id == issuer_id)
         return own or providers.filtered(lambda provider: not provider.sudo().astpp_issuer_id)
+
+    def action_paypal_create_webhook(self):
+        """Ask PayPal for the events of captures too."""
+        res = super().action_paypal_create_webhook()
+        names = (*HANDLED_WEBHOOK_EVENTS, *PAYPAL_CAPTURE_EVENTS, *PAYPAL_REFUND_EVENTS)
+        change = {"op": "replace", "path": "/event_types", "value": [{"name": name} for name in names]}
+        self._send_api_request("PATCH", f"/v1/notifications/webhooks/{self.paypal_webhook_id}", json=[change])
+        return res

@@ -3,6 +3,9 @@ from werkzeug.exceptions import Forbidden
 from odoo import api, models
 from odoo.exceptions import ValidationError
 
+# The longest custom_id that PayPal takes.
+PAYPAL_CUSTOM_ID = 127
+
 
 class PaymentTransaction(models.Model):
     """Payments go to the account of who issued the invoice, and only when their provider says so."""
@@ -13,7 +16,9 @@ class PaymentTransaction(models.Model):
     def _check_astpp_issuer(self):
         for transaction in self:
             owner = transaction.sudo().provider_id.astpp_issuer_id
-            if owner and transaction.sudo().invoice_ids.astpp_issuer_id != owner:
+            # A refund has no invoices of its own.
+            paid = transaction.source_transaction_id or transaction
+            if owner and paid.sudo().invoice_ids.astpp_issuer_id != owner:
                 raise ValidationError(self.env._("This way to pay belongs to another issuer."))
 
     def _send_api_request(self, method, endpoint, **kwargs):
@@ -25,9 +30,38 @@ class PaymentTransaction(models.Model):
                 raise Forbidden() from None
             raise
 
+    def _extract_amount_data(self, payment_data):
+        """Take an amount that PayPal does not tell for a wrong one, not for a fault."""
+        amount = payment_data.get("amount") or {}
+        if self.provider_code == "paypal" and not amount.get("value"):
+            return {"amount": None, "currency_code": None}
+        return super()._extract_amount_data(payment_data)
+
+    def _apply_updates(self, payment_data):
+        """Let a wrong amount or currency pay nothing, however often it comes, and keep the capture's number.
+
+        Odoo's check stops a payment the first time only: a second notification finds the transaction in error
+        already, and goes on.
+        """
+        if self.provider_code != "paypal" or not payment_data:
+            return super()._apply_updates(payment_data)
+        told, sign = self._extract_amount_data(payment_data), -1 if self.operation == "refund" else 1
+        if (
+            self.currency_id.compare_amounts(sign * (told["amount"] or 0), self.amount)
+            or told["currency_code"] != self.currency_id.name
+        ):
+            return None
+        capture = self.provider_reference if self.state == "done" else None
+        res = super()._apply_updates(payment_data)
+        if capture:
+            self.provider_reference = capture
+        return res
+
     def _paypal_prepare_order_payload(self):
-        """Show the issuer's name on PayPal's page, not the operator's."""
+        """Show the issuer's name on PayPal's page, not the operator's; name the payment to events of its capture."""
         payload = super()._paypal_prepare_order_payload()
+        for unit in payload["purchase_units"]:
+            unit["custom_id"] = self.reference[:PAYPAL_CUSTOM_ID]
         issuer = self.sudo().invoice_ids.astpp_issuer_id
         if len(issuer) == 1 and issuer.account_id:
             for unit in payload["purchase_units"]:

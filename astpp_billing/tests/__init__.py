@@ -24,6 +24,8 @@ from . import (
     test_outbox_rows,
     test_payment_mode,
     test_paypal,
+    test_paypal_browser,
+    test_paypal_refund,
     test_portal,
     test_portal_brand,
     test_portal_reseller,

@@ -26,7 +26,9 @@ class TestPortalTours(AstppCommon, HttpCase):
         self.assertEqual((self.reseller_issuer.prefix, self.reseller_issuer.name), ("TOURX-", "Tour Voice"))
 
     def test_customer(self):
-        product = self.make_product(kind="package", name="Tour Package", astpp_free_minutes=100, sale_ok=True)
+        product = self.make_product(
+            kind="package", name="Tour Package", astpp_free_minutes=100, astpp_can_purchase=True
+        )
         self.load_calls(self.customer, "10")
         move = self.bill(self.customer).move_ids
         self.start_tour("/my", "astpp_customer", login="tour.customer", timeout=120)

@@ -1,0 +1,129 @@
+from odoo import api, fields, models
+
+# What a refund may still become; whatever else PayPal says of one, the money is gone.
+UNFINISHED = ("PENDING", "FAILED", "CANCELLED")
+
+
+class PaymentTransaction(models.Model):
+    """Money that PayPal gave back opens the invoices again that it had paid."""
+
+    _inherit = "payment.transaction"
+
+    astpp_paypal_refund = fields.Char(
+        string="PayPal Refund", readonly=True, copy=False, help="PayPal's number of this refund or reversal."
+    )
+
+    _paypal_refund_uniq = models.UniqueIndex(
+        "(source_transaction_id, astpp_paypal_refund) WHERE astpp_paypal_refund IS NOT NULL",
+        "This refund of PayPal's is known already.",
+    )
+
+    @api.model
+    def _paypal_of_capture(self, resource):
+        """Return the payment that a capture, refund or reversal of PayPal's is about, or none.
+
+        :param dict resource: what PayPal's event is about
+        """
+        ups = [link["href"] for link in resource.get("links", []) if link.get("rel") == "up"]
+        order = resource.get("supplementary_data", {}).get("related_ids", {}).get("order_id")
+        known = [name for name in (*(up.rsplit("/", 1)[-1] for up in ups), resource.get("id"), order) if name]
+        payments = [("provider_code", "=", "paypal"), ("operation", "!=", "refund")]
+        found = self.search([*payments, ("provider_reference", "in", known)], limit=1)
+        if not found and (reference := resource.get("custom_id")):
+            found = self.search([*payments, ("reference", "=", reference)], limit=1)
+        return found
+
+    def _paypal_refunded(self, resource, event_type):
+        """Note that PayPal gave back money of this payment, once for each refund.
+
+        The unique index refuses a second one, should PayPal tell the same twice at a time.
+
+        :param dict resource: the refund, as PayPal describes it
+        :param str event_type: PayPal's name of the event
+        """
+        self.ensure_one()
+        amount = resource.get("amount") or {}
+        # Reversals have been seen with a sign.
+        value = abs(float(amount.get("value") or 0))
+        refund = self.child_transaction_ids.filtered(lambda child: child.astpp_paypal_refund == resource["id"])
+        if not refund:
+            if not self.is_post_processed:
+                # Odoo books no payment that has refunds.
+                self._post_process()
+            others = self.child_transaction_ids.filtered(
+                lambda child: child.operation == "refund" and child.state in ("pending", "done")
+            )
+            refund = self._create_child_transaction(
+                value, is_refund=True, astpp_paypal_refund=resource["id"], provider_reference=resource["id"]
+            )
+            if self.currency_id.compare_amounts(value - sum(others.mapped("amount")), self.amount) > 0:
+                refund._set_error(self.env._("PayPal reports that more was given back than paid."))
+                return
+        status = resource.get("status")
+        told = {
+            "id": resource["id"],
+            "txn_type": event_type,
+            "amount": {"value": str(value), "currency_code": amount.get("currency_code")},
+            "status": status if status in UNFINISHED else "COMPLETED",
+        }
+        refund._process("paypal", told)
+
+    def _create_payment(self, **extra_create_values):
+        """Book a refund on the account that the payment was booked on, or they could not be set against each other."""
+        if self.astpp_paypal_refund and (paid := self.source_transaction_id.payment_id):
+            extra_create_values.setdefault("destination_account_id", paid.destination_account_id.id)
+        return super()._create_payment(**extra_create_values)
+
+    def _post_process(self):
+        given_back = self.filtered(
+            lambda tx: tx.astpp_paypal_refund and tx.state == "done" and not tx.is_post_processed
+        )
+        res = super()._post_process()
+        for refund in given_back:
+            refund._paypal_reopen_invoices()
+        return res
+
+    def _paypal_receivable(self):
+        """Return the lines of the transaction's payment that stand against invoices."""
+        payment = self.payment_id
+        return payment.move_id.line_ids.filtered(lambda line: line.account_id == payment.destination_account_id)
+
+    def _paypal_reopen_invoices(self):
+        """Set what was given back against the payment, and open the invoices for it, the newest first."""
+        self.ensure_one()
+        source = self.source_transaction_id
+        paid, given_back = source._paypal_receivable(), self._paypal_receivable()
+        partials = paid.matched_debit_ids.filtered(lambda part: part.debit_move_id.move_id in source.invoice_ids)
+        freed = self.env["account.move.line"]
+        newest = partials.sorted(lambda part: (part.debit_move_id.date_maturity, part.debit_move_id.id), reverse=True)
+        for partial in newest:
+            if -sum(paid.mapped("amount_residual_currency")) >= sum(given_back.mapped("amount_residual_currency")):
+                break
+            freed |= partial.debit_move_id
+            partial.unlink()
+        (paid + given_back).reconcile()
+        # What is left pays the oldest first.
+        for line in reversed(freed):
+            if not all(paid.mapped("reconciled")):
+                (paid + line).reconcile()
+        self._paypal_tell(freed.move_id)
+
+    def _paypal_tell(self, moves):
+        """Say on invoices that are open again why, to their readers and to who is responsible."""
+        reversed_by_paypal = self.paypal_type == "PAYMENT.CAPTURE.REVERSED"
+        for move in moves:
+            # A top-up's invoice was made by the customer on the portal.
+            seller = move.invoice_user_id.filtered(lambda user: not user.share)
+            amount = self.currency_id.format(-self.amount)
+            text = (
+                self.env._("PayPal reversed %(amount)s of %(invoice)s.", amount=amount, invoice=move.name)
+                if reversed_by_paypal
+                else self.env._("PayPal refunded %(amount)s of %(invoice)s.", amount=amount, invoice=move.name)
+            )
+            move.message_post(body=text)
+            move.activity_schedule(
+                "mail.mail_activity_data_warning",
+                user_id=(move.astpp_account_id.server_id.responsible_id or seller or self.env.user).id,
+                summary=text,
+                note=self.env._("The invoice is open again: credit it, or have it paid once more."),
+            )
