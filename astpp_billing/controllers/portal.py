@@ -17,6 +17,14 @@ PAGES_AHEAD = 10
 MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
 
 
+def one_line(text, length=200):
+    """Return a form's text without line breaks and control characters.
+
+    They have no place in names, numbers and headers of mails, and some of them none in the database.
+    """
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:length].strip()
+
+
 class AstppPortal(CustomerPortal):
     """The charge history of a customer, and of a reseller's customers."""
 
@@ -64,7 +72,7 @@ class AstppPortal(CustomerPortal):
             "invoice": {
                 "input": "invoice",
                 "label": request.env._("Search in invoice numbers"),
-                "fields": ("move_id.name",),
+                "fields": ("name",),
             },
         }
 
@@ -104,9 +112,23 @@ class AstppPortal(CustomerPortal):
         domain &= Domain("exception", "=", False)
         move = request.env["account.move"].sudo().browse()
         if (asked := kw.get("invoice_id")) and str(asked).isdecimal():
-            move = move.search([("id", "=", int(asked)), ("state", "=", "posted")])
-            domain &= Domain("move_id", "=", move.id or 0)
+            move = move.search(self._document_domain() & Domain("id", "=", int(asked)))
+            if not move:
+                raise request.not_found()
+            domain &= Domain("move_id", "=", move.id)
         return domain, account, move
+
+    def _document_domain(self):
+        """Return the domain of the documents that the user may know of: to him, or in his name.
+
+        A charge of an account below may be on a document of the reseller in between.
+        """
+        partner = request.env.user.partner_id.commercial_partner_id
+        issued = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
+        received = Domain("partner_id", "child_of", partner.id) & Domain(
+            "move_type", "in", ("out_invoice", "out_refund")
+        )
+        return (issued | received) & Domain("state", "=", "posted")
 
     def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
         """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
@@ -118,7 +140,8 @@ class AstppPortal(CustomerPortal):
             domain &= Domain("date", "<", end)
         if search and search_in in self._charge_inputs():
             names = self._charge_inputs()[search_in]["fields"]
-            domain &= Domain.OR(Domain(name, "ilike", search) for name in names)
+            found = Domain.OR(Domain(name, "ilike", one_line(search)) for name in names)
+            domain &= Domain("move_id", "any", found & self._document_domain()) if search_in == "invoice" else found
         return domain
 
     @route(["/my/charges", "/my/charges/page/<int:page>"], type="http", auth="user", website=True, readonly=True)
@@ -144,6 +167,9 @@ class AstppPortal(CustomerPortal):
         values = self._prepare_portal_layout_values() | {
             "page_name": "astpp_charges",
             "charges": charges,
+            "documents": request.env["account.move"]
+            .sudo()
+            .search(self._document_domain() & Domain("id", "in", charges.move_id.ids)),
             "account": account,
             "accounts": request.env["astpp.account"]._portal_accounts(),
             "invoice_shown": move,
@@ -185,7 +211,7 @@ class AstppPortal(CustomerPortal):
         scope, account, move = self._charge_scope(**kw)
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
         domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
-        return charge_file(request.env["astpp.usage"].sudo(), domain, kind)
+        return charge_file(request.env["astpp.usage"].sudo(), domain, kind, self._document_domain())
 
     def _own_account(self, account_id):
         """Return one of the user's own accounts, or end in *not found*."""
