@@ -13,6 +13,7 @@ from .charge_export import TYPES, charge_file
 
 # So many pages from the one shown on are counted.
 PAGES_AHEAD = 10
+MOST_PAGES = 10_000_000
 # Which mails a customer wants: what he, or his reseller, may say.
 MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
 
@@ -148,7 +149,8 @@ class AstppPortal(CustomerPortal):
     def my_charges(self, page=1, sortby="date", filterby="all", period="month", search=None, search_in="number", **kw):
         """Show the charge history: the user's own, or of accounts below him."""
         scope, account, move = self._charge_scope(**kw)
-        page = int(page) if str(page).isdecimal() else 1
+        # What nobody can turn to is more than the database counts with.
+        page = min(int(page), MOST_PAGES) if str(page).isdecimal() else 1
         # Ownership is in the domain: portal users have no right on the ledger itself.
         usage = request.env["astpp.usage"].sudo()
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"

@@ -98,7 +98,7 @@ class TestPortalForms(PortalWalkCommon):
     def test_settings(self):
         named = {"issuer_id": str(self.reseller_issuer.id), "name": "Brand", "prefix": "Z-", "first_number": "7",
                  "padding": "6", "notice_days": "4", "due_days": "5", "overdue_days": "6", "invoice_mode": "draft",
-                 "invoice_note": "Note"}  # fmt: skip
+                 "invoice_note": "Note", "brand_color": "#112233", "sender_name": "S", "reply_to": "r@example.com"}  # fmt: skip
         switches = ("reminder", "renewed", "ended", "invoice", "payment", "due")
         columns = {*named, *(f"notify_{name}" for name in switches)} - {"issuer_id"}
         changes = self.save("/my/reseller/settings", named, {"astpp_issuer": columns}, "reseller")
@@ -209,7 +209,8 @@ class TestPortalForms(PortalWalkCommon):
         issuer = self.reseller_issuer
         self.sign_in("reseller")
         values = {"first_number": ("0", "9999999999"), "padding": ("0", "99"), "notice_days": ("366", "999999999"),
-                  "due_days": ("366", "9" * 30), "overdue_days": ("x", "0", "1;2"), "prefix": ("OX-", "O")}  # fmt: skip
+                  "due_days": ("366", "9" * 30), "overdue_days": ("x", "0", "1;2"), "prefix": ("OX-", "O"),
+                  "brand_color": ("red;}", "#12", "\"><script>"), "reply_to": ("x", "<b>")}  # fmt: skip
         for name, wrong in values.items():
             for value in wrong:
                 with self.subTest(name=name, value=value):

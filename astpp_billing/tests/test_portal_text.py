@@ -91,7 +91,9 @@ class TestPortalText(PortalWalkCommon):
         """A name with a line break would be a second header, or a mail that is never sent."""
         self.sign_in("reseller")
         name = "Brand\r\nBcc: spy@example.com\0"
-        self.post("/my/reseller/settings", {"issuer_id": str(self.reseller_issuer.id), "name": name})
+        form = {"issuer_id": str(self.reseller_issuer.id), "name": name, "sender_name": name}
+        self.post("/my/reseller/settings", form)
+        self.assertEqual(self.reseller_issuer.sender_name, "Brand Bcc: spy@example.com")
         self.assertEqual(self.reseller_issuer.name, "Brand Bcc: spy@example.com")
         self.post(
             "/my/reseller/customers/new",
@@ -169,6 +171,9 @@ class TestPortalText(PortalWalkCommon):
                 self.assertRegex(name, r"^[\w,()+ -][\w.,()+ -]*\.pdf$")
                 for file in (self.move._astpp_call_file(), self.move.invoice_pdf_report_id):
                     self.assertNotRegex(file.name, r"[/\\:\"<>]|^\.")
+        quoted = self.get(f"/my/reseller/settings/number?issuer_id={form['issuer_id']}&prefix={SCRIPT}")
+        self.assertTrue(quoted.headers["Content-Type"].startswith("text/plain"))
+        self.assertEqual(quoted.headers["X-Content-Type-Options"], "nosniff")
         for prefix in ("A\r\nX: y", "A\nB", "A\0B"):
             self.post("/my/reseller/settings", form | {"prefix": prefix})
             self.assertTrue(self.reseller_issuer.prefix.isprintable())

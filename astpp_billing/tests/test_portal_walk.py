@@ -1,5 +1,8 @@
+import io
+
 from odoo import http
 from odoo.tests import tagged
+from odoo.tools.pdf import PdfFileWriter
 
 from .portal_walk_common import ACTORS, PortalWalkCommon
 
@@ -16,7 +19,16 @@ WALK = {
         ("/my/charges?period=all&below=1&invoice_id={grandchild_move}", None, {"child"}, 200, 404),
         ("/my/charges?invoice_id={entry}", None, set(), 200, 404),
     ],
-    "/my/charges/page/<int:page>": [("/my/charges/page/2?period=all", None, SIGNED_IN, 200, None)],
+    "/my/charges/page/<int:page>": [
+        ("/my/charges/page/2?period=all", None, SIGNED_IN, 200, None),
+        (f"/my/charges/page/{'9' * 40}", None, SIGNED_IN, 200, None),
+    ],
+    "/my/charges/totals": [
+        ("/my/charges/totals?period=all", None, SIGNED_IN, 200, None),
+        ("/my/charges/totals?period=all&below=1", None, SIGNED_IN, 200, None),
+        ("/my/charges/totals?period=all&account_id={account}", None, {"customer", "reseller", "parent"}, 200, 404),
+        ("/my/charges/totals?invoice_id={move}", None, {"customer", "reseller"}, 200, 404),
+    ],
     "/my/charges.<string:kind>": [
         ("/my/charges.csv?period=all", None, SIGNED_IN, 200, None),
         ("/my/charges.csv?period=all&below=1", None, SIGNED_IN, 200, None),
@@ -48,6 +60,11 @@ WALK = {
         ("/my/services/preferences", {"account_id": "{account}", "billing_day": "9"}, {"customer"}, "away", 404),
     ],
     "/my/reseller": [("/my/reseller", None, RESELLERS, 200, 404)],
+    "/my/reseller/usage": [("/my/reseller/usage", None, RESELLERS, 200, 404)],
+    "/my/reseller/settings/number": [
+        ("/my/reseller/settings/number?issuer_id={issuer}&prefix=Y-", None, {"reseller"}, 200, 404),
+        ("/my/reseller/settings/number?issuer_id={operator}&prefix=Y-", None, set(), 200, 404),
+    ],
     "/my/reseller/customers": [
         ("/my/reseller/customers", None, RESELLERS, 200, 404),
         ("/my/reseller/customers?search=N&search_in=number", None, RESELLERS, 200, 404),
@@ -77,6 +94,7 @@ WALK = {
     ],
     "/my/reseller/invoices": [
         ("/my/reseller/invoices", None, RESELLERS, 200, 404),
+        ("/my/reseller/invoices?groupby=customer", None, RESELLERS, 200, 404),
         ("/my/reseller/invoices?search=X-&search_in=name", None, RESELLERS, 200, 404),
         ("/my/reseller/invoices?search=Inc&search_in=customer", None, RESELLERS, 200, 404),
     ],
@@ -87,7 +105,14 @@ WALK = {
     ],
     "/my/reseller/invoices/act": [
         ("/my/reseller/invoices/act", {"act": act, "move_id": "{move}"}, {"reseller"}, outcome, 404)
-        for act, outcome in (("confirm", "away"), ("discard", "away"), ("send", "away"), ("zip", 200), ("x", 404))
+        for act, outcome in (
+            ("confirm", "away"),
+            ("discard", "away"),
+            ("send", "away"),
+            ("zip", 200),
+            ("pdf", 200),
+            ("x", 404),
+        )
     ],
     "/my/reseller/invoices/<int:move_id>/pay": [
         ("/my/reseller/invoices/{move}/pay", {"amount": "1"}, {"reseller"}, "away", 404),
@@ -109,6 +134,14 @@ class TestPortalWalk(PortalWalkCommon):
         packages = [cls.make_product("package", name=name, astpp_can_purchase=True, astpp_can_resell=True)
                     for name in ("Small", "Large")]  # fmt: skip
         entry = cls.env["account.move"].search([("move_type", "=", "entry"), ("state", "=", "posted")], limit=1)
+        # Tests print HTML; one file of several documents needs a PDF.
+        writer, buffer = PdfFileWriter(), io.BytesIO()
+        writer.addBlankPage(100, 100)
+        writer.write(buffer)
+        cls.env["ir.attachment"].create(
+            {"name": "x.pdf", "res_model": "account.move", "res_id": cls.moves["customer"].id,
+             "res_field": "invoice_pdf_report_file", "raw": buffer.getvalue()}
+        )  # fmt: skip
         cls.names = {
             "account": cls.owner.id, "reseller": cls.reseller.id, "grandchild": cls.child_customer.id,
             "move": cls.moves["customer"].id, "grandchild_move": cls.moves["grandchild"].id,
