@@ -3,9 +3,10 @@ import io
 import tempfile
 
 import xlsxwriter
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from odoo import http
+from odoo import fields, http
 from odoo.fields import Domain
 from odoo.http import content_disposition, request
 
@@ -39,26 +40,29 @@ class ChargeExport(http.Controller):
             domain &= Domain("move_id", "=", int(move_id))
         if account_id and account_id.isdecimal():
             domain &= Domain("account_id", "=", int(account_id))
-        if date_from:
-            domain &= Domain("date", ">=", date_from)
-        if date_to:
-            domain &= Domain("date", "<", date_to)
+        try:
+            start, end = map(fields.Datetime.to_datetime, (date_from, date_to))
+        except ValueError as error:
+            raise BadRequest(request.env._("A date is written like 2026-01-31.")) from error
+        if start:
+            domain &= Domain("date", ">=", start)
+        if end:
+            domain &= Domain("date", "<", end)
         return charge_file(usage, domain, kind)
 
 
-def charge_file(usage, domain, kind, name="charges"):
+def charge_file(usage, domain, kind, documents=None):
     """Return the response that streams the usage of a domain.
 
     :param usage: ``astpp.usage`` with the rights of whoever asks, or sudoed by who checked them
     :param kind: csv or xlsx
+    :param documents: domain of the invoices that may be named; without one all may
     """
     headings = usage._history_headings()
-    fields = usage._fields
-    labels = [dict(fields[field]._description_selection(usage.env)) for field in ("charge_type", "direction")]
-    statement = usage._history_query(domain)
-    rows = read_rows(usage.env.registry, statement, labels)
+    statement = usage._history_query(domain, documents)
+    rows = read_rows(usage.env.registry, statement, usage._history_labels())
     body = csv_chunks(headings, rows) if kind == "csv" else xlsx_chunks(headings, rows)
-    headers = [("Content-Type", TYPES[kind]), ("Content-Disposition", content_disposition(f"{name}.{kind}"))]
+    headers = [("Content-Type", TYPES[kind]), ("Content-Disposition", content_disposition(f"charges.{kind}"))]
     return Response(body, headers=headers, direct_passthrough=True)
 
 
@@ -70,8 +74,8 @@ def read_rows(registry, statement, labels):
         reader.execute(statement.code, statement.params)
         for row in reader:
             date, account, invoice, charge_type, direction, *texts, seconds, debit, credit, currency = row
-            texts = [harmless(text) for text in (types.get(charge_type), directions.get(direction), *texts)]
-            yield (date, account, harmless(invoice), *texts, seconds, float(debit or 0), float(credit or 0), currency)
+            texts = (account, invoice, types.get(charge_type), directions.get(direction), *texts)
+            yield (date, *map(harmless, texts), seconds, float(debit or 0), float(credit or 0), currency)
 
 
 def csv_chunks(headings, rows):
@@ -92,7 +96,9 @@ def csv_chunks(headings, rows):
 def xlsx_chunks(headings, rows):
     """Yield an Excel file; it is written to disk first, because its index comes last."""
     with tempfile.NamedTemporaryFile(suffix=".xlsx") as file:
-        workbook = xlsxwriter.Workbook(file.name, {"constant_memory": True, "strings_to_formulas": False})
+        workbook = xlsxwriter.Workbook(
+            file.name, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        )
         sheet, line = workbook.add_worksheet(), 0
         sheet.write_row(0, 0, headings)
         for row in rows:

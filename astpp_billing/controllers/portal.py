@@ -13,8 +13,17 @@ from .charge_export import TYPES, charge_file
 
 # So many pages from the one shown on are counted.
 PAGES_AHEAD = 10
+MOST_PAGES = 10_000_000
 # Which mails a customer wants: what he, or his reseller, may say.
 MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
+
+
+def one_line(text, length=200):
+    """Return a form's text without line breaks and control characters.
+
+    They have no place in names, numbers and headers of mails, and some of them none in the database.
+    """
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:length].strip()
 
 
 class AstppPortal(CustomerPortal):
@@ -64,7 +73,7 @@ class AstppPortal(CustomerPortal):
             "invoice": {
                 "input": "invoice",
                 "label": request.env._("Search in invoice numbers"),
-                "fields": ("move_id.name",),
+                "fields": ("name",),
             },
         }
 
@@ -104,9 +113,23 @@ class AstppPortal(CustomerPortal):
         domain &= Domain("exception", "=", False)
         move = request.env["account.move"].sudo().browse()
         if (asked := kw.get("invoice_id")) and str(asked).isdecimal():
-            move = move.search([("id", "=", int(asked)), ("state", "=", "posted")])
-            domain &= Domain("move_id", "=", move.id or 0)
+            move = move.search(self._document_domain() & Domain("id", "=", int(asked)))
+            if not move:
+                raise request.not_found()
+            domain &= Domain("move_id", "=", move.id)
         return domain, account, move
+
+    def _document_domain(self):
+        """Return the domain of the documents that the user may know of: to him, or in his name.
+
+        A charge of an account below may be on a document of the reseller in between.
+        """
+        partner = request.env.user.partner_id.commercial_partner_id
+        issued = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
+        received = Domain("partner_id", "child_of", partner.id) & Domain(
+            "move_type", "in", ("out_invoice", "out_refund")
+        )
+        return (issued | received) & Domain("state", "=", "posted")
 
     def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
         """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
@@ -118,14 +141,16 @@ class AstppPortal(CustomerPortal):
             domain &= Domain("date", "<", end)
         if search and search_in in self._charge_inputs():
             names = self._charge_inputs()[search_in]["fields"]
-            domain &= Domain.OR(Domain(name, "ilike", search) for name in names)
+            found = Domain.OR(Domain(name, "ilike", one_line(search)) for name in names)
+            domain &= Domain("move_id", "any", found & self._document_domain()) if search_in == "invoice" else found
         return domain
 
     @route(["/my/charges", "/my/charges/page/<int:page>"], type="http", auth="user", website=True, readonly=True)
     def my_charges(self, page=1, sortby="date", filterby="all", period="month", search=None, search_in="number", **kw):
         """Show the charge history: the user's own, or of accounts below him."""
         scope, account, move = self._charge_scope(**kw)
-        page = int(page) if str(page).isdecimal() else 1
+        # What nobody can turn to is more than the database counts with.
+        page = min(int(page), MOST_PAGES) if str(page).isdecimal() else 1
         # Ownership is in the domain: portal users have no right on the ledger itself.
         usage = request.env["astpp.usage"].sudo()
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
@@ -144,6 +169,9 @@ class AstppPortal(CustomerPortal):
         values = self._prepare_portal_layout_values() | {
             "page_name": "astpp_charges",
             "charges": charges,
+            "documents": request.env["account.move"]
+            .sudo()
+            .search(self._document_domain() & Domain("id", "in", charges.move_id.ids)),
             "account": account,
             "accounts": request.env["astpp.account"]._portal_accounts(),
             "invoice_shown": move,
@@ -185,7 +213,7 @@ class AstppPortal(CustomerPortal):
         scope, account, move = self._charge_scope(**kw)
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
         domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
-        return charge_file(request.env["astpp.usage"].sudo(), domain, kind)
+        return charge_file(request.env["astpp.usage"].sudo(), domain, kind, self._document_domain())
 
     def _own_account(self, account_id):
         """Return one of the user's own accounts, or end in *not found*."""

@@ -5,10 +5,14 @@ from odoo.fields import Domain
 from odoo.http import request, route
 from odoo.tools import plaintext2html
 
-from .portal import MAILS, AstppPortal
+from ..models.astpp_issuer import MAX_NUMBER
+from .portal import MAILS, AstppPortal, one_line
 
 # What a reseller may say of a customer's contact and account, and nothing else.
 CONTACT = ("name", "email", "phone", "street", "city", "zip")
+# The settings that are numbers, and between which.
+RANGES = {"first_number": (1, MAX_NUMBER), "padding": (1, 9), "notice_days": (0, 365), "due_days": (0, 365)}
+LOGO_BYTES = 1 << 20
 
 
 class AstppPortalReseller(AstppPortal):
@@ -88,7 +92,7 @@ class AstppPortalReseller(AstppPortal):
             "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ["number"]},
         }
         if search and search_in in inputs:
-            domain &= Domain.OR(Domain(name, "ilike", search) for name in inputs[search_in]["fields"])
+            domain &= Domain.OR(Domain(name, "ilike", one_line(search)) for name in inputs[search_in]["fields"])
         accounts = request.env["astpp.account"].sudo()
         pager = portal_pager(
             url="/my/reseller/customers",
@@ -127,7 +131,21 @@ class AstppPortalReseller(AstppPortal):
         )
 
     def _contact_values(self, post):
-        return {name: post[name].strip()[:200] for name in CONTACT if post.get(name) is not None}
+        return {name: one_line(post[name], 200) for name in CONTACT if post.get(name) is not None}
+
+    def _may_edit(self, partner, contact):
+        """Tell whether a contact is the reseller's to change: it, and whom it belongs to, have no account elsewhere.
+
+        :raise UserError: when the e-mail of somebody who signs in would change: who has it can set a new password
+        """
+        mine = Domain(self._below()) | Domain("id", "in", self._reseller().ids)
+        related = Domain("partner_id", "child_of", partner.commercial_partner_id.id)
+        if request.env["astpp.account"].sudo().search_count(related & ~mine, limit=1):
+            return False
+        users = partner.with_context(active_test=False).user_ids
+        if users and contact.get("email", partner.email or "") != (partner.email or ""):
+            raise UserError(request.env._("This customer signs in with us and changes the e-mail address himself."))
+        return not users.filtered(lambda user: user._is_internal())
 
     @route("/my/reseller/customers/<int:account_id>/save", type="http", auth="user", methods=["POST"], website=True)
     def save_customer(self, account_id, billing_day="", invoice_mode="", **post):
@@ -139,16 +157,9 @@ class AstppPortalReseller(AstppPortal):
             contact = self._contact_values(post)
             if not contact.get("name"):
                 raise UserError(request.env._("A customer needs a name."))
-            # Who has an account elsewhere too, or signs in, is not this reseller's alone to rename.
             partner = account.partner_id
-            others = (
-                request.env["astpp.account"]
-                .sudo()
-                .search_count(Domain("partner_id", "=", partner.id) & ~Domain(self._below()))
-            )
-            if not others and not partner.user_ids.filtered(lambda user: user._is_internal()):
-                partner.write(contact)
-            partner.write({name: name in post for name in MAILS})
+            if self._may_edit(partner, contact):
+                partner.write(contact | {name: name in post for name in MAILS})
             values = {"invoice_enabled": "invoice_enabled" in post}
             values["invoice_mode"] = invoice_mode if invoice_mode in ("draft", "confirm") else False
             if billing_day.isdecimal() and 1 <= int(billing_day) <= 31:
@@ -158,21 +169,25 @@ class AstppPortalReseller(AstppPortal):
         return self._do(save, request.env._("Saved."), url)
 
     @route("/my/reseller/customers/new", type="http", auth="user", methods=["POST"], website=True)
-    def new_customer(self, number, name, email="", **_kw):
+    def new_customer(self, number="", name="", email="", **_kw):
         """Create a customer account directly below the reseller; ASTPP has to know the same number."""
         reseller = self._reseller()[:1]
+        number, name, email = one_line(number, 20), one_line(name, 200), one_line(email, 200)
 
         def create():
-            if not number.strip() or not name.strip():
+            if not number or not name:
                 raise UserError(request.env._("An account needs a number and a name."))
-            accounts = request.env["astpp.account"].sudo()
-            if accounts.search_count([("server_id", "=", reseller.server_id.id), ("number", "=", number.strip())]):
+            accounts, usage = request.env["astpp.account"].sudo(), request.env["astpp.usage"].sudo()
+            server = Domain("server_id", "=", reseller.server_id.id)
+            # Calls of an account that is not known yet may be anybody's: whoever names it does not get them.
+            waiting = usage.search_count(server & Domain("account_ref", "=", number), limit=1)
+            if waiting or accounts.search_count(server & Domain("number", "=", number)):
                 raise UserError(request.env._("This number is taken."))
-            partner = request.env["res.partner"].sudo().create({"name": name.strip(), "email": email.strip()})
+            partner = request.env["res.partner"].sudo().create({"name": name, "email": email})
             accounts.create(
                 {
                     "server_id": reseller.server_id.id,
-                    "number": number.strip()[:20],
+                    "number": number,
                     "partner_id": partner.id,
                     "parent_id": reseller.id,
                     "tz": reseller.tz,
@@ -235,10 +250,13 @@ class AstppPortalReseller(AstppPortal):
                                                   "notify_payment", "notify_due")}  # fmt: skip
         for name in ("name", "prefix", "overdue_days", "sender_name", "reply_to", "brand_color"):
             if post.get(name) is not None and (post[name].strip() or name not in ("name", "prefix")):
-                values[name] = post[name][:80]
-        for name in ("first_number", "padding", "notice_days", "due_days"):
-            if str(post.get(name, "")).isdecimal() and len(post[name]) < 10:
-                values[name] = int(post[name])
+                values[name] = one_line(post[name], 80)
+        for name, (least, most) in RANGES.items():
+            if str(post.get(name, "")).isdecimal():
+                values[name] = int(post[name][:10])
+                if not least <= values[name] <= most:
+                    raise UserError(request.env._("%(value)s is not between %(least)s and %(most)s.",
+                                                  value=values[name], least=least, most=most))  # fmt: skip
         if post.get("invoice_mode") in ("draft", "confirm"):
             values["invoice_mode"] = post["invoice_mode"]
         if post.get("invoice_note") is not None:
@@ -246,5 +264,5 @@ class AstppPortalReseller(AstppPortal):
             values["invoice_note"] = plaintext2html(post["invoice_note"][:1000])
         logo = post.get("logo")
         if logo and getattr(logo, "filename", ""):
-            issuer._set_logo(logo.stream.read(1 << 20))
+            issuer._set_logo(logo.stream.read(LOGO_BYTES + 1))
         issuer.write(values)

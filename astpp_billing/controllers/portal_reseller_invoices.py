@@ -1,12 +1,15 @@
 import io
 import zipfile
 
+from markupsafe import Markup
+
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.http import content_disposition, request, route
 from odoo.tools.pdf import merge_pdf
 
+from .portal import one_line
 from .portal_reseller import AstppPortalReseller
 
 # Documents of one download.
@@ -63,7 +66,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             },
         }
         if search and search_in in inputs:
-            domain &= Domain(inputs[search_in]["field"], "ilike", search)
+            domain &= Domain(inputs[search_in]["field"], "ilike", one_line(search))
         moves = request.env["account.move"].sudo()
         sortby = sortby if sortby in sortings else "date"
         groupings = self._invoice_groupings()
@@ -109,10 +112,9 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         """Show one document."""
         move = self._own_moves([move_id])
         content = self._document(move)
-        name = f"{(move.name or 'draft').replace('/', '-')}.pdf"
-        return request.make_response(
-            content, [("Content-Type", "application/pdf"), ("Content-Disposition", content_disposition(name))]
-        )
+        headers = [("Content-Type", "application/pdf")]
+        headers.append(("Content-Disposition", content_disposition(move._astpp_file_name("pdf"))))
+        return request.make_response(content, headers)
 
     def _document(self, move):
         move._astpp_store_pdf()
@@ -122,7 +124,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         return request.env["ir.actions.report"].sudo()._render_qweb_pdf("account.account_invoices", move.ids)[0]
 
     @route("/my/reseller/invoices/act", type="http", auth="user", methods=["POST"], website=True)
-    def act(self, act, **_post):
+    def act(self, act="", **_post):
         """Do something with the documents chosen on the list."""
         moves = self._own_moves(request.httprequest.form.getlist("move_id"))
         url = "/my/reseller/invoices"
@@ -152,17 +154,14 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for move in moves:
-                name = (
-                    f"{move.name.replace('/', '-') if move.name and move.state == 'posted' else f'draft-{move.id}'}.pdf"
-                )
-                archive.writestr(name, self._document(move))
+                archive.writestr(move._astpp_file_name("pdf"), self._document(move))
         return request.make_response(
             buffer.getvalue(),
             [("Content-Type", "application/zip"), ("Content-Disposition", content_disposition("invoices.zip"))],
         )
 
     @route("/my/reseller/invoices/<int:move_id>/pay", type="http", auth="user", methods=["POST"], website=True)
-    def pay(self, move_id, amount, **_kw):
+    def pay(self, move_id, amount="", **_kw):
         """Register a payment that the reseller received himself."""
         move = self._own_moves([move_id])
         journal = move.astpp_issuer_id.payment_journal_id
@@ -194,7 +193,8 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
                 "mail.mail_activity_data_todo",
                 user_id=responsible.id,
                 summary=request.env._("Credit note asked for by %s", move.astpp_issuer_id.name),
-                note=reason[:500],
+                # As text: a colleague is not to meet a link or picture of somebody else's.
+                note=Markup("<p>%s</p>") % reason[:500],
             )
 
         return self._do(ask, request.env._("We were told, and will see to it."), "/my/reseller/invoices")

@@ -1,7 +1,10 @@
 from odoo.exceptions import UserError, ValidationError
 from odoo.http import request, route
 
-from .portal import MAILS, AstppPortal
+from .portal import MAILS, AstppPortal, one_line
+
+# Top-ups of an account that nobody has paid.
+MOST_OPEN_TOPUPS = 5
 
 
 class AstppPortalServices(AstppPortal):
@@ -61,7 +64,7 @@ class AstppPortalServices(AstppPortal):
         return self._back(message=message)
 
     @route("/my/services/order", type="http", auth="user", methods=["POST"], website=True)
-    def order(self, account_id, product_id, quantity="1", **_kw):
+    def order(self, account_id="", product_id="", quantity="1", **_kw):
         """Order a package or subscription: a confirmed sale order, as the back office makes it."""
         account = self._own_account(account_id)
         offered = {str(product.id): product for product, _price, _fee in self._offers(account)}
@@ -115,7 +118,7 @@ class AstppPortalServices(AstppPortal):
         return self._try(close, request.env._("The order ends with the paid period."))
 
     @route("/my/services/<int:subscription_id>/change", type="http", auth="user", methods=["POST"], website=True)
-    def change(self, subscription_id, product_id, **_kw):
+    def change(self, subscription_id, product_id="", **_kw):
         """Change to another product with the next renewal."""
         subscription = self._own_subscription(subscription_id)
         offered = {str(product.id): product for product, _price, _fee in self._offers(subscription.account_id)}
@@ -128,7 +131,7 @@ class AstppPortalServices(AstppPortal):
         )
 
     @route("/my/topup", type="http", auth="user", methods=["POST"], website=True)
-    def top_up(self, account_id, amount, **_kw):
+    def top_up(self, account_id="", amount="", **_kw):
         """Make the invoice of a top-up and go to it: it is paid like any other."""
         account = self._own_account(account_id)
         try:
@@ -137,6 +140,10 @@ class AstppPortalServices(AstppPortal):
             return self._back(error=request.env._("Enter an amount such as 25.00."))
         if not 1 <= value <= 10_000:
             return self._back(error=request.env._("A top-up is 1 to 10,000."))
+        # Each takes a number of the issuer's series.
+        waiting = [("account_id", "=", account.id), ("state", "=", "invoiced")]
+        if request.env["astpp.topup"].sudo().search_count(waiting) >= MOST_OPEN_TOPUPS:
+            return self._back(error=request.env._("Several top-ups wait for your payment. Pay one of them first."))
         try:
             with request.env.cr.savepoint():
                 topup = request.env["astpp.topup"].sudo().create({"account_id": account.id, "amount": value})
@@ -146,16 +153,21 @@ class AstppPortalServices(AstppPortal):
         return request.redirect(topup.move_id.get_portal_url())
 
     @route("/my/coupon", type="http", auth="user", methods=["POST"], website=True)
-    def redeem(self, account_id, number, **_kw):
-        """Redeem a coupon; who guesses numbers is slowed down by Odoo's own log and by their length."""
+    def redeem(self, account_id="", number="", **_kw):
+        """Redeem a coupon; who guesses numbers has to wait a day."""
         account = self._own_account(account_id)
-        return self._try(
-            lambda: request.env["astpp.coupon"].sudo()._redeem(number[:40], account),
-            request.env._("The coupon was credited."),
-        )
+        if account._guesses_coupons():
+            return self._back(error=request.env._("Too many wrong numbers. Try again tomorrow, or ask us."))
+        try:
+            with request.env.cr.savepoint():
+                request.env["astpp.coupon"].sudo()._redeem(one_line(number, 40), account)
+        except UserError as error:
+            account._note_coupon_guess()
+            return self._back(error=str(error))
+        return self._back(message=request.env._("The coupon was credited."))
 
     @route("/my/services/preferences", type="http", auth="user", methods=["POST"], website=True)
-    def preferences(self, account_id, billing_day="", call_list=None, **post):
+    def preferences(self, account_id="", billing_day="", call_list=None, **post):
         """Save the preferred invoice day and the mails wanted: these fields and no others."""
         account = self._own_account(account_id)
         values = {}

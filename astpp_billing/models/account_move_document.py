@@ -253,7 +253,10 @@ class AccountMove(models.Model):
                 ]
             )
         )
-        for payment in payments:
+        # What the customer paid for other issuers' invoices is no business of this one.
+        for payment in payments.filtered(
+            lambda payment: self.astpp_issuer_id in payment.reconciled_invoice_ids.astpp_issuer_id
+        ):
             totals["paid"] += payment.currency_id._convert(
                 payment.amount, self.currency_id, self.company_id, payment.date
             )

@@ -1,10 +1,16 @@
 import base64
 import logging
+import re
 
 from odoo import fields, models
 from odoo.exceptions import UserError
 
 _logger = logging.getLogger(__name__)
+
+
+def _harmless_name(name):
+    """Leave of a name what no system takes for a path, a drive or a hidden file."""
+    return re.sub(r"[^\w.,()+ -]", "-", name).lstrip(". ")
 
 
 class AccountMove(models.Model):
@@ -52,9 +58,19 @@ class AccountMove(models.Model):
         """Mail invoices once more because somebody asked for it: an event of its own."""
         self.env["astpp.notice"]._note("invoice", dict.fromkeys(self, fields.Datetime.now()))
 
+    def _astpp_file_name(self, extension):
+        """Return the name of a file of this document: a number may have any characters, a file's no path."""
+        self.ensure_one()
+        name = self.name if self.name and self.state == "posted" else f"draft-{self.id}"
+        return f"{_harmless_name(name)}.{extension}"
+
+    def _get_invoice_report_filename(self, extension="pdf", report=None):
+        name = super()._get_invoice_report_filename(extension, report)
+        return _harmless_name(name) if self.astpp_issuer_id else name
+
     def _astpp_call_file(self):
         """Return the invoice's charges as an attached CSV file, made once."""
-        name = f"{self.name.replace('/', '-')}.csv"
+        name = self._astpp_file_name("csv")
         attachments = self.env["ir.attachment"].sudo()
         known = attachments.search(
             [("res_model", "=", self._name), ("res_id", "=", self.id), ("name", "=", name)], limit=1

@@ -21,6 +21,7 @@ class AstppAccount(models.Model):
         :param records: list of ``connector.records.Account``
         :return: (created, changed)
         """
+        self._recognise_numbers(server, records)
         known = {
             account.astpp_id: account.id
             for account in self.search([("server_id", "=", server.id), ("astpp_id", "!=", 0)])
@@ -48,6 +49,17 @@ class AstppAccount(models.Model):
             waiting = [record for record in waiting if record.id not in done]
         self._sync_funds(server, records)
         return created, changed
+
+    @api.model
+    def _recognise_numbers(self, server, records):
+        """Take accounts that were made in Odoo before ASTPP told of them for what they are: by their number.
+
+        What ASTPP owns, the reseller above among it, follows with the merge.
+        """
+        by_number = {record.number: record.id for record in records if not record.deleted}
+        unknown = [("server_id", "=", server.id), ("astpp_id", "in", (0, False)), ("number", "in", list(by_number))]
+        for account in self.search(unknown):
+            account.astpp_id = by_number[account.number]
 
     @api.model
     def _sync_funds(self, server, records):

@@ -26,7 +26,10 @@ class AstppIssuer(models.Model):
         help="Days after which open invoices are reminded of, such as 3, 14, 30. Empty: never.",
     )
 
-    _notice_range = models.Constraint("CHECK(notice_days >= 0 AND due_days >= 0)", "Days of notice cannot be negative.")
+    # Dates so far away that they cannot be computed would stop everybody's mails.
+    _notice_range = models.Constraint(
+        "CHECK(notice_days BETWEEN 0 AND 365 AND due_days BETWEEN 0 AND 365)", "Days of notice are 0 to 365."
+    )
 
     @api.constrains("overdue_days")
     def _check_overdue_days(self):

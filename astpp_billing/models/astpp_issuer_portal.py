@@ -85,6 +85,6 @@ class AstppIssuer(models.Model):
         :raise UserError: when it is no picture that browsers and PDFs show
         """
         self.ensure_one()
-        if guess_mimetype(content) not in ("image/png", "image/jpeg"):
+        if guess_mimetype(content) not in ("image/png", "image/jpeg") or len(content) > 1 << 20:
             raise UserError(self.env._("The logo must be a PNG or JPEG picture of at most 1 MB."))
         self.partner_id.image_1920 = base64.b64encode(content)

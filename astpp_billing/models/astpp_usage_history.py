@@ -4,8 +4,8 @@ import io
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-# What makes a spreadsheet take a text for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What makes a spreadsheet take a text for a formula, full-width forms among them.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def harmless(text):
@@ -101,17 +101,22 @@ class AstppUsage(models.Model):
         return tuple(dict(self._fields[name]._description_selection(self.env)) for name in ("charge_type", "direction"))
 
     @api.model
-    def _history_query(self, domain):
+    def _history_query(self, domain, documents=None):
         """Return the statement that reads the charge history of a domain, oldest first.
 
         Rows come in the order of ``_history_headings``; dates are those of the account's zone, type and
         direction are technical names. The caller has chosen a domain that its user may see.
+
+        :param documents: domain of the invoices that may be named; without one all may
         """
         query = self._search(domain, order="id")
+        named = SQL("TRUE")
+        if documents is not None:
+            named = SQL("m.id IN %s", self.env["account.move"]._search(documents).subselect())
         return SQL(
             """
             SELECT to_char(u.date AT TIME ZONE 'UTC' AT TIME ZONE COALESCE(a.tz, 'UTC'), 'YYYY-MM-DD HH24:MI:SS'),
-                   COALESCE(a.number, u.account_ref), CASE WHEN m.state = 'posted' AND m.move_type <> 'entry' THEN m.name END,
+                   COALESCE(a.number, u.account_ref), CASE WHEN m.state = 'posted' AND m.move_type <> 'entry' AND %s THEN m.name END,
                    u.charge_type, u.direction, u.description, u.caller, u.callee, u.destination, u.duration,
                    GREATEST(u.amount, 0), GREATEST(-u.amount, 0), c.name
               FROM astpp_usage u
@@ -121,5 +126,6 @@ class AstppUsage(models.Model):
              WHERE u.id IN %s
           ORDER BY u.date, u.id
             """,
+            named,
             query.subselect(),
         )

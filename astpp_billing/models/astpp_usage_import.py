@@ -12,6 +12,7 @@ from odoo.exceptions import UserError
 
 from ..connector.call_csv import FileError, read_calls
 from ..connector.call_xlsx import ZIP_MAGIC, read_xlsx_calls
+from .astpp_usage_history import harmless
 
 # A larger list of rejected lines is handed out compressed.
 MAX_PLAIN_REJECTS = 5 << 20
@@ -151,7 +152,4 @@ class _RejectWriter:
     def __call__(self, number, reason, line):
         self.count += 1
         text = line.rstrip("\r\n")
-        # A spreadsheet must not take the line for a formula.
-        if text[:1] in ("=", "+", "-", "@", "\t"):
-            text = "'" + text
-        self._writer.writerow([number, reason, text])
+        self._writer.writerow([number, harmless(reason), harmless(text)])

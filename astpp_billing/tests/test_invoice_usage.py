@@ -41,6 +41,21 @@ class TestInvoiceUsage(InvoiceReportCommon):
         self.assertEqual((statement["before"], statement["this"]), (20, 5.75))
         self.assertEqual(statement["due"], 25.75)
 
+    def test_statement_is_the_issuers(self):
+        """A reseller's document does not tell what his customer pays to others."""
+        self.reseller_customer.partner_id = self.customer.partner_id
+        self.load_calls(self.customer, "50")
+        self.load_calls(self.reseller_customer, "20")
+        first = self.bill(self.customer, self.reseller_customer).move_ids
+        for move, amount in zip(first.sorted("amount_total"), (4, 50), strict=True):
+            self.env["account.payment.register"].with_context(active_model="account.move", active_ids=move.ids).create(
+                {"payment_date": "2024-02-15", "amount": amount}
+            )._create_payments()
+        self.load_calls(self.reseller_customer, "5", callstart="2024-02-10 10:00:00")
+        second = self.bill(self.reseller_customer, date="2024-03-01", invoice_date="2024-03-01").move_ids
+        statement = second._astpp_statement()
+        self.assertEqual((statement["before"], statement["paid"]), (19, 4))
+
     def test_annex(self):
         """The list runs over pages with its heading on each."""
         self.operator.call_list = "annex"
