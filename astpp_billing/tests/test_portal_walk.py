@@ -46,6 +46,11 @@ WALK = {
         ("/astpp_billing/usage_import/{usage_import}", {"x": "1"}, SIGNED_IN, 200, None),
         ("/astpp_billing/usage_import/999999", {"x": "1"}, SIGNED_IN, 200, None),
     ],
+    "/my/invoices/<int:invoice_id>": [("/my/invoices/{move}", None, {"customer"}, 200, "away")],
+    "/my/invoices/<int:invoice_id>/part": [
+        ("/my/invoices/{move}/part?part=1", None, {"customer"}, "away", "away"),
+        ("/my/invoices/{move}/part?part=nan", None, {"customer"}, "away", "away"),
+    ],
     "/my/services": [("/my/services", None, SIGNED_IN, 200, None)],
     "/my/services/order": [
         ("/my/services/order", {"account_id": "{account}", "product_id": "{product}"}, {"customer"}, "away", 404),
@@ -121,6 +126,10 @@ WALK = {
         ("/my/reseller/invoices/{move}/credit", {"reason": "x"}, {"reseller"}, "away", 404),
     ],
 }
+# Odoo's pages of a document: whoever has its link may see it, others are sent home.
+LINKED = {"/my/invoices/<int:invoice_id>", "/my/invoices/<int:invoice_id>/part"}
+# PayPal's own, without session or token; who may send what is in test_paypal.
+SIGNED = {"/payment/paypal/webhook/"}
 
 
 @tagged("post_install", "-at_install")
@@ -153,9 +162,9 @@ class TestPortalWalk(PortalWalkCommon):
         }  # fmt: skip
 
     def routes(self):
-        """Yield (rule, options) of every route that a controller of ours defines."""
+        """Yield (rule, options) of every route that a controller of ours defines, for people."""
         for rule, endpoint in http._generate_routing_rules(sorted(self.registry._init_modules), nodb_only=False):
-            if endpoint.original_endpoint.__module__.startswith("odoo.addons.astpp_billing."):
+            if endpoint.original_endpoint.__module__.startswith("odoo.addons.astpp_billing.") and rule not in SIGNED:
                 yield rule, endpoint.routing
 
     def ask(self, url, form):
@@ -170,7 +179,7 @@ class TestPortalWalk(PortalWalkCommon):
         routes = dict(self.routes())
         self.assertEqual(set(routes), set(WALK))
         for rule, routing in routes.items():
-            self.assertEqual(routing["auth"], "user", rule)
+            self.assertEqual(routing["auth"], "public" if rule in LINKED else "user", rule)
             self.assertTrue(routing.get("csrf", True), rule)
             forms = any(form is not None for _url, form, *_rest in WALK[rule])
             pages = any(form is None for _url, form, *_rest in WALK[rule])
@@ -193,7 +202,8 @@ class TestPortalWalk(PortalWalkCommon):
         for rule, url, form, allowed, given, refused in requests:
             with self.subTest(actor=self.actor, rule=rule, url=url, form=form):
                 response = self.ask(url, form)
-                expected = given if self.actor in allowed else "login" if self.actor == "nobody" else refused
+                outside = self.actor == "nobody" and rule not in LINKED
+                expected = given if self.actor in allowed else "login" if outside else refused
                 self.assertEqual(self.outcome(response), expected)
                 self.assertNoSecrets(response.text, url)
 
