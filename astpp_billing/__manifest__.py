@@ -48,6 +48,7 @@
         "report/invoice_usage_templates.xml",
         "report/invoice_templates.xml",
         "report/coupon_templates.xml",
+        "report/charges_templates.xml",
     ],
     "assets": {
         "web.assets_backend": [

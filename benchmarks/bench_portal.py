@@ -10,6 +10,7 @@ import socket as sockets
 import statistics
 import subprocess
 import time
+from pathlib import Path
 
 import requests
 from bench_database import ROOT, remove, restore, shell, start
@@ -56,7 +57,7 @@ PAGES = {
 
 
 def measure(lines, accounts):
-    """Return {page: (queries, median milliseconds)} of a database with so many lines."""
+    """Return {page: (queries, median milliseconds)} of a database with so many lines, and what files of them cost."""
     restore("bench_portal", "astpp_addon")
     values = {"%(accounts)s": accounts, "%(lines)s": lines}
     script = SET_UP
@@ -88,10 +89,26 @@ def measure(lines, accounts):
             queries = re.findall(r'"GET [^"]+" 200 - (\d+) ', log.read_text())[-1]
             # The first request of a page compiles its templates.
             found[name] = (int(queries), statistics.median(times[1:]))
-        return found
+        return found, [download(session, port, server.pid, kind) for kind in ("csv", "xlsx")]
     finally:
         server.terminate()
         server.wait()
+
+
+def download(session, port, pid, kind):
+    """Fetch all lines as a file and return (lines, MB that the server's memory grew by)."""
+    before, lines = memory(pid), 0
+    url = f"http://127.0.0.1:{port}/my/charges.{kind}?below=1&period=all"
+    with session.get(url, stream=True) as response:
+        for chunk in response.iter_content(1 << 16):
+            lines += chunk.count(b"\n")
+    return kind, lines, memory(pid) - before
+
+
+def memory(pid):
+    """Return a process's peak memory in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
 
 def log_in(url):
@@ -114,14 +131,18 @@ def main():
     options = parser.parse_args()
     start()
     try:
-        few = measure(options.lines // 100, max(options.accounts // 100, 2))
-        many = measure(options.lines, options.accounts)
+        few, _files = measure(options.lines // 100, max(options.accounts // 100, 2))
+        many, files = measure(options.lines, options.accounts)
     finally:
         remove()
     print(f"{options.lines // 100} and {options.lines} lines")
     for name in PAGES:
         (queries, spent), (more, longer) = few[name], many[name]
         print(f"{name}: {queries} and {more} queries, {spent:.0f} and {longer:.0f} ms, {longer / spent:.2f}")
+    for kind, lines, grown in files:
+        print(
+            f"all charges as {kind}{f', {lines} lines' if kind == 'csv' else ''}: {grown:.0f} MB more memory at its peak"
+        )
 
 
 main()

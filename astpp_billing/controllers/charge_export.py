@@ -11,6 +11,7 @@ from odoo.fields import Domain
 from odoo.http import content_disposition, request
 
 from ..models.astpp_usage_history import harmless
+from ..report.charges_report import MOST_LINES
 
 # Rows that PostgreSQL hands over at a time.
 CHUNK = 5000
@@ -19,6 +20,7 @@ SHEET_ROWS = 1_048_576
 TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pdf": "application/pdf",
 }
 
 
@@ -29,7 +31,7 @@ class ChargeExport(http.Controller):
     def export(self, kind, move_id=None, account_id=None, date_from=None, date_to=None, **_kwargs):
         """Export what the accountant may see, of an invoice, an account or a time.
 
-        :param kind: csv or xlsx
+        :param kind: csv, xlsx or pdf
         """
         if kind not in TYPES:
             raise request.not_found()
@@ -55,15 +57,33 @@ def charge_file(usage, domain, kind, documents=None):
     """Return the response that streams the usage of a domain.
 
     :param usage: ``astpp.usage`` with the rights of whoever asks, or sudoed by who checked them
-    :param kind: csv or xlsx
+    :param kind: csv, xlsx or pdf
     :param documents: domain of the invoices that may be named; without one all may
     """
+    if kind == "pdf":
+        return charge_document(usage, domain, documents)
     headings = usage._history_headings()
     statement = usage._history_query(domain, documents)
     rows = read_rows(usage.env.registry, statement, usage._history_labels())
     body = csv_chunks(headings, rows) if kind == "csv" else xlsx_chunks(headings, rows)
     headers = [("Content-Type", TYPES[kind]), ("Content-Disposition", content_disposition(f"charges.{kind}"))]
     return Response(body, headers=headers, direct_passthrough=True)
+
+
+def charge_document(usage, domain, documents=None):
+    """Return the response with the first lines of a domain as a PDF."""
+    ids = usage.search(domain, order="date, id", limit=MOST_LINES + 1).ids
+    if not ids:
+        raise request.not_found()
+    reports = usage.env["ir.actions.report"].with_context(
+        astpp_documents=None if documents is None else list(documents), astpp_more=len(ids) > MOST_LINES
+    )
+    content, kind = reports._render_qweb_pdf("astpp_billing.action_report_charges", ids[:MOST_LINES])
+    headers = [
+        ("Content-Type", TYPES.get(kind, "text/html")),
+        ("Content-Disposition", content_disposition("charges.pdf")),
+    ]
+    return request.make_response(content, headers)
 
 
 def read_rows(registry, statement, labels):

@@ -206,7 +206,7 @@ class AstppPortal(CustomerPortal):
     def my_charges_file(self, kind, filterby="all", period="month", search=None, search_in="number", **kw):
         """Download the charge history that the page shows.
 
-        :param kind: csv or xlsx
+        :param kind: csv, xlsx or pdf
         """
         if kind not in TYPES:
             raise request.not_found()

@@ -1,6 +1,7 @@
 import csv
 import io
 import zipfile
+from unittest.mock import patch
 
 from lxml import html
 
@@ -118,6 +119,23 @@ class TestPortal(AstppCommon, HttpCase):
         text = self.url_open(f"/astpp_billing/charges.csv?account_id={self.customer.id}").text
         self.assertIn("4411111", text)
         self.assertNotIn("4433333", text)
+
+    def test_as_a_document(self):
+        """Tests print HTML: the same lines and sums as the page."""
+        page = self.get("/my/charges.pdf?period=all").text
+        for expected in ("4411111", "4422222", "2.0000", self.customer.number):
+            self.assertIn(expected, page)
+        for hidden in ("4433333", "4444444"):
+            self.assertNotIn(hidden, page)
+        self.assertNotIn("more lines than", page)
+        with patch("odoo.addons.astpp_billing.controllers.charge_export.MOST_LINES", 1):
+            self.assertIn("more lines than", self.get("/my/charges.pdf?period=all").text)
+        self.assertEqual(self.get("/my/charges.pdf?period=all&search=none").status_code, 404)
+        usage = self.env["astpp.usage"].search([("account_id", "=", self.customer.id)])
+        with self.allow_pdf_render():
+            report = self.env["ir.actions.report"].with_context(force_report_rendering=True)
+            content, kind = report._render_qweb_pdf("astpp_billing.action_report_charges", usage.ids)
+        self.assertEqual((kind, content[:4]), ("pdf", b"%PDF"))
 
     def test_balance(self):
         usage = self.env["astpp.usage"].search([("account_id", "=", self.customer.id), ("exception", "=", False)])

@@ -35,6 +35,7 @@ WALK = {
         ("/my/charges.csv?period=all&account_id={account}", None, {"customer", "reseller", "parent"}, 200, 404),
         ("/my/charges.csv?invoice_id={move}", None, {"customer", "reseller"}, 200, 404),
         ("/my/charges.xlsx?period=all", None, SIGNED_IN, 200, None),
+        ("/my/charges.pdf?period=all&account_id={account}", None, {"customer", "reseller", "parent"}, 200, 404),
         ("/my/charges.html?period=all", None, set(), 200, 404),
     ],
     "/astpp_billing/charges.<string:kind>": [

@@ -1,0 +1,37 @@
+from decimal import Decimal
+
+from odoo import api, models
+
+# Lines of one document; files have no limit.
+MOST_LINES = 5000
+
+
+class ReportCharges(models.AbstractModel):
+    """The charge history on paper."""
+
+    _name = "report.astpp_billing.report_charges"
+    _description = "Charge History"
+
+    @api.model
+    def _get_report_values(self, docids, data=None):
+        """Return rows, totals and whose history it is.
+
+        The context may have ``astpp_documents``, the domain of the invoices that may be named, and ``astpp_more``,
+        that not all lines are here.
+        """
+        usage = self.env["astpp.usage"].browse(docids)
+        usage.check_access("read")
+        documents = self.env.context.get("astpp_documents")
+        rows = self.env.execute_query(usage._history_query([("id", "in", usage.ids)], documents))
+        issuers = usage.issuer_id
+        return {
+            "docs": usage,
+            "issuer": issuers if len(issuers) == 1 else issuers.browse(),
+            "rows": rows,
+            "labels": usage._history_labels(),
+            "currency": usage.currency_id[:1],
+            "debit": sum((Decimal(str(row[10])) for row in rows), Decimal(0)),
+            "credit": sum((Decimal(str(row[11])) for row in rows), Decimal(0)),
+            "seconds": sum(row[9] or 0 for row in rows),
+            "more": self.env.context.get("astpp_more"),
+        }
