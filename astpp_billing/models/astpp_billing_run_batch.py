@@ -192,8 +192,7 @@ class AstppBillingRun(models.Model):
                 drafts |= move
         # An invoice that several accounts share waits if one of them says so.
         to_post -= drafts
-        # Not soft: an invoice dated tomorrow in the customer's zone is meant to be posted now.
-        to_post._post(soft=False)
+        to_post._astpp_post_bulk()
         # Odoo tracks no change of what was made in the same transaction: the chatter says who did it.
         origin = self.env._("Made and confirmed by %s", self.name), self.env._("Made by %s", self.name)
         bodies = {move.id: origin[0] if move in to_post else origin[1] for move in to_post | drafts}
