@@ -1,15 +1,9 @@
-from datetime import UTC, datetime, time
-from zoneinfo import ZoneInfo
-
-from dateutil.relativedelta import relativedelta
-
-from odoo.addons.portal.controllers.portal import CustomerPortal
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 from odoo.fields import Domain
 from odoo.http import request, route
 
-from ..models.astpp_usage import CALL_TYPES
 from .charge_export import TYPES, charge_file
+from .portal_charge_controls import AstppPortalChargeControls
 
 # So many pages from the one shown on are counted.
 PAGES_AHEAD = 10
@@ -18,15 +12,7 @@ MOST_PAGES = 10_000_000
 MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
 
 
-def one_line(text, length=200):
-    """Return a form's text without line breaks and control characters.
-
-    They have no place in names, numbers and headers of mails, and some of them none in the database.
-    """
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:length].strip()
-
-
-class AstppPortal(CustomerPortal):
+class AstppPortal(AstppPortalChargeControls):
     """The charge history of a customer, and of a reseller's customers."""
 
     def _prepare_home_portal_values(self, counters):
@@ -35,63 +21,6 @@ class AstppPortal(CustomerPortal):
             count = len(request.env["astpp.account"]._portal_accounts())
             values |= {name: count for name in ("astpp_account_count", "astpp_charge_count") if name in counters}
         return values
-
-    def _charge_filters(self):
-        return {
-            "all": {"label": request.env._("All"), "domain": []},
-            "unbilled": {
-                "label": request.env._("Not billed yet"),
-                "domain": [("move_line_id", "=", False), ("prepaid", "!=", True)],
-            },
-            "billed": {"label": request.env._("Billed"), "domain": [("move_line_id", "!=", False)]},
-            "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALL_TYPES)]},
-            "outbound": {"label": request.env._("Outgoing calls"), "domain": [("direction", "=", "outbound")]},
-            "inbound": {"label": request.env._("Incoming calls"), "domain": [("direction", "=", "inbound")]},
-            "fees": {
-                "label": request.env._("Fees"),
-                "domain": [("charge_type", "not in", CALL_TYPES), ("amount", ">", 0)],
-            },
-            "credits": {"label": request.env._("Credits"), "domain": [("amount", "<", 0)]},
-        }
-
-    def _charge_sortings(self):
-        return {
-            "date": {"label": request.env._("Newest"), "order": "date desc, id desc"},
-            "oldest": {"label": request.env._("Oldest"), "order": "date, id"},
-            "amount": {"label": request.env._("Amount"), "order": "amount desc, date desc, id desc"},
-            "duration": {"label": request.env._("Duration"), "order": "duration desc, date desc, id desc"},
-        }
-
-    def _charge_inputs(self):
-        return {
-            "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ("callee", "caller")},
-            "text": {
-                "input": "text",
-                "label": request.env._("Search in descriptions"),
-                "fields": ("description", "destination"),
-            },
-            "invoice": {
-                "input": "invoice",
-                "label": request.env._("Search in invoice numbers"),
-                "fields": ("name",),
-            },
-        }
-
-    def _charge_periods(self, tz):
-        """Return {key: (label, start, end)}, naive UTC, of the local months to choose from."""
-        today = datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
-        month = today.replace(day=1)
-
-        def instant(day):
-            return datetime.combine(day, time(), ZoneInfo(tz)).astimezone(UTC).replace(tzinfo=None)
-
-        return {
-            "month": (request.env._("This month"), instant(month), None),
-            "last": (request.env._("Last month"), instant(month - relativedelta(months=1)), instant(month)),
-            "quarter": (request.env._("Three months"), instant(month - relativedelta(months=2)), None),
-            "year": (request.env._("This year"), instant(month.replace(month=1)), None),
-            "all": (request.env._("All time"), None, None),
-        }
 
     def _charge_scope(self, **kw):
         """Return (domain, account, invoice) of the charges asked for, all of them the user's own.
@@ -131,22 +60,18 @@ class AstppPortal(CustomerPortal):
         )
         return (issued | received) & Domain("state", "=", "posted")
 
-    def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
-        """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
-        domain = scope & Domain(self._charge_filters().get(filterby, {"domain": []})["domain"])
-        start, end = self._charge_periods(tz).get(period, ("", None, None))[1:]
-        if start and not move:
-            domain &= Domain("date", ">=", start)
-        if end and not move:
-            domain &= Domain("date", "<", end)
-        if search and search_in in self._charge_inputs():
-            names = self._charge_inputs()[search_in]["fields"]
-            found = Domain.OR(Domain(name, "ilike", one_line(search)) for name in names)
-            domain &= Domain("move_id", "any", found & self._document_domain()) if search_in == "invoice" else found
-        return domain
-
     @route(["/my/charges", "/my/charges/page/<int:page>"], type="http", auth="user", website=True, readonly=True)
-    def my_charges(self, page=1, sortby="date", filterby="all", period="month", search=None, search_in="number", **kw):
+    def my_charges(
+        self,
+        page=1,
+        sortby="date",
+        filterby="all",
+        groupby="none",
+        period="month",
+        search=None,
+        search_in="number",
+        **kw,
+    ):
         """Show the charge history: the user's own, or of accounts below him."""
         scope, account, move = self._charge_scope(**kw)
         # What nobody can turn to is more than the database counts with.
@@ -158,20 +83,24 @@ class AstppPortal(CustomerPortal):
         sortings = self._charge_sortings()
         sortby = sortby if sortby in sortings else "date"
         keep = {"sortby": sortby, "filterby": filterby, "period": period, "search": search, "search_in": search_in}
+        groupings = self._charge_groupings()
+        groupby = groupby if groupby in groupings else "none"
+        keep |= {"groupby": groupby}
         keep |= {name: kw[name] for name in ("account_id", "invoice_id", "below") if kw.get(name)}
         # Pages further on are counted from there: counting millions of lines would hold up the first one.
         most = (page + PAGES_AHEAD) * self._items_per_page
         count = usage.search_count(domain, limit=most)
         pager = portal_pager(url="/my/charges", total=count, page=page, step=self._items_per_page, url_args=keep)
-        charges = usage.search(
-            domain, order=sortings[sortby]["order"], limit=self._items_per_page, offset=pager["offset"]
-        )
+        order = ", ".join(filter(None, (groupings[groupby]["order"], sortings[sortby]["order"])))
+        charges = usage.search(domain, order=order, limit=self._items_per_page, offset=pager["offset"])
+        documents = request.env["account.move"].sudo()
+        documents = documents.search(self._document_domain() & Domain("id", "in", charges.move_id.ids))
         values = self._prepare_portal_layout_values() | {
             "page_name": "astpp_charges",
             "charges": charges,
-            "documents": request.env["account.move"]
-            .sudo()
-            .search(self._document_domain() & Domain("id", "in", charges.move_id.ids)),
+            "documents": documents,
+            "groups": list(charges.grouped(lambda charge: groupings[groupby]["key"](charge, documents)).items()),
+            "searchbar_groupby": groupings,
             "account": account,
             "accounts": request.env["astpp.account"]._portal_accounts(),
             "invoice_shown": move,

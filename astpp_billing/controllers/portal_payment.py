@@ -3,6 +3,8 @@ from odoo.addons.payment import utils as payment_utils
 from odoo.exceptions import AccessError, MissingError
 from odoo.http import request, route
 
+from .form_text import number_of
+
 
 class AstppPortalPayment(PortalAccount):
     """An invoice's page shows its stored document; invoices are paid to who issued them, in full or in part."""
@@ -50,11 +52,7 @@ class AstppPortalPayment(PortalAccount):
             move = self._document_check_access("account.move", invoice_id, access_token)
         except (AccessError, MissingError):
             return request.redirect("/my")
-        try:
-            amount = float(part)
-        except ValueError:
-            amount = 0.0
-        # Neither infinite nor no number at all.
+        amount = number_of(part) or 0.0
         amount = move.currency_id.round(amount) if 0 < amount <= move.amount_residual else 0.0
         if not amount or not move._has_to_be_paid():
             return request.redirect(move.get_portal_url())

@@ -6,7 +6,8 @@ from odoo.http import request, route
 from odoo.tools import plaintext2html
 
 from ..models.astpp_issuer import MAX_NUMBER
-from .portal import MAILS, AstppPortal, one_line
+from .form_text import one_line
+from .portal import MAILS, AstppPortal
 
 # What a reseller may say of a customer's contact and account, and nothing else.
 CONTACT = ("name", "email", "phone", "street", "city", "zip")

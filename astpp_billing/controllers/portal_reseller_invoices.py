@@ -9,7 +9,7 @@ from odoo.fields import Domain
 from odoo.http import content_disposition, request, route
 from odoo.tools.pdf import merge_pdf
 
-from .portal import one_line
+from .form_text import number_of, one_line
 from .portal_reseller import AstppPortalReseller
 
 # Documents of one download.
@@ -167,10 +167,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         journal = move.astpp_issuer_id.payment_journal_id
 
         def register():
-            try:
-                value = round(float(amount), move.currency_id.decimal_places)
-            except ValueError:
-                value = 0
+            value = round(number_of(amount) or 0, move.currency_id.decimal_places)
             if not journal or move.state != "posted" or not 0 < value <= move.amount_residual:
                 raise UserError(request.env._("Enter an amount up to what is open."))
             wizard = (

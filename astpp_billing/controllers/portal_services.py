@@ -1,7 +1,8 @@
 from odoo.exceptions import UserError, ValidationError
 from odoo.http import request, route
 
-from .portal import MAILS, AstppPortal, one_line
+from .form_text import number_of, one_line
+from .portal import MAILS, AstppPortal
 
 # Top-ups of an account that nobody has paid.
 MOST_OPEN_TOPUPS = 5
@@ -134,10 +135,10 @@ class AstppPortalServices(AstppPortal):
     def top_up(self, account_id="", amount="", **_kw):
         """Make the invoice of a top-up and go to it: it is paid like any other."""
         account = self._own_account(account_id)
-        try:
-            value = round(float(amount), 2)
-        except ValueError:
+        value = number_of(amount)
+        if value is None:
             return self._back(error=request.env._("Enter an amount such as 25.00."))
+        value = round(value, 2)
         if not 1 <= value <= 10_000:
             return self._back(error=request.env._("A top-up is 1 to 10,000."))
         # Each takes a number of the issuer's series.

@@ -62,6 +62,8 @@ class TestPortal(AstppCommon, HttpCase):
             "filterby=inbound": ("4422222", "4411111"),
             "search_in=number&search=1111": ("4411111", "4422222"),
             "search_in=text&search=HYPER": ("4411111", "4422222"),
+            "search_in=amount&search=1,2": ("4411111", "4422222"),
+            "search_in=amount&search=0.1&filterby=inbound": ("4422222", "4411111"),
         }
         for query, (shown, hidden) in cases.items():
             page = self.get(f"/my/charges?period=all&{query}").text
@@ -69,6 +71,14 @@ class TestPortal(AstppCommon, HttpCase):
             self.assertNotIn(hidden, page)
         for query in ("sortby=x", "filterby=x", "period=x", "search_in=x&search=y", "page=x", "account_id=x"):
             self.assertEqual(self.get(f"/my/charges?{query}").status_code, 200, query)
+
+    def test_groups(self):
+        move = self.bill(self.customer).move_ids
+        for groupby, title in (("account", self.customer.number), ("invoice", move.name), ("service", "Call")):
+            page = html.fromstring(self.get(f"/my/charges?period=all&groupby={groupby}").text)
+            titles = [head.text_content() for head in page.xpath("//th[@scope='rowgroup']")]
+            self.assertTrue(any(title in each for each in titles), (groupby, titles))
+        self.assertNotIn("rowgroup", self.get("/my/charges?period=all&groupby=x").text)
 
     def test_of_an_invoice(self):
         move = self.bill(self.customer).move_ids

@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+
+from odoo.addons.portal.controllers.portal import CustomerPortal
+from odoo.fields import Domain
+from odoo.http import request
+
+from ..models.astpp_usage import CALL_TYPES
+from .form_text import number_of, one_line
+
+
+class AstppPortalChargeControls(CustomerPortal):
+    """What the charge history can be narrowed, sorted and grouped by."""
+
+    def _charge_filters(self):
+        return {
+            "all": {"label": request.env._("All"), "domain": []},
+            "unbilled": {
+                "label": request.env._("Not billed yet"),
+                "domain": [("move_line_id", "=", False), ("prepaid", "!=", True)],
+            },
+            "billed": {"label": request.env._("Billed"), "domain": [("move_line_id", "!=", False)]},
+            "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALL_TYPES)]},
+            "outbound": {"label": request.env._("Outgoing calls"), "domain": [("direction", "=", "outbound")]},
+            "inbound": {"label": request.env._("Incoming calls"), "domain": [("direction", "=", "inbound")]},
+            "fees": {
+                "label": request.env._("Fees"),
+                "domain": [("charge_type", "not in", CALL_TYPES), ("amount", ">", 0)],
+            },
+            "credits": {"label": request.env._("Credits"), "domain": [("amount", "<", 0)]},
+        }
+
+    def _charge_sortings(self):
+        return {
+            "date": {"label": request.env._("Newest"), "order": "date desc, id desc"},
+            "oldest": {"label": request.env._("Oldest"), "order": "date, id"},
+            "amount": {"label": request.env._("Amount"), "order": "amount desc, date desc, id desc"},
+            "duration": {"label": request.env._("Duration"), "order": "duration desc, date desc, id desc"},
+        }
+
+    def _charge_inputs(self):
+        return {
+            "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ("callee", "caller")},
+            "text": {
+                "input": "text",
+                "label": request.env._("Search in descriptions"),
+                "fields": ("description", "destination"),
+            },
+            "invoice": {
+                "input": "invoice",
+                "label": request.env._("Search in invoice numbers"),
+                "fields": ("name",),
+            },
+            "amount": {"input": "amount", "label": request.env._("Amounts from"), "fields": ()},
+        }
+
+    def _charge_groupings(self):
+        types = dict(request.env["astpp.usage"]._fields["charge_type"]._description_selection(request.env))
+        unbilled = request.env._("Not billed yet")
+        return {
+            "none": {"label": request.env._("None"), "order": "", "key": lambda _charge, _named: ""},
+            "account": {
+                "label": request.env._("Account"),
+                "order": "account_id",
+                "key": lambda charge, _named: charge.account_id.display_name,
+            },
+            "service": {
+                "label": request.env._("Service"),
+                "order": "charge_type",
+                "key": lambda charge, _named: types.get(charge.charge_type, ""),
+            },
+            "invoice": {
+                "label": request.env._("Invoice"),
+                "order": "move_id desc",
+                "key": lambda charge, named: (charge.move_id & named).name or unbilled,
+            },
+        }
+
+    def _charge_periods(self, tz):
+        """Return {key: (label, start, end)}, naive UTC, of the local months to choose from."""
+        today = datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
+        month = today.replace(day=1)
+
+        def instant(day):
+            return datetime.combine(day, time(), ZoneInfo(tz)).astimezone(UTC).replace(tzinfo=None)
+
+        return {
+            "month": (request.env._("This month"), instant(month), None),
+            "last": (request.env._("Last month"), instant(month - relativedelta(months=1)), instant(month)),
+            "quarter": (request.env._("Three months"), instant(month - relativedelta(months=2)), None),
+            "year": (request.env._("This year"), instant(month.replace(month=1)), None),
+            "all": (request.env._("All time"), None, None),
+        }
+
+    def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
+        """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
+        domain = scope & Domain(self._charge_filters().get(filterby, {"domain": []})["domain"])
+        start, end = self._charge_periods(tz).get(period, ("", None, None))[1:]
+        if start and not move:
+            domain &= Domain("date", ">=", start)
+        if end and not move:
+            domain &= Domain("date", "<", end)
+        if search and search_in == "amount":
+            least = number_of(search)
+            domain &= Domain.FALSE if least is None else Domain("amount", ">=", least)
+        elif search and search_in in self._charge_inputs():
+            names = self._charge_inputs()[search_in]["fields"]
+            found = Domain.OR(Domain(name, "ilike", one_line(search)) for name in names)
+            domain &= Domain("move_id", "any", found & self._document_domain()) if search_in == "invoice" else found
+        return domain
