@@ -16,7 +16,7 @@ class AstppOutboxPreview(models.TransientModel):
 
     _name = "astpp.outbox.preview"
     _description = "Preview of a Change for ASTPP"
-    _order = "outbox_id, id"
+    _order = "id"
 
     outbox_id = fields.Many2one("astpp.outbox", string="Change", required=True, readonly=True, ondelete="cascade")
     server_id = fields.Many2one(related="outbox_id.server_id")
@@ -79,7 +79,8 @@ class AstppOutboxPreview(models.TransientModel):
         for entry in entries:
             for row in entry.rows:
                 table = row["table"]
-                now = found[table].get(row["match"][FOUND_BY.get(table, "id")], {})
+                now = found[table].setdefault(row["match"][FOUND_BY.get(table, "id")], {})
+                note = self._note(entry) if now or table == "counters" else self.env._("No such row.")
                 for column, value in row["values"].items():
                     # Later changes come on top of earlier ones.
                     before, now[column] = now.get(column), str(value)
@@ -90,7 +91,7 @@ class AstppOutboxPreview(models.TransientModel):
                             "column": column,
                             "value_before": before,
                             "value_after": str(value),
-                            "note": self._note(entry) if now or table == "counters" else self.env._("No such row."),
+                            "note": note,
                         }
                     )
         return lines
