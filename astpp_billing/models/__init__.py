@@ -70,6 +70,7 @@ from . import astpp_usage_ingest
 from . import astpp_usage_import
 from . import astpp_reconciliation
 from . import astpp_settlement
+from . import astpp_settlement_commission
 from . import astpp_billing_run
 from . import astpp_billing_run_due
 from . import astpp_billing_run_batch

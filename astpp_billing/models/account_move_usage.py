@@ -64,7 +64,11 @@ class AccountMove(models.Model):
 
     def _astpp_release_usage(self):
         """Set the usage of these invoices free and let their period be billed again."""
-        billed = self.filtered(lambda move: move.astpp_run_id or move.astpp_recognition_month)
+        billed = self.filtered(
+            lambda move: move.astpp_run_id
+            or move.astpp_recognition_month
+            or (move.is_purchase_document() and move.invoice_line_ids.filtered("astpp_usage_amount"))
+        )
         if not billed:
             return
         billed.line_ids._astpp_release_usage()

@@ -19,13 +19,12 @@ class AstppSettlement(models.Model):
     name = fields.Char(compute="_compute_name", store=True)
     issuer_id = fields.Many2one(
         "astpp.issuer",
-        required=True,
         ondelete="restrict",
         domain="[('account_id', '!=', False), ('clearing_account_id', '!=', False)]",
         check_company=True,
         tracking=True,
     )
-    company_id = fields.Many2one(related="issuer_id.company_id", store=True)
+    company_id = fields.Many2one("res.company", compute="_compute_company_id", store=True)
     currency_id = fields.Many2one(related="company_id.currency_id")
     date = fields.Date(string="Until", required=True, default=fields.Date.context_today, tracking=True)
     basis = fields.Selection(
@@ -60,12 +59,17 @@ class AstppSettlement(models.Model):
         tracking=True,
     )
 
-    @api.depends("issuer_id", "date")
+    @api.depends("issuer_id", "account_id")
+    def _compute_company_id(self):
+        for settlement in self:
+            settlement.company_id = settlement.issuer_id.company_id or settlement.account_id.company_id
+
+    @api.depends("issuer_id", "account_id", "date")
     def _compute_name(self):
         for settlement in self:
             settlement.name = self.env._(
                 "Settlement with %(reseller)s until %(date)s",
-                reseller=settlement.issuer_id.name or "",
+                reseller=settlement.issuer_id.name or settlement.account_id.partner_id.name or "",
                 date=settlement.date,
             )
 
@@ -77,16 +81,23 @@ class AstppSettlement(models.Model):
             settlement.invoiced_amount = sum(moves.mapped("amount_total_signed"))
             settlement.paid_amount = settlement.invoiced_amount - sum(moves.mapped("amount_residual_signed"))
             settlement.owed_amount = owed.get(settlement._origin.id, 0.0)
-            open_invoices = self.env["account.move"].search(
-                [
-                    *[("partner_id", "child_of", settlement.issuer_id.account_id.partner_id.commercial_partner_id.id)],
-                    *[("move_type", "in", ("out_invoice", "out_refund")), ("state", "=", "posted")],
-                    *[("company_id", "=", settlement.company_id.id), ("amount_residual", "!=", 0)],
-                ]
-            )
-            own = settlement.issuer_id.account_id and open_invoices
-            settlement.wholesale_amount = sum(own.mapped("amount_residual_signed")) if own else 0.0
+            settlement.wholesale_amount = settlement._open_amount()
             settlement.net_amount = settlement.owed_amount - settlement.wholesale_amount
+
+    def _open_amount(self):
+        """Return what is open of the documents to the reseller himself."""
+        self.ensure_one()
+        partner = self.account_id.partner_id.commercial_partner_id
+        if not partner:
+            return 0.0
+        open_invoices = self.env["account.move"].search(
+            [
+                *[("partner_id", "child_of", partner.id), ("state", "=", "posted")],
+                *[("move_type", "in", ("out_invoice", "out_refund")), ("company_id", "=", self.company_id.id)],
+                ("amount_residual", "!=", 0),
+            ]
+        )
+        return sum(open_invoices.mapped("amount_residual_signed"))
 
     def _owed_by_settlement(self):
         """Return {id: what the documents of a settlement booked on its issuer's clearing account}."""
@@ -116,7 +127,7 @@ class AstppSettlement(models.Model):
     def action_collect(self):
         """Take the documents that no settlement has, up to the date."""
         self.check_access("write")
-        for settlement in self.filtered(lambda s: s.state == "draft"):
+        for settlement in self.filtered(lambda s: s.state == "draft" and s.issuer_id):
             settlement.action_release()
             domain = [
                 *[("astpp_issuer_id", "=", settlement.issuer_id.id), ("state", "=", "posted")],

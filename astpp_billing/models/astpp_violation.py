@@ -73,7 +73,7 @@ class AstppViolation(models.Model):
 
         :return: their number, in all companies
         """
-        for model in ("astpp.usage", "account.move", "account.move.line"):
+        for model in ("astpp.usage", "astpp.settlement", "account.move", "account.move.line"):
             self.env[model].flush_model()
         self.env.cr.execute(SQL("DELETE FROM astpp_violation"))
         self.env.cr.execute(self._check_query())
@@ -99,12 +99,13 @@ class AstppViolation(models.Model):
                        CASE WHEN move.move_type = 'entry' THEN -line.balance ELSE line.price_unit * line.quantity END
                            AS price,
                        COALESCE(line.astpp_usage_amount, 0) AS amount, move.astpp_rate AS rate,
-                       CASE WHEN move.move_type = 'out_refund' THEN -1 ELSE 1 END AS sign, currency.rounding,
+                       CASE WHEN move.move_type IN ('out_refund', 'in_invoice') THEN -1 ELSE 1 END AS sign, currency.rounding,
                        move.state = 'cancel' OR COALESCE(move.astpp_usage_released, FALSE) AS is_void
                   FROM account_move move
                   JOIN account_move_line line ON line.move_id = move.id AND line.display_type = 'product'
                   JOIN res_currency currency ON currency.id = move.currency_id
                  WHERE move.astpp_run_id IS NOT NULL OR move.astpp_recognition_month IS NOT NULL
+                       OR move.id IN (SELECT bill_id FROM astpp_settlement)
             ), sides AS (
                 SELECT COALESCE(billed.id, used.move_line_id) AS line_id, COALESCE(billed.move_id, used.move_id) AS move_id,
                        COALESCE(used.lines, 0) AS lines, COALESCE(used.amount, 0) AS used_amount,
@@ -126,6 +127,7 @@ class AstppViolation(models.Model):
                 SELECT 'other_account', line_id, move_id, lines, 0, used_amount
                   FROM sides JOIN account_move billing ON billing.id = sides.move_id
                  WHERE NOT is_void AND elsewhere AND billing.astpp_recognition_month IS NULL
+                                       AND billing.move_type IN ('out_invoice', 'out_refund')
             )
             INSERT INTO astpp_violation (company_id, kind, move_line_id, move_id, usage_count, expected, found, date)
             SELECT move.company_id, kind, line_id, found.move_id, lines, expected, found, now() AT TIME ZONE 'UTC'

@@ -1,4 +1,7 @@
-from odoo.exceptions import UserError
+from datetime import timedelta
+
+from odoo import fields
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import new_test_user, tagged
 
 from .common import AstppCommon
@@ -66,3 +69,33 @@ class TestSettlement(AstppCommon):
         self.assertEqual(everything.move_ids, unpaid)
         everything.unlink()
         self.assertFalse(unpaid.astpp_settlement_id)
+
+    def test_commissions(self):
+        """A reseller who works for a commission gets a bill of what he earned, once."""
+        self.operator.prefix = "OP-"
+        agent = self.make_account("Agent", account_type="reseller", commission_based=True)
+        customer = self.make_account("Agent's Customer", parent_id=agent.id)
+        self.subscribe(customer, self.make_product(price=100.0, astpp_commission=15))
+        customer.billed_until = "2024-01-01 00:00:00"
+        invoices = self.bill(customer, date=fields.Date.today() + timedelta(days=40)).move_ids
+        settlement = self.env["astpp.settlement"].create(
+            {"kind": "commission", "account_id": agent.id, "date": fields.Date.today() + timedelta(days=40)}
+        )
+        self.assertEqual(settlement.owed_amount, 15)
+        self.assertEqual(settlement.invoiced_amount, sum(invoices.mapped("amount_total")))
+        self.assertEqual(settlement.paid_amount, 0)
+        settlement.action_settle()
+        bill = settlement.bill_id
+        self.assertEqual((bill.move_type, bill.amount_untaxed, bill.partner_id), ("in_invoice", 15, agent.partner_id))
+        self.assertFalse(self.env["astpp.violation"]._check())
+        again = settlement.copy()
+        self.assertEqual(again.owed_amount, 0)
+        with self.assertRaisesRegex(UserError, "no commission waits"):
+            again.action_settle()
+        self.assertFalse(self.bill(agent, date=fields.Date.today() + timedelta(days=40)).move_ids, "nor on an invoice")
+        bill.button_cancel()
+        again.invalidate_recordset()
+        self.assertEqual(again.owed_amount, 15, "a cancelled bill lets them go")
+        self.assertFalse(self.env["astpp.violation"]._check())
+        with self.assertRaisesRegex(ValidationError, "for a commission"):
+            self.env["astpp.settlement"].create({"kind": "commission", "account_id": self.reseller.id})
