@@ -96,13 +96,14 @@ def measure(lines, accounts):
 
 
 def download(session, port, pid, kind):
-    """Fetch all lines as a file and return (lines, MB that the server's memory grew by)."""
-    before, lines = memory(pid), 0
+    """Fetch all lines as a file and return (kind, lines, MB of the file, MB that the server's memory grew by)."""
+    before, lines, size = memory(pid), 0, 0
     url = f"http://127.0.0.1:{port}/my/charges.{kind}?below=1&period=all"
     with session.get(url, stream=True) as response:
         for chunk in response.iter_content(1 << 16):
-            lines += chunk.count(b"\n")
-    return kind, lines, memory(pid) - before
+            lines, size = lines + chunk.count(b"\n"), size + len(chunk)
+    assert response.status_code == 200, kind
+    return kind, lines, size / 1e6, memory(pid) - before
 
 
 def memory(pid):
@@ -139,10 +140,9 @@ def main():
     for name in PAGES:
         (queries, spent), (more, longer) = few[name], many[name]
         print(f"{name}: {queries} and {more} queries, {spent:.0f} and {longer:.0f} ms, {longer / spent:.2f}")
-    for kind, lines, grown in files:
-        print(
-            f"all charges as {kind}{f', {lines} lines' if kind == 'csv' else ''}: {grown:.0f} MB more memory at its peak"
-        )
+    for kind, lines, size, grown in files:
+        counted = f"{lines} lines, " if kind == "csv" else ""
+        print(f"all charges as {kind}: {counted}{size:.0f} MB, {grown:.0f} MB more memory at its peak")
 
 
 main()
