@@ -7,7 +7,11 @@ class AccountMove(models.Model):
     _inherit = "account.move"
 
     astpp_account_id = fields.Many2one(
-        "astpp.account", string="ASTPP Account", index="btree_not_null", check_company=True, tracking=True
+        "astpp.account",
+        string="ASTPP Account",
+        index="btree_not_null",
+        domain="[('billing_company_id', '=', company_id)]",
+        tracking=True,
     )
     astpp_issuer_id = fields.Many2one(
         "astpp.issuer",

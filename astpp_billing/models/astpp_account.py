@@ -65,6 +65,13 @@ class AstppAccount(models.Model):
         index=True,
         help="The nearest reseller above that has an issuer of its own, else the operator.",
     )
+    billing_company_id = fields.Many2one(
+        related="issuer_id.company_id",
+        string="Invoicing Company",
+        store=True,
+        index=True,
+        help="In whose books the account's invoices are: the issuer's.",
+    )
     own_issuer_ids = fields.One2many("astpp.issuer", "account_id")
     commission_based = fields.Boolean(
         tracking=True, help="The reseller sells at his parent's prices for a commission, instead of at his own prices."

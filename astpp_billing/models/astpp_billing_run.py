@@ -44,7 +44,9 @@ class AstppBillingRun(models.Model):
         required=True,
     )
     issuer_ids = fields.Many2many("astpp.issuer", string="Issuers", check_company=True, help="Empty: all.")
-    account_ids = fields.Many2many("astpp.account", string="Accounts", check_company=True, help="Empty: all.")
+    account_ids = fields.Many2many(
+        "astpp.account", string="Accounts", domain="[('billing_company_id', '=', company_id)]", help="Empty: all."
+    )
     stop_requested = fields.Boolean(readonly=True, copy=False)
     due_count = fields.Integer(string="Accounts Due", compute="_compute_due_count")
     total_count = fields.Integer(readonly=True, copy=False, help="Accounts that were due when the run started.")

@@ -11,7 +11,7 @@ class AstppBillingRun(models.Model):
     def _scope_domain(self):
         """Return the domain of the accounts that the run's filters choose."""
         self.ensure_one()
-        domain = Domain("company_id", "=", self.company_id.id) & Domain("account_type", "!=", "provider")
+        domain = Domain("billing_company_id", "=", self.company_id.id) & Domain("account_type", "!=", "provider")
         if self.issuer_ids:
             domain &= Domain("issuer_id", "in", self.issuer_ids.ids)
         if self.account_ids:

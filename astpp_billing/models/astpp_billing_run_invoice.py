@@ -73,7 +73,8 @@ class AstppBillingRun(models.Model):
             "price_unit": amount,
             "astpp_usage_amount": group["amount"],
         }
-        if account.tax_ids:
+        # A reseller's own company has taxes of its own: those of the products.
+        if account.tax_ids and account.company_id == self.company_id:
             vals["tax_ids"] = [Command.set(account.tax_ids.ids)]
         if account.issuer_id.clearing_account_id:
             vals["account_id"] = account.issuer_id.clearing_account_id.id

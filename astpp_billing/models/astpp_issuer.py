@@ -20,12 +20,16 @@ class AstppIssuer(models.Model):
 
     name = fields.Char(required=True, tracking=True, help="The name printed on the issuer's documents.")
     active = fields.Boolean(default=True)
-    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)
+    company_id = fields.Many2one(
+        "res.company",
+        required=True,
+        default=lambda self: self.env.company,
+        help="Whose books the invoices are in: the operator's, with a clearing account, or a company of the reseller's own.",
+    )
     account_id = fields.Many2one(
         "astpp.account",
         string="Reseller",
-        domain="[('account_type', '=', 'reseller'), ('company_id', '=', company_id)]",
-        check_company=True,
+        domain="[('account_type', '=', 'reseller')]",
         ondelete="restrict",
         index="btree_not_null",
         tracking=True,

@@ -22,6 +22,7 @@ from . import (
     test_numbering,
     test_outbox,
     test_outbox_rows,
+    test_own_company,
     test_payment_mode,
     test_paypal,
     test_paypal_browser,

@@ -1,0 +1,64 @@
+from odoo.tests import new_test_user, tagged
+
+from .common import AstppCommon
+
+
+@tagged("post_install", "-at_install")
+class TestOwnCompany(AstppCommon):
+    """A reseller with a company of his own: his customers' invoices are in its books, with its taxes and numbers."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.own = cls.setup_other_company(name="Reseller Ltd")
+        cls.company = cls.own["company"]
+        cls.reseller_issuer.write(
+            {
+                "company_id": cls.company.id, "journal_id": cls.own["default_journal_sale"].id, "prefix": "LTD-",
+                "clearing_account_id": False, "partner_id": cls.company.partner_id.id,
+            }
+        )  # fmt: skip
+        cls.tax = cls.own["default_tax_sale"]
+        cls.call_product.taxes_id = cls.call_product.taxes_id | cls.tax
+        cls.load_calls(cls.reseller_customer, "100")
+        cls.load_calls(cls.customer, "50")
+
+    def run_in(self, company):
+        run = self.env["astpp.billing.run"].create(
+            {"company_id": company.id, "date": "2024-02-01", "invoice_date": "2024-02-01"}
+        )
+        run.action_run()
+        self.assertFalse(run.result_ids.filtered(lambda result: result.state == "failed").mapped("message"))
+        return run.move_ids
+
+    def test_books(self):
+        self.assertEqual(self.reseller_customer.billing_company_id, self.company)
+        moves = self.run_in(self.company)
+        self.assertEqual(moves.astpp_account_id, self.reseller_customer)
+        self.assertEqual((moves.company_id, moves.name, moves.state), (self.company, "LTD-00001", "posted"))
+        self.assertEqual(moves.invoice_line_ids.tax_ids, self.tax)
+        self.assertEqual(moves.invoice_line_ids.account_id, self.own["default_account_revenue"])
+        self.assertEqual(moves.amount_untaxed, 100)
+        others = self.run_in(self.env.company)
+        self.assertIn(self.customer, others.astpp_account_id)
+        self.assertNotIn(self.reseller_customer, others.astpp_account_id)
+        self.assertFalse(self.env["astpp.violation"]._check())
+
+    def test_his_accountant(self):
+        """He sees his customers and invoices, and nothing of the operator's."""
+        move = self.run_in(self.company)
+        operator = self.run_in(self.env.company)
+        user = new_test_user(
+            self.env, login="ltd", groups="base.group_user,account.group_account_invoice", company_id=self.company.id,
+            company_ids=[(6, 0, self.company.ids)],
+        )  # fmt: skip
+        self.env.invalidate_all()
+        self.assertEqual(self.env["astpp.account"].with_user(user).search([]), self.reseller_customer)
+        seen = self.env["account.move"].with_user(user).search([("astpp_run_id", "!=", False)])
+        self.assertEqual(seen, move)
+        self.assertNotIn(operator[:1], seen)
+        self.assertEqual(seen.astpp_account_id.display_name, self.reseller_customer.display_name)
+        view = self.env["account.move"].with_user(user).get_view(view_type="form")
+        self.assertTrue(seen.web_read({name: {} for name in view["models"]["account.move"] if name in seen._fields}))
+        seen._astpp_store_pdf()
+        self.assertTrue(seen._astpp_usage_summary())
