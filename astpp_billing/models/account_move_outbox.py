@@ -113,4 +113,6 @@ class AccountMove(models.Model):
             for partial in receivable.matched_debit_ids
             if counts(partial.debit_move_id.move_id)
         ]
-        return sum((Decimal(str(amount)) for amount in amounts), Decimal(0)) * (-1 if self.move_type == "out_refund" else 1)
+        return sum((Decimal(str(amount)) for amount in amounts), Decimal(0)) * (
+            -1 if self.move_type == "out_refund" else 1
+        )
