@@ -25,18 +25,20 @@ class AstppOutbox(models.Model):
     def _cron_apply(self):
         """Apply what is switched on; an account's queue stops at what fails."""
         progress = self.env["ir.cron"]
-        servers = self.env["astpp.server"].search([("host", "!=", False)])
-        for server in servers:
-            entries = self._next_entries(server)
-            progress._commit_progress(remaining=len(entries))
-            for entry in entries:
-                try:
-                    entry._apply()
-                except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                    # Another process has it.
-                    self.env.cr.rollback()
-                if not progress._commit_progress(1):
-                    return
+        for server in self.env["astpp.server"].search([("host", "!=", False)]):
+            applied = True
+            # The others are held by now, or another process has them.
+            while applied and (entries := self._next_entries(server)):
+                applied = False
+                progress._commit_progress(remaining=len(entries))
+                for entry in entries:
+                    try:
+                        applied |= entry._apply()
+                    except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                        # Another process has it.
+                        self.env.cr.rollback()
+                    if not progress._commit_progress(1):
+                        return
 
     @api.model
     def _pending_domain(self, server):

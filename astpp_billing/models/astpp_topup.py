@@ -181,8 +181,10 @@ class AstppTopup(models.Model):
         if self.state != "credited":
             return
         # What earlier credit notes took back is not taken again, nor for one that is confirmed once more.
-        taken = self.env["astpp.outbox"].sudo().search(
-            [("server_id", "=", self.server_id.id), ("key", "=like", f"topup-back/{self.id}/%")]
+        taken = (
+            self.env["astpp.outbox"]
+            .sudo()
+            .search([("server_id", "=", self.server_id.id), ("key", "=like", f"topup-back/{self.id}/%")])
         )
         key = f"topup-back/{self.id}/{credit_note.id}"
         if key in taken.mapped("key"):
