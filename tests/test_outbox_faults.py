@@ -40,6 +40,9 @@ env.cr.commit()
 """
 APPLY = """
 import time
+from odoo.addons.astpp_billing.models import astpp_outbox_apply
+# Several batches.
+astpp_outbox_apply.BATCH = 50
 print("READY", flush=True)
 started = time.monotonic()
 env["astpp.outbox"]._cron_apply()

@@ -99,7 +99,7 @@ class Writer(Database):
         if not rows:
             raise ConnectorError(f"ASTPP has no account with the ID {change.account_id}.")
         balance, postpaid = Decimal(rows[0][0]), rows[0][1] == "1"
-        if self._is_known(change.key):
+        if self._is_known(change.key, change.account_id, change.amount):
             return Outcome(balance, balance, True)
         after = balance - change.amount if postpaid else balance + change.amount
         self._insert_rows(change, balance, after, postpaid, Decimal(rows[0][2] or 0), rows[0][3] or 0)
@@ -117,7 +117,7 @@ class Writer(Database):
         :raise ConnectorError: when a row is gone or has a value that was not expected; nothing is changed then
         """
         found = [self._locked(change) for change in changes]
-        if self._is_known(key):
+        if self._is_known(key, account_id, Decimal(0)):
             return Outcome(found, found, True)
         for change, rows in zip(changes, found, strict=True):
             self._check_expected(change, rows)
@@ -131,10 +131,20 @@ class Writer(Database):
         self.execute("COMMIT")
         return Outcome(found, [change.values for change in changes], False)
 
-    def _is_known(self, key):
-        return bool(
-            self.execute("SELECT id FROM payment_transaction WHERE transaction_id = %s LIMIT 1", (f"{MARK}{key}",))
+    def _is_known(self, key, account_id, amount):
+        """Tell whether ASTPP has a change; another one of this key is left from an Odoo that was restored since."""
+        rows = self.execute(
+            # The new amount as ASTPP keeps it.
+            "SELECT accountid = %s AND amount = CAST(%s AS DECIMAL(20,5)) FROM payment_transaction "
+            "WHERE transaction_id = %s LIMIT 1",
+            (account_id, amount, f"{MARK}{key}"),
         )
+        if rows and rows[0][0] != "1":
+            raise ConnectorError(
+                f"ASTPP has another change under the key {MARK}{key}: Odoo was probably restored from a backup. "
+                "Compare both sides, make the change by hand and skip it here."
+            )
+        return bool(rows)
 
     def _locked(self, change):
         """Return the values that a change replaces, {column: text}, its row locked; {} when there is no row."""

@@ -25,18 +25,20 @@ class AstppOutbox(models.Model):
     def _cron_apply(self):
         """Apply what is switched on; an account's queue stops at what fails."""
         progress = self.env["ir.cron"]
-        servers = self.env["astpp.server"].search([("host", "!=", False)])
-        for server in servers:
-            entries = self._next_entries(server)
-            progress._commit_progress(remaining=len(entries))
-            for entry in entries:
-                try:
-                    entry._apply()
-                except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                    # Another process has it.
-                    self.env.cr.rollback()
-                if not progress._commit_progress(1):
-                    return
+        for server in self.env["astpp.server"].search([("host", "!=", False)]):
+            applied = True
+            # The others are held by now, or another process has them.
+            while applied and (entries := self._next_entries(server)):
+                applied = False
+                progress._commit_progress(remaining=len(entries))
+                for entry in entries:
+                    try:
+                        applied |= entry._apply()
+                    except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                        # Another process has it.
+                        self.env.cr.rollback()
+                    if not progress._commit_progress(1):
+                        return
 
     @api.model
     def _pending_domain(self, server):
@@ -51,18 +53,15 @@ class AstppOutbox(models.Model):
 
     @api.model
     def _next_entries(self, server):
-        """Return what may be applied now, oldest first; an account's failed or later entry holds the ones behind it."""
+        """Return what may be applied now, oldest first; an account's failed or later entry holds its other ones."""
         if not server.host or not server._written_kinds():
             return self.browse()
-        now = fields.Datetime.now()
-        entries = self.search(self._pending_domain(server), order="id", limit=BATCH)
-        held, ready = set(), self.browse()
-        for entry in entries:
-            if entry.state == "failed" or (entry.next_date and entry.next_date > now):
-                held.add(entry.account_id)
-            if entry.account_id not in held:
-                ready |= entry
-        return ready
+        pending = self._pending_domain(server)
+        stopped = Domain("state", "=", "failed") | Domain("next_date", ">", fields.Datetime.now())
+        held = self._read_group(pending & stopped, ["account_id"])
+        # Left out by the database: however many are held, the others are not out of reach.
+        ready = pending & Domain("account_id", "not in", [account.id for (account,) in held])
+        return self.search(ready, order="id", limit=BATCH)
 
     def _apply(self):
         """Apply one entry, unless somebody else does or an earlier one of the account has just failed.

@@ -3,7 +3,9 @@ from odoo import api, fields, models
 from ..connector.schema import Finding
 from ..connector.write_rights import missing_rights
 
-KINDS = ("credit", "charge", "payment", "order", "did", "account", "invoicing")
+# Their changes are queued whether they are written or not.
+BALANCE_KINDS = ("credit", "charge", "payment")
+KINDS = (*BALANCE_KINDS, "order", "did", "account", "invoicing")
 
 
 class AstppServer(models.Model):
@@ -68,8 +70,15 @@ class AstppServer(models.Model):
 
     def write(self, vals):
         invoicing = self.filtered("write_invoicing")
+        on = [kind for kind in BALANCE_KINDS if vals.get(f"write_{kind}")]
+        # Whoever says from when on decides about the earlier ones too.
+        later = (
+            {} if "write_from" in vals else {s: [k for k in on if not s[f"write_{k}"]] for s in self if s.write_from}
+        )
         res = super().write(vals)
         self._begin_writing()
+        for server, kinds in later.items():
+            server._skip_earlier(kinds)
         if vals.get("write_invoicing"):
             (self - invoicing).account_ids._queue_invoicing_off()
         return res
@@ -77,7 +86,25 @@ class AstppServer(models.Model):
     def _begin_writing(self):
         for server in self.filtered(lambda server: server._written_kinds() and not server.write_from):
             # This transaction's changes count as later ones.
-            server.write_from = self.env.cr.now().replace(microsecond=0, tzinfo=None)
+            server.write_from = self._now()
+
+    def _now(self):
+        return self.env.cr.now().replace(microsecond=0, tzinfo=None)
+
+    def _skip_earlier(self, kinds):
+        """Give up what was queued before kinds were switched on for the first time: ASTPP has it by hand.
+
+        What is switched off for a while, and on again, waits.
+        """
+        # Tested and set by whoever may set the server's switches.
+        outbox = self.env["astpp.outbox"].sudo()
+        for kind in kinds:
+            domain = [("server_id", "=", self.id), ("kind", "=", kind)]
+            tried = [*domain, "|", ("state", "in", ("applied", "failed")), ("attempts", ">", 0)]
+            if not outbox.search_count(tried, limit=1):
+                message = self.env._("From before changes of this kind were written.")
+                earlier = [*domain, ("state", "=", "waiting"), ("create_date", "<", self._now())]
+                outbox.search(earlier).write({"state": "skipped", "message": message})
 
     def _written_kinds(self):
         """Return the kinds of changes that are switched on."""

@@ -180,10 +180,20 @@ class AstppTopup(models.Model):
             self.state = "reversed"
         if self.state != "credited":
             return
-        share = credit_note.amount_total / self.move_id.amount_total
-        if share >= 1:
+        # What earlier credit notes took back is not taken again, nor for one that is confirmed once more.
+        taken = (
+            self.env["astpp.outbox"]
+            .sudo()
+            .search([("server_id", "=", self.server_id.id), ("key", "=like", f"topup-back/{self.id}/%")])
+        )
+        key = f"topup-back/{self.id}/{credit_note.id}"
+        if key in taken.mapped("key"):
+            return
+        left = self.amount + sum(taken.mapped("amount"))
+        amount = min(self.amount * credit_note.amount_total / self.move_id.amount_total, left)
+        if self.currency_id.compare_amounts(amount, left) >= 0:
             self.state = "reversed"
-        self._move_funds(-self.amount * min(share, 1), f"topup-back/{self.id}/{credit_note.id}")
+        self._move_funds(-amount, key)
 
     def _move_funds(self, amount, key):
         """Note what the account gains in the ledger and queue it for ASTPP."""

@@ -21,6 +21,7 @@ from . import (
     test_notice,
     test_numbering,
     test_outbox,
+    test_outbox_payments,
     test_outbox_rows,
     test_own_company,
     test_payment_mode,

@@ -172,3 +172,57 @@ class TestOutbox(SyncCommon):
         self.server.action_preview_outbox()
         preview = self.env["astpp.outbox.preview"].search([("outbox_id", "=", entry.id)])
         self.assertIn("from before", preview.note)
+        account = self.account(12)
+        self.assertEqual(account._funds_left()[account], 20, "ASTPP's balance has it")
+
+    def test_kind_switched_on_later(self):
+        """Its older changes are in ASTPP by hand; after a pause nothing is lost."""
+        old, other = self.queue(13, 40, "payment/1/1"), self.queue(12, 50, "topup/1")
+        (old | other).flush_recordset()
+        self.env.cr.execute("UPDATE astpp_outbox SET create_date = create_date - interval '1 day'")
+        (old | other).invalidate_recordset()
+        self.server.write_payment = True
+        new = self.queue(13, 7, "payment/2/1")
+        self.assertEqual((old.state, other.state, new.state), ("skipped", "waiting", "waiting"))
+        self.apply()
+        self.server.write_payment = False
+        paused = self.queue(13, 3, "payment/3/1")
+        paused.flush_recordset()
+        self.env.cr.execute("UPDATE astpp_outbox SET create_date = create_date - interval '1 minute'")
+        self.server.write_payment = True
+        self.assertEqual((new.state, paused.state), ("applied", "waiting"))
+
+    def test_held_accounts_hold_nobody_else(self):
+        """However much waits behind a failure, other accounts' changes are found."""
+        failed, behind, other = (
+            self.queue(12, 50, "topup/1"),
+            self.queue(12, 1, "topup/2"),
+            self.queue(13, -7, "usage/1"),
+        )
+        failed.state = "failed"
+        with patch("odoo.addons.astpp_billing.models.astpp_outbox_apply.BATCH", 2):
+            self.assertEqual(self.apply(), other)
+        self.assertEqual((behind.state, other.state), ("waiting", "applied"))
+        account = self.account(12)
+        self.assertEqual(account._funds_left()[account], 71, "paid for, although ASTPP has not heard of it")
+
+    def test_key_of_another_change(self):
+        """An Odoo restored from a backup counts on from an old number: its changes are not taken for done."""
+        entry = self.queue(12, 50, "topup/1")
+        self.mariadb.insert(
+            "payment_transaction",
+            {"accountid": 12, "amount": 5, "transaction_id": f"ODOO-{entry._written_key()}", "payment_method": "Odoo"},
+        )
+        self.apply()
+        self.assertEqual((entry.state, self.balance(12)), ("waiting", 20))
+        self.assertIn("another change", entry.message)
+
+    def test_causes_of_people_without_rights(self):
+        """Who ends an order or registers a payment need not see servers."""
+        self.server.write_account = True
+        user = new_test_user(self.env, login="nobody", groups="base.group_user")
+        account = self.account(13).with_user(user)
+        rows = [{"table": "accounts", "match": {"id": 13}, "values": {"status": 1}}]
+        self.outbox.with_user(user)._enqueue_rows("account", [(account, "account/1", "Off", rows, {})])
+        self.outbox.with_user(user)._enqueue_balances([(account, 5, "topup/9", "Money")])
+        self.assertEqual(len(self.outbox.search([("account_id", "=", account.id)])), 2)

@@ -51,6 +51,19 @@ class TestTopup(AstppCommon):
         self.pay(topup.move_id)
         self.assertEqual((topup.state, self.queued().mapped("amount")), ("credited", [50]))
 
+    def test_taken_back_in_parts(self):
+        """Credit notes take back what was credited, never more, and each of them once."""
+        topup = self.topup(payment_journal_id=self.company_data["default_journal_bank"].id)
+        move = topup.move_id
+        for share, amounts in ((0.6, [50, -30]), (1, [50, -30, -20])):
+            credit = move._reverse_moves([{"invoice_date": move.invoice_date}])
+            credit.invoice_line_ids.price_unit = 50 * share
+            credit.action_post()
+            credit.button_draft()
+            credit.action_post()
+            self.assertEqual(self.queued().mapped("amount"), amounts)
+        self.assertEqual(topup.state, "reversed")
+
     def test_taken_back(self):
         topup = self.topup(payment_journal_id=self.company_data["default_journal_bank"].id)
         reversal = (

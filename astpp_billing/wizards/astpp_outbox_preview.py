@@ -49,6 +49,7 @@ class AstppOutboxPreview(models.TransientModel):
         """Each change on top of the ones before it."""
         columns = ("balance", "posttoexternal")
         accounts = current_rows(database, "accounts", columns, entries.account_id.mapped("astpp_id"))
+        written = set().union(*(self._written_ids(server) for server in entries.server_id))
         balances = {key: Decimal(row["balance"]) for key, row in accounts.items()}
         lines = []
         for entry in entries:
@@ -60,7 +61,7 @@ class AstppOutboxPreview(models.TransientModel):
             before = balances[key]
             amount = Decimal(f"{entry.amount:.5f}")
             after = before - amount if accounts[key]["posttoexternal"] == "1" else before + amount
-            if entry in self._written(entry.server_id):
+            if entry.id in written:
                 balances[key] = after
             lines.append(line | {"value_before": str(before), "value_after": str(after)})
         return lines
@@ -96,9 +97,9 @@ class AstppOutboxPreview(models.TransientModel):
                     )
         return lines
 
-    def _written(self, server):
+    def _written_ids(self, server):
         outbox = self.env["astpp.outbox"]
-        return outbox.search(outbox._pending_domain(server))
+        return outbox.search(outbox._pending_domain(server)).ids
 
     def _note(self, entry):
         if entry.state == "failed":
