@@ -9,10 +9,16 @@ import ssl
 from typing import NamedTuple
 
 FETCH = 5000
+# The driver's codes for servers that do not answer, or no longer.
+UNREACHABLE = (2002, 2003, 2006, 2013)
 
 
 class ConnectorError(Exception):
     """Something about the ASTPP database that an administrator can mend; the text says what."""
+
+
+class UnreachableError(ConnectorError):
+    """Nothing answers: what was asked is not at fault, and can be asked again."""
 
 
 class Settings(NamedTuple):
@@ -81,7 +87,8 @@ class Database:
                 use_unicode=True,
             )
         except (pymysql.Error, OSError, ssl.SSLError, UnicodeError) as error:
-            raise ConnectorError(self.explain(error)) from None
+            kind = UnreachableError if error.args and error.args[0] in UNREACHABLE else ConnectorError
+            raise kind(self.explain(error)) from None
 
     def execute(self, statement, parameters=None):
         """Run a statement and return all its rows as tuples of text."""

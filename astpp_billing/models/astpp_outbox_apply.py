@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ..connector.database import ConnectorError
+from ..connector.database import ConnectorError, UnreachableError
 from ..connector.writer import BalanceChange, RowChange
 
 # Entries looked at in one go.
@@ -37,6 +37,11 @@ class AstppOutbox(models.Model):
                     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                         # Another process has it.
                         self.env.cr.rollback()
+                    except UnreachableError as error:
+                        # No fault of the changes: they wait as they are.
+                        server._tell_unreachable(str(error))
+                        applied = False
+                        break
                     if not progress._commit_progress(1):
                         return
 
@@ -67,6 +72,7 @@ class AstppOutbox(models.Model):
         """Apply one entry, unless somebody else does or an earlier one of the account has just failed.
 
         :return: whether it is applied
+        :raise UnreachableError: when ASTPP does not answer; that is no attempt
         """
         self.ensure_one()
         locked = self.try_lock_for_update()
@@ -81,6 +87,8 @@ class AstppOutbox(models.Model):
         try:
             with self.server_id._open_writer() as writer:
                 outcome = self._write_rows(writer) if self.rows else self._write_balance(writer)
+        except UnreachableError:
+            raise
         except (ConnectorError, UserError) as error:
             self._fail(str(error))
             return False

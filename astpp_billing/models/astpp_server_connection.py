@@ -108,7 +108,8 @@ class AstppServer(models.Model):
         try:
             with self._open() as database:
                 findings = check(database)
-            findings = self._check_writing() + findings
+            order = ("error", "warning", "ok")
+            findings = sorted(self._check_writing() + findings, key=lambda finding: order.index(finding.level))
             state = findings[0].level
             marks = {"ok": "✓", "warning": "!", "error": "✗"}
             report = "\n".join(f"{marks[finding.level]} {finding.text}" for finding in findings)

@@ -5,7 +5,8 @@ from ..connector.write_rights import missing_rights
 
 # Their changes are queued whether they are written or not.
 BALANCE_KINDS = ("credit", "charge", "payment")
-KINDS = (*BALANCE_KINDS, "order", "did", "account", "invoicing")
+ROW_KINDS = ("order", "did", "account", "invoicing")
+KINDS = (*BALANCE_KINDS, *ROW_KINDS)
 
 
 class AstppServer(models.Model):
@@ -79,6 +80,7 @@ class AstppServer(models.Model):
         self._begin_writing()
         for server, kinds in later.items():
             server._skip_earlier(kinds)
+        self._skip_rows([kind for kind in ROW_KINDS if vals.get(f"write_{kind}") is False])
         if vals.get("write_invoicing"):
             (self - invoicing).account_ids._queue_invoicing_off()
         return res
@@ -106,6 +108,26 @@ class AstppServer(models.Model):
                 earlier = [*domain, ("state", "=", "waiting"), ("create_date", "<", self._now())]
                 outbox.search(earlier).write({"state": "skipped", "message": message})
 
+    def _skip_rows(self, kinds):
+        """Give up waiting changes of rows of kinds that were switched off: later they would be out of date."""
+        if kinds:
+            domain = [("server_id", "in", self.ids), ("kind", "in", kinds), ("state", "in", ("waiting", "failed"))]
+            # As above.
+            entries = self.env["astpp.outbox"].sudo().search(domain)
+            entries.write({"state": "skipped", "message": self.env._("Changes of this kind were switched off.")})
+
+    def _tell_unreachable(self, reason):
+        """Tell the responsible user once that changes wait because ASTPP does not answer."""
+        self.ensure_one()
+        summary = self.env._("Changes wait: ASTPP does not answer")
+        if summary not in self.activity_ids.mapped("summary"):
+            self.activity_schedule(
+                "mail.mail_activity_data_warning",
+                user_id=(self.responsible_id or self.env.user).id,
+                summary=summary,
+                note=reason,
+            )
+
     def _written_kinds(self):
         """Return the kinds of changes that are switched on."""
         self.ensure_one()
@@ -120,7 +142,14 @@ class AstppServer(models.Model):
         """Return findings about the privileges that writing needs."""
         self.ensure_one()
         kinds = self._written_kinds()
-        return [Finding("error", text) for text in missing_rights(self._settings(), kinds)] if kinds else []
+        findings = [Finding("error", text) for text in missing_rights(self._settings(), kinds)] if kinds else []
+        if self.write_payment and not self.write_charge:
+            text = self.env._(
+                "Payments are written back and Odoo's charges are not: where Odoo charges renewals and fees, ASTPP's "
+                "balances come out too low."
+            )
+            findings.append(Finding("warning", text))
+        return findings
 
     def action_preview_outbox(self):
         """Show what would be written now, value by value; nothing is written."""

@@ -29,7 +29,10 @@ class AstppSubscription(models.Model):
     def _terminate(self, reason, moment=None, note=False):
         running = self.filtered(lambda subscription: subscription.state not in ("terminated", "draft"))
         res = super()._terminate(reason, moment, note)
-        running._queue_order("end", self.env._("Ended: %s"), lambda s: [s._row_of_end()])
+        ended = running[:1].end_date
+        running._queue_order(
+            f"end/{ended:%Y%m%d%H%M%S}" if ended else "end", self.env._("Ended: %s"), lambda s: [s._row_of_end()]
+        )
         return res
 
     def _queue_periods(self, text):

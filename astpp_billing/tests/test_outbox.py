@@ -5,6 +5,7 @@ from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
 
+from ..connector.database import UnreachableError
 from ..connector.writer import Writer
 from .sync_common import SyncCommon
 
@@ -226,3 +227,22 @@ class TestOutbox(SyncCommon):
         self.outbox.with_user(user)._enqueue_rows("account", [(account, "account/1", "Off", rows, {})])
         self.outbox.with_user(user)._enqueue_balances([(account, 5, "topup/9", "Money")])
         self.assertEqual(len(self.outbox.search([("account_id", "=", account.id)])), 2)
+
+    def test_astpp_does_not_answer(self):
+        """That is no fault of a change: it waits as it is, and a person is told once."""
+        entry = self.queue(12, 50, "topup/1")
+        port = self.server.port
+        self.server.port = 1
+        with self.assertRaises(UnreachableError):
+            entry._apply()
+        for _time in range(2):
+            self.server._tell_unreachable("Nothing answers")
+        self.assertEqual((entry.attempts, entry.state, len(self.server.activity_ids)), (0, "waiting", 1))
+        self.server.port = port
+        self.apply()
+        self.assertEqual((entry.state, self.balance(12)), ("applied", 70))
+
+    def test_charges_left_out(self):
+        self.server.write({"write_payment": True, "write_charge": False})
+        self.server.action_test_connection()
+        self.assertIn("come out too low", self.server.check_report)

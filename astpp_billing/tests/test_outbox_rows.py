@@ -158,6 +158,15 @@ class TestOutboxRows(SyncCommon):
         self.sync()
         self.assertTrue(self.account(13).invoice_enabled and self.account(15).invoice_enabled)
 
+    def test_switched_off(self):
+        """What waits for a switch would be out of date when it is set again."""
+        self.start(write_account=True)
+        self.account(13).status = "suspended"
+        self.server.write_account = False
+        self.assertEqual(self.outbox.search([("account_id", "=", self.account(13).id)]).state, "skipped")
+        self.sync()
+        self.assertEqual(self.account(13).status, "active", "ASTPP decides again")
+
     def test_off_by_default(self):
         self.start()
         self.account(13).status = "suspended"
