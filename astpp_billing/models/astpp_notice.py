@@ -48,6 +48,7 @@ class AstppNotice(models.Model):
     )
     mail_id = fields.Many2one("mail.mail", ondelete="set null", readonly=True, index="btree_not_null")
     attempts = fields.Integer(readonly=True)
+    mailed_date = fields.Datetime(string="Mailed On", readonly=True)
     message = fields.Char(readonly=True)
 
     _event_uniq = models.UniqueIndex("(subscription_id, kind, date)", "This notice was given already.")

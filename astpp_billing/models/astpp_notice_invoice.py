@@ -10,6 +10,7 @@ _logger = logging.getLogger(__name__)
 
 # Invoices that one call of the PDF engine renders: starting it costs more than the pages.
 PDF_BATCH = 20
+HOUR = timedelta(hours=1)
 SWITCHES = {
     "invoice": ("notify_invoice", "astpp_mail_invoices"),
     "payment": ("notify_payment", "astpp_mail_invoices"),
@@ -56,7 +57,7 @@ class AstppNotice(models.Model):
         progress = self.env["ir.cron"]
         self._note_due()
         self._follow_mails()
-        waiting = self.search([("state", "=", "waiting")], order="id").ids
+        waiting = self._next_mails().ids
         progress._commit_progress(remaining=len(waiting))
         for first in range(0, len(waiting), PDF_BATCH):
             notices = self.browse(waiting[first : first + PDF_BATCH])
@@ -66,6 +67,25 @@ class AstppNotice(models.Model):
                 notice._make_mail()
                 if not progress._commit_progress(1):
                     return
+
+    @api.model
+    def _next_mails(self):
+        """Return what may be mailed now: all that waits, or what the limit of an hour leaves.
+
+        The system parameter ``astpp_billing.mails_per_hour`` is the limit, 0 or none for no limit. What is over it
+        is looked at again in ten minutes.
+        """
+        waiting = [("state", "=", "waiting")]
+        text = self.env["ir.config_parameter"].sudo().get_param("astpp_billing.mails_per_hour") or "0"
+        most = int(text) if text.strip().isdecimal() else 0
+        if not most:
+            return self.search(waiting, order="id")
+        now = fields.Datetime.now()
+        made = [("state", "in", ("queued", "sent")), ("move_id", "!=", False), ("mailed_date", ">", now - HOUR)]
+        room = max(most - self.search_count(made), 0)
+        if self.search_count(waiting, limit=room + 1) > room:
+            self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger(at=now + timedelta(minutes=10))
+        return self.search(waiting, order="id", limit=room) if room else self.browse()
 
     def _make_mail(self):
         """Queue the mail of one notice, or say why not."""
@@ -100,7 +120,7 @@ class AstppNotice(models.Model):
         if self.kind != "payment":
             values["attachment_ids"] = [(4, attachment.id) for attachment in move._astpp_attachments()]
         mail = template.send_mail_batch(move.ids, email_values=values, email_layout_xmlid=LAYOUT)
-        return {"state": "queued", "mail_id": mail.id}
+        return {"state": "queued", "mail_id": mail.id, "mailed_date": fields.Datetime.now()}
 
     @api.model
     def _note_due(self):

@@ -54,6 +54,26 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         self.assertEqual(len(self.mails(self.customer)), 1, "one mail an event")
         self.assertEqual(move.invoice_pdf_report_id, stored)
 
+    def test_so_many_an_hour(self):
+        """A mail server that takes few mails gets few; the others follow when the hour has passed."""
+        self.env["ir.config_parameter"].sudo().set_param("astpp_billing.mails_per_hour", "2")
+        for account in [self.customer, *(self.make_account(f"Customer {n}") for n in range(2))]:
+            self.invoice(account)
+        waiting = self.notices.search([("state", "=", "waiting")], order="id")
+        self.assertEqual(len(waiting), 3)
+        self.assertEqual(self.notices._next_mails(), waiting[:2])
+        self.send_only(waiting[:2])
+        self.assertFalse(self.notices._next_mails())
+        waiting[:2].mailed_date = fields.Datetime.now() - timedelta(minutes=61)
+        self.assertEqual(self.notices._next_mails(), waiting[2:])
+        self.env["ir.config_parameter"].sudo().set_param("astpp_billing.mails_per_hour", "many")
+        self.assertEqual(self.notices._next_mails(), waiting[2:])
+
+    def send_only(self, notices):
+        with self.allow_pdf_render():
+            for notice in notices:
+                notice._make_mail()
+
     def test_wanted_or_not(self):
         self.customer.partner_id.astpp_mail_invoices = False
         silent = self.make_account()
