@@ -29,10 +29,17 @@ class AstppBillingRun(models.Model):
         rows = []
         bills = self._shared(due)
         periods, since = {account: account._billing_period() for account in due}, None
-        for _turn in range(PERIODS):
+        for turn in range(PERIODS):
             if not periods:
                 break
             groups = self._collect(periods, since)
+            if turn:
+                # What is not active is billed on only while something is left.
+                periods = {
+                    account: period
+                    for account, period in periods.items()
+                    if account.status == "active" or groups.get(account)
+                }
             left = accounts.union(*periods)
             rows += [row for bill in bills if bill & left for row in self._preview_bill(bill & left, periods, groups)]
             since = {account: end for account, (_start, end) in periods.items()}
@@ -47,11 +54,17 @@ class AstppBillingRun(models.Model):
         return [{"run_id": self.id, "held_count": by_id.get(row["account_id"], 0), **row} for row in rows]
 
     def _next_periods(self, periods):
-        """Return the periods after these that have ended too."""
+        """Return the periods after these that have ended too, those of accounts that are not active by now."""
         now, following = fields.Datetime.now(), {}
+        final = self.date >= fields.Date.context_today(self)
         for account, (_start, end) in periods.items():
             next_end = account._period_end(end)
-            if account.status == "active" and next_end <= now and account._local_dates(end, next_end)[1] < self.date:
+            if account.status != "active":
+                last_end = min(next_end, now) if final and not account.final_date else next_end
+                if end < last_end <= now:
+                    following[account] = (end, last_end)
+                continue
+            if next_end <= now and account._local_dates(end, next_end)[1] < self.date:
                 following[account] = (end, next_end)
         return following
 

@@ -59,6 +59,23 @@ class TestBillingPreview(AstppCommon):
         _run, rows = self.preview(self.customer, date="2024-03-15")
         self.assertEqual(rows.sorted("period_start").mapped("amount_untaxed"), [1, 2])
 
+    def test_final_invoice_of_a_suspended_account(self):
+        """The period that has ended, and the rest until now, as the run does it."""
+        self.customer.status = "suspended"
+        self.load_calls(self.customer, "1")
+        now = fields.Datetime.now()
+        self.customer.billed_until = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        self.customer.billed_until -= timedelta(days=1)
+        self.customer.billed_until = self.customer.billed_until.replace(day=1)
+        self.env["astpp.usage"].create(
+            {"account_id": self.customer.id, "amount": 3, "date": now - timedelta(minutes=5)}
+        )
+        today = {"date": fields.Date.today(), "invoice_date": fields.Date.today()}
+        run, rows = self.preview(self.customer, **today)
+        run.action_run()
+        self.assertEqual(len(rows.filtered(lambda row: row.outcome == "1_invoice")), len(run.move_ids))
+        self.assertAlmostEqual(sum(rows.mapped("amount_untaxed")), sum(run.move_ids.mapped("amount_untaxed")))
+
     def test_reasons(self):
         now = fields.Datetime.now()
         prepaid = self.make_account("Prepaid", payment_mode="prepaid")
