@@ -32,7 +32,7 @@ class AstppPortalPayment(PortalAccount):
         issuers = {move.astpp_issuer_id for move in overdue_invoices.sudo()}
         if len(issuers) == 1:
             request.update_context(astpp_issuer_id=issuers.pop().id)
-        elif self._have_own_providers(issuers):
+        elif request.env["astpp.issuer"].sudo().union(*issuers)._own_providers():
             # No way to pay is everybody's: Odoo shows the list then, and each invoice is paid by itself.
             return {"page_name": "overdue_invoices"}
         values = super()._overdue_invoices_get_page_view_values(overdue_invoices, **kwargs)
@@ -40,10 +40,6 @@ class AstppPortalPayment(PortalAccount):
             # Odoo asks for the totals, also where a part is paid.
             values["amount"] = values["payment"]["amount"] = sum(overdue_invoices.mapped("amount_residual"))
         return values
-
-    def _have_own_providers(self, issuers):
-        domain = [("astpp_issuer_id", "in", [issuer.id for issuer in issuers]), ("state", "!=", "disabled")]
-        return bool(request.env["payment.provider"].sudo().search_count(domain, limit=1))
 
     @route("/my/invoices/<int:invoice_id>/part", type="http", auth="public", methods=["GET"], website=True)
     def my_invoice_part(self, invoice_id, part="", access_token=None, **_kw):

@@ -18,7 +18,8 @@ class PaymentTransaction(models.Model):
             owner = transaction.sudo().provider_id.astpp_issuer_id
             # A refund has no invoices of its own.
             paid = transaction.source_transaction_id or transaction
-            if owner and paid.sudo().invoice_ids.astpp_issuer_id != owner:
+            issuers = paid.sudo().invoice_ids.astpp_issuer_id
+            if (owner and issuers != owner) or (not owner and issuers._own_providers()):
                 raise ValidationError(self.env._("This way to pay belongs to another issuer."))
 
     def _send_api_request(self, method, endpoint, **kwargs):

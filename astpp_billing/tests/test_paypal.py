@@ -191,8 +191,15 @@ class TestPaypal(PaypalCommon):
         with_issuer = providers.with_context(astpp_issuer_id=self.reseller_issuer.id)
         self.assertEqual(with_issuer._get_compatible_providers(*arguments), own)
         transaction, _order = self.started()
-        with self.assertRaisesRegex(ValidationError, "another issuer"):
+        with self.assertRaisesRegex(ValidationError, "another issuer"), self.env.cr.savepoint():
             transaction.provider_id = own
+        transaction.invalidate_recordset()
+        # Nor is a reseller's invoice paid to the operator by a request made by hand.
+        self.load(self.row(self.reseller_customer, debit="10"))
+        moves = self.bill(self.reseller_customer).move_ids
+        self.assertEqual(moves.astpp_issuer_id, self.reseller_issuer)
+        with self.assertRaisesRegex(ValidationError, "another issuer"):
+            transaction.invoice_ids = moves
 
     def test_overdue_is_paid_to_who_issued_it(self):
         own = self.own_provider()
