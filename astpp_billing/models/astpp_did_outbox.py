@@ -23,33 +23,36 @@ class AstppDid(models.Model):
         column = "parent_id" if account.account_type == "reseller" else "accountid"
         owner = account.astpp_id
         rows = {"values": {column: owner}, "expected": {column: [0, owner]}}
-        self._queue_owner(account, subscription, "give", self.env._("Given: %s"), rows)
+        text = self.env._("Given: %s")
+        self._queue_owners([did._owner_entry(account, subscription, "give", text, rows) for did in self])
         return res
 
     def _release(self, subscriptions):
         owners = {did: did.account_id for did in self if did.account_id in subscriptions.account_id}
+        ordered = {subscription.did_id: subscription for subscription in subscriptions}
         res = super()._release(subscriptions)
+        text, entries = self.env._("Taken back: %s"), []
         for did, account in owners.items():
-            subscription = subscriptions.filtered(lambda s, did=did: s.did_id == did)[:1]
             reseller = account.account_type == "reseller"
             column = "parent_id" if reseller else "accountid"
             values = {column: 0} if reseller else {column: 0} | FORWARDING
             # Who has it by now keeps it.
             rows = {"values": values, "expected": {column: [0, account.astpp_id]}}
-            did._queue_owner(account, subscription, "take", self.env._("Taken back: %s"), rows)
+            entries.append(did._owner_entry(account, ordered.get(did, subscriptions.browse()), "take", text, rows))
+        self._queue_owners(entries)
         return res
 
-    def _queue_owner(self, account, subscription, cause, text, rows):
-        self.env["astpp.outbox"]._enqueue_rows(
-            "did",
-            [
-                (
-                    account,
-                    f"did/{did.id}/{cause}/{max(did.assignment_ids.ids)}",
-                    text % did.number,
-                    [{"table": "dids", "match": {"id": did.astpp_id}, **rows}],
-                    {"did_id": did.id, "subscription_id": subscription.id},
-                )
-                for did in self.filtered("astpp_id")
-            ],
+    def _owner_entry(self, account, subscription, cause, text, rows):
+        self.ensure_one()
+        return (
+            account,
+            f"did/{self.id}/{cause}/{max(self.assignment_ids.ids, default=0)}",
+            text % self.number,
+            [{"table": "dids", "match": {"id": self.astpp_id}, **rows}],
+            {"did_id": self.id, "subscription_id": subscription.id},
         )
+
+    def _queue_owners(self, entries):
+        """Queue those of numbers that ASTPP knows, at once."""
+        known = [entry for entry in entries if entry[3][0]["match"]["id"]]
+        self.env["astpp.outbox"]._enqueue_rows("did", known)

@@ -52,6 +52,22 @@ class SyncCommon(AstppCommon):
         self.mariadb.insert(table, row)
         return row
 
+    def order_package(self):
+        """A package of 30 days and 500 minutes that ASTPP's account 13 has had since 1 March 2024."""
+        self.mariadb.insert(
+            "products",
+            {"id": 3, "name": "Talk 500", "product_category": 1, "price": "20", "billing_type": 1, "billing_days": 30,
+             "free_minutes": 500, "applicable_for": 2, "status": 0},
+        )  # fmt: skip
+        self.mariadb.insert("orders", {"id": 40, "order_id": "abc", "accountid": 13, "payment_status": "PAID"})
+        self.mariadb.insert(
+            "order_items",
+            {"id": 90, "order_id": 40, "product_category": 1, "product_id": 3, "quantity": 1, "price": "20",
+             "billing_type": 1, "billing_days": 30, "free_minutes": 500, "accountid": 13,
+             "billing_date": "2024-03-01 00:00:01", "next_billing_date": "2024-03-30 23:59:59",
+             "termination_date": "0000-00-00 00:00:00"},
+        )  # fmt: skip
+
     def sync(self):
         self.assertTrue(self.server._sync(commit=False), self.server.sync_error)
 

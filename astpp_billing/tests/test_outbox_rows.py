@@ -27,19 +27,7 @@ class TestOutboxRows(SyncCommon):
         self.mariadb.execute(f"CREATE OR REPLACE USER '{WRITER[0]}'@'%' IDENTIFIED BY \"{WRITER[1]}\"")
         for grant in GRANTS:
             self.mariadb.execute(f"GRANT {grant} TO '{WRITER[0]}'@'%'")
-        self.mariadb.insert(
-            "products",
-            {"id": 3, "name": "Talk 500", "product_category": 1, "price": "20", "billing_type": 1, "billing_days": 30,
-             "free_minutes": 500, "applicable_for": 2, "status": 0},
-        )  # fmt: skip
-        self.mariadb.insert("orders", {"id": 40, "order_id": "abc", "accountid": 13, "payment_status": "PAID"})
-        self.mariadb.insert(
-            "order_items",
-            {"id": 90, "order_id": 40, "product_category": 1, "product_id": 3, "quantity": 1, "price": "20",
-             "billing_type": 1, "billing_days": 30, "free_minutes": 500, "accountid": 13,
-             "billing_date": "2024-03-01 00:00:01", "next_billing_date": "2024-03-30 23:59:59",
-             "termination_date": "0000-00-00 00:00:00"},
-        )  # fmt: skip
+        self.order_package()
         self.mariadb.insert(
             "counters", {"id": 1, "accountid": 13, "package_id": 40, "product_id": 3, "used_seconds": 900}
         )

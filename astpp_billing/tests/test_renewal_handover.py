@@ -15,20 +15,8 @@ class TestRenewalHandover(SyncCommon):
         super().setUp()
         self.start = datetime(2024, 3, 1)
         self.server.sync_from = self.start
-        self.mariadb.insert(
-            "products",
-            {"id": 3, "name": "Talk 500", "product_category": 1, "price": "20", "billing_type": 1, "billing_days": 30,
-             "free_minutes": 500, "applicable_for": 2, "status": 0},
-        )  # fmt: skip
+        self.order_package()
         self.mariadb.insert("package_patterns", {"product_id": 3, "patterns": "^44.*", "destination": "UK"})
-        self.mariadb.insert("orders", {"id": 40, "order_id": "abc", "accountid": 13, "payment_status": "PAID"})
-        self.mariadb.insert(
-            "order_items",
-            {"id": 90, "order_id": 40, "product_category": 1, "product_id": 3, "quantity": 1, "price": "20",
-             "billing_type": 1, "billing_days": 30, "free_minutes": 500, "accountid": 13,
-             "billing_date": "2024-03-01 00:00:01", "next_billing_date": "2024-03-30 23:59:59",
-             "termination_date": "0000-00-00 00:00:00"},
-        )  # fmt: skip
         self.charge(1, "2024-03-01 09:00:00")
 
     def charge(self, key, date):
