@@ -7,6 +7,8 @@ from odoo.tools import SQL
 
 from ..billing_cycle import midnight
 
+AMOUNTS = ("invoiced_amount", "paid_amount", "owed_amount", "wholesale_amount", "net_amount")
+
 
 class AstppSettlement(models.Model):
     """Resellers who work for a commission: what their customers were invoiced, and what they earned by it."""
@@ -77,6 +79,10 @@ class AstppSettlement(models.Model):
         commission = self.filtered(lambda settlement: settlement.kind == "commission")
         res = super(AstppSettlement, self - commission)._compute_amounts()
         for settlement in commission:
+            if not settlement.account_id:
+                # A form that is being filled in.
+                settlement.update(dict.fromkeys(AMOUNTS, 0.0))
+                continue
             invoiced = self.env["account.move"].search(settlement._invoiced_domain())
             settlement.invoiced_amount = sum(invoiced.mapped("amount_total_signed"))
             settlement.paid_amount = settlement.invoiced_amount - sum(invoiced.mapped("amount_residual_signed"))

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import fields
 from odoo.exceptions import UserError, ValidationError
-from odoo.tests import new_test_user, tagged
+from odoo.tests import Form, new_test_user, tagged
 
 from .common import AstppCommon
 
@@ -81,6 +81,11 @@ class TestSettlement(AstppCommon):
         settlement = self.env["astpp.settlement"].create(
             {"kind": "commission", "account_id": agent.id, "date": fields.Date.today() + timedelta(days=40)}
         )
+        with Form(self.env["astpp.settlement"]) as form:
+            form.kind = "commission"
+            form.account_id = agent
+            self.assertEqual(form.owed_amount, 15)
+        form.record.unlink()
         self.assertEqual(settlement.owed_amount, 15)
         self.assertEqual(settlement.invoiced_amount, sum(invoices.mapped("amount_total")))
         self.assertEqual(settlement.paid_amount, 0)
