@@ -18,7 +18,7 @@ MAKE_CALLS = """
                       pattern, notes, rate_cost, call_direction, calltype, disposition, translated_dst,
                       provider_call_cost)
     SELECT UUID(), 100 + seq %% {accounts}, '1000', 'Jane Doe <1000>', CONCAT('4420', seq), seq %% 600,
-           UTC_TIMESTAMP() - INTERVAL (3600 + FLOOR(seq * 2600000 / {calls})) SECOND, UTC_TIMESTAMP(),
+           UTC_TIMESTAMP() - INTERVAL (3600 + FLOOR(({calls} - seq) * 2600000 / {calls})) SECOND, UTC_TIMESTAMP(),
            (seq %% 600) * 0.0013, 0.01, '^44.*', 'United Kingdom', 0.1, 'outbound', 'STANDARD', 'NORMAL_CLEARING [16]',
            '', 0
       FROM seq_1_to_{calls}
@@ -40,7 +40,7 @@ for step in server.sync_step_ids.filtered(lambda step: step.seconds > 0.2):
 # the ledger's indexes and checks, and its foreign keys where KEYS says so.
 FLOOR = """
 import pymysql
-from odoo.addons.astpp_billing.models.astpp_usage_load import _CopyStream
+from odoo.addons.astpp_billing.usage_copy import CopyStream, in_chunks
 env.cr.execute("DROP TABLE IF EXISTS bench_floor")
 env.cr.execute("CREATE TABLE bench_floor (LIKE astpp_usage INCLUDING ALL)")
 if KEYS:
@@ -65,7 +65,7 @@ def rows():
             yield fixed + "\\t".join(row) + "\\n"
 env.cr.copy_expert("COPY bench_floor (server_id, company_id, currency_id, account_id, partner_id, issuer_id, source, "
     "charge_type, uniqueid, caller, callee, duration, disposition, date, rated_amount, amount, cost, pattern, "
-    "destination, direction, source_key) FROM STDIN", _CopyStream(rows()), 1 << 16)
+    "destination, direction, source_key) FROM STDIN", CopyStream(in_chunks(rows())), 1 << 19)
 env.cr.commit()
 print("SECONDS", time.monotonic() - started)
 """

@@ -111,8 +111,8 @@ def record_of(
     astpp_id, number = _account(accountid, number)
     date = _date(callstart, tz)
     duration = _seconds(billseconds)
-    debit, debit_text = _amount("debit", debit)
-    cost, cost_text = _amount("cost", cost or "0")
+    debit, debit_text = _debit(debit)
+    cost, cost_text = _cost(cost)
     charge_type, direction, odd = _kind(calltype or "", call_direction or "")
     if odd and uniqueid and _UNIQUEID_DID.search(uniqueid):
         charge_type, direction = "did", "inbound"
@@ -126,27 +126,31 @@ def record_of(
         f"{uniqueid}\x1f{astpp_id}\x1f{number}\x1f{duration}\x1f{callee}\x1f{direction}\x1f{charge_type}"
         f"\x1f{debit_text}\x1f{cost_text}"
     )
-    return CallRecord(
-        source,
-        f"{moment:08x}{blake2b(identity.encode(), digest_size=12).hexdigest()}",
-        astpp_id,
-        number,
-        date,
-        charge_type,
-        direction,
-        uniqueid,
-        clean(callerid),
-        callee,
-        _clean_often(notes),
-        _prefix(pattern),
-        _clean_often(disposition),
-        duration,
-        debit,
-        ZERO if charge_type == "free" else debit,
-        cost,
-        exception,
-        # Other calls carry the channel's package too, whether it paid for them or not (ASTPP facts 2.4).
-        _package(package_id) if charge_type == "free" else None,
+    # As CallRecord(…), in less than half the time.
+    return tuple.__new__(
+        CallRecord,
+        (
+            source,
+            f"{moment:08x}{blake2b(identity.encode(), digest_size=12).hexdigest()}",
+            astpp_id,
+            number,
+            date,
+            charge_type,
+            direction,
+            uniqueid,
+            clean(callerid),
+            callee,
+            _clean_often(notes),
+            _prefix(pattern),
+            _clean_often(disposition),
+            duration,
+            debit,
+            ZERO if charge_type == "free" else debit,
+            cost,
+            exception,
+            # Other calls carry the channel's package too, whether it paid for them or not (ASTPP facts 2.4).
+            _package(package_id) if charge_type == "free" else None,
+        ),
     )
 
 
@@ -179,11 +183,11 @@ def suspicion(charge_type, duration, debit, rate_per_minute):
     """
     if duration >= CLAMPED_SECONDS:
         return "clamped"
-    if debit < 0 or (debit > 0 and duration == 0):
+    if debit < 0 or (not duration and debit > 0):
         return "suspect_rating"
-    if not rate_per_minute or charge_type == "free" or debit >= COMMA_AMOUNT:
+    if not rate_per_minute or charge_type == "free" or duration < _comma_seconds(rate_per_minute):
         return None
-    return "suspect_rating" if duration >= _comma_seconds(rate_per_minute) else None
+    return "suspect_rating" if debit < COMMA_AMOUNT else None
 
 
 @lru_cache(8192)
@@ -246,6 +250,15 @@ def _seconds(value):
 
 
 @lru_cache(65536)
+def _debit(value):
+    return _amount("debit", value)
+
+
+@lru_cache(65536)
+def _cost(value):
+    return _amount("cost", value or "0")
+
+
 def _amount(column, value):
     """Return an amount and its canonical text."""
     text = (value or "").strip()

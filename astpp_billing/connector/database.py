@@ -45,6 +45,8 @@ class Database:
 
     def __init__(self, settings):
         self.settings = settings
+        self.hours = {}
+        """{source: slices of its call table}, added up before they are asked for"""
         self._connection = None
 
     def __enter__(self):

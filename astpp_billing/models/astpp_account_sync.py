@@ -82,7 +82,7 @@ class AstppAccount(models.Model):
     @api.model
     def _merge_accounts(self, server, wanted):
         """Merge, leaving out of the comparison what is said once, when an account is made."""
-        first = {"partner_id", "billed_until"}
+        first = {"partner_id", "billed_until", "available_funds"}
         existing = self.search([("server_id", "=", server.id), ("astpp_id", "in", list(wanted))])
         if server._writes("invoicing"):
             # ASTPP's switch is off because Odoo invoices.
@@ -126,7 +126,11 @@ class AstppAccount(models.Model):
     def _first_vals(self, server, record, partners):
         """Values that only a new account gets: Odoo's business from then on."""
         start = server.sync_from or datetime.now(UTC).replace(tzinfo=None)
-        return {"partner_id": partners[record.id], "billed_until": start}
+        return {
+            "partner_id": partners[record.id],
+            "billed_until": start,
+            "available_funds": float(record.available),
+        }
 
     @api.model
     def _sync_currencies(self, records):

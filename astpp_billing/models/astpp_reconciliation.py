@@ -1,6 +1,12 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..connector.read_ahead import read_ahead
+from ..usage_copy import in_chunks
+
+# Chunks of days that may wait for the ledger's sums.
+AHEAD = 32
+
 
 class AstppReconciliation(models.Model):
     """Calls of a day, as ASTPP has them and as the ledger has them.
@@ -51,13 +57,16 @@ class AstppReconciliation(models.Model):
         self.env["astpp.usage"].flush_model()
         different = set()
         for source in ("cdr", "reseller_cdr"):
-            rows = read_days(database, source, start, end)
-            self.env.cr.execute(
-                "DROP TABLE IF EXISTS astpp_day; CREATE TEMPORARY TABLE astpp_day "
-                "(day date, ref int, calls int, seconds numeric, amount numeric) ON COMMIT DROP"
-            )
-            self.env["astpp.usage"]._copy("astpp_day", None, map(_line, rows))
-            self.env.cr.execute("ANALYZE astpp_day")
+            rows = ("\t".join(row) + "\n" for row in read_days(database, source, start, end))
+            # Both servers add up at the same time.
+            with read_ahead(in_chunks(rows), AHEAD) as days:
+                self.env.cr.execute(self._ledger_query(server, source, start, end))
+                self.env.cr.execute(
+                    "DROP TABLE IF EXISTS astpp_day; CREATE TEMPORARY TABLE astpp_day "
+                    "(day date, ref int, calls int, seconds numeric, amount numeric) ON COMMIT DROP"
+                )
+                self.env["astpp.usage"]._copy("astpp_day", None, days)
+            self.env.cr.execute("ANALYZE astpp_day, astpp_ledger_day")
             different |= {
                 (source, fields.Date.to_string(day))
                 for (day,) in self.env.execute_query(self._compare_query(server, source, start, end))
@@ -66,9 +75,11 @@ class AstppReconciliation(models.Model):
         return different
 
     @api.model
-    def _compare_query(self, server, source, start, end):
+    def _ledger_query(self, server, source, start, end):
         return SQL(
             """
+            DROP TABLE IF EXISTS astpp_ledger_day;
+            CREATE TEMPORARY TABLE astpp_ledger_day ON COMMIT DROP AS
             WITH summed AS (
                 SELECT u.date::date AS day, u.account_id, u.account_ref, count(*) AS calls, sum(u.duration) AS seconds,
                        sum(u.rated_amount) AS amount
@@ -76,17 +87,28 @@ class AstppReconciliation(models.Model):
                  WHERE u.server_id = %(server)s AND u.source = %(source)s
                    AND u.date >= %(start)s::timestamp AND u.date < %(end)s
               GROUP BY 1, 2, 3
-            ), ledger AS (
+            )
                 SELECT s.day, COALESCE(a.astpp_id, NULLIF(ltrim(s.account_ref, '#'), '')::int, 0) AS ref,
                        sum(s.calls) AS calls, sum(s.seconds) AS seconds, sum(s.amount) AS amount
                   FROM summed s LEFT JOIN astpp_account a ON a.id = s.account_id
               GROUP BY 1, 2
-            ), sides AS (
+            """,
+            server=server.id,
+            source=source,
+            start=start,
+            end=end,
+        )
+
+    @api.model
+    def _compare_query(self, server, source, start, end):
+        return SQL(
+            """
+            WITH sides AS (
                 SELECT COALESCE(d.day, l.day) AS day, COALESCE(d.ref, l.ref) AS ref,
                        COALESCE(d.calls, 0) AS astpp_count, COALESCE(l.calls, 0) AS ledger_count,
                        COALESCE(d.seconds, 0) AS astpp_seconds, COALESCE(l.seconds, 0) AS ledger_seconds,
                        COALESCE(d.amount, 0) AS astpp_amount, COALESCE(l.amount, 0) AS ledger_amount
-                  FROM astpp_day d FULL JOIN ledger l ON l.day = d.day AND l.ref = d.ref
+                  FROM astpp_day d FULL JOIN astpp_ledger_day l ON l.day = d.day AND l.ref = d.ref
             ), shown AS (
                 SELECT day, FALSE AS is_total, ref, astpp_count, ledger_count, astpp_seconds, ledger_seconds,
                        astpp_amount, ledger_amount
@@ -136,6 +158,3 @@ class AstppReconciliation(models.Model):
             end=end,
         )
 
-
-def _line(row):
-    return "\t".join(row) + "\n"

@@ -1,15 +1,34 @@
+from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
 from odoo import fields, models
 
-from ..connector.calls import first_call, read_calls, read_days, read_slices
+from ..connector.calls import read_calls, read_days, read_hours
+from ..connector.read_ahead import read_ahead
+from ..usage_copy import in_chunks, owned_lines, staged_lines
 
 # Calls of one transaction. An interrupted synchronisation reads at most these again.
-PIECE = 200_000
+PIECE = 100_000
+# Chunks that are read while PostgreSQL checks and commits what came before.
+AHEAD = 32
 # Unreadable rows that are listed; the others are counted.
 LISTED = 50
 # So many new calls change what PostgreSQL should know of the table.
 MANY = 100_000
+
+
+class Piece(NamedTuple):
+    """Hours whose calls go into the ledger in one transaction."""
+
+    slices: list
+    is_known: bool
+    """whether the ledger has calls of these hours: each one is looked for then"""
+    counts: Counter
+    """calls by exception, once they are read; not filled when known"""
+    rejected: list
+    """why rows cannot be read"""
 
 
 class AstppServer(models.Model):
@@ -25,61 +44,85 @@ class AstppServer(models.Model):
 
     def _sync_calls(self, database, step, source):
         """Read the hours whose content differs from what was read before."""
-        start, end = self._usage_window()
-        first = first_call(database, source, start)
-        if not first:
-            return
-        slices = self.env["astpp.sync.slice"]
-        found = read_slices(database, source, first[:13] + ":00:00", end)
-        changed = set(slices._changed(self, source, found, start, end))
+        found = database.hours.pop(source, None)
+        if found is None:
+            [(_source, found)] = read_hours(database, *self._usage_window(), [source])
+        changed = set(self.env["astpp.sync.slice"]._changed(self, source, found))
         step.remaining_count = sum(slice.rows for slice in changed)
+        pieces = [
+            Piece(slices, self._is_known(source, slices), Counter(), [])
+            for slices in self._grouped_slices(found, changed)
+        ]
         self._sync_commit()
         rejected = []
-        for piece in self._pieces(found, changed):
-            self._sync_piece(database, step, source, piece, rejected)
+        while pieces:
+            rejected += self._sync_pieces(database, step, source, pieces)
         if step.added_count >= MANY:
             self.env["astpp.usage"]._tell_planner()
         if rejected:
             listed = rejected[:LISTED]
             step.message = "\n".join([self.env._("%s rows cannot be read:", len(rejected)), *listed])
 
-    def _pieces(self, found, changed):
-        """Group changed hours that follow each other into pieces of one transaction."""
-        piece, rows = [], 0
+    def _grouped_slices(self, found, changed):
+        """Yield lists of changed hours that follow each other, for one transaction each."""
+        slices, rows = [], 0
         for slice in found:
-            if piece and (slice not in changed or rows + slice.rows > PIECE):
-                yield piece
-                piece, rows = [], 0
+            if slices and (slice not in changed or rows + slice.rows > PIECE):
+                yield slices
+                slices, rows = [], 0
             if slice in changed:
-                piece.append(slice)
+                slices.append(slice)
                 rows += slice.rows
-        if piece:
-            yield piece
+        if slices:
+            yield slices
 
-    def _sync_piece(self, database, step, source, piece, rejected):
+    def _is_known(self, source, slices):
+        """Tell whether some of these hours were read before, or came from a file for instance."""
+        domain = [
+            *[("server_id", "=", self.id), ("source", "=", source)],
+            *[("date", ">=", slices[0].start), ("date", "<", slices[-1].end)],
+        ]
+        return self.env["astpp.sync.slice"]._known(self, source, slices) or bool(
+            self.env["astpp.usage"].search_count(domain, limit=1)
+        )
+
+    def _sync_pieces(self, database, step, source, pieces):
+        """Put pieces into the ledger, the following ones being read meanwhile, and drop them from the list.
+
+        Ends early when accounts, customers or issuers changed: what is read by then is whose it was before.
+
+        :return: list of reasons for rows that cannot be read
+        """
+        owners, rejected = self.env["astpp.usage"]._owners(self), []
+        with read_ahead(_piece_chunks(database, source, list(pieces), owners), AHEAD) as chunks:
+            while pieces:
+                piece = pieces.pop(0)
+                self._sync_piece(step, source, piece, iter(partial(next, chunks), None))
+                rejected += piece.rejected
+                if self.env["astpp.usage"]._owners(self) != owners:
+                    break
+        return rejected
+
+    def _sync_piece(self, step, source, piece, chunks):
         """Put the calls of some hours into the ledger and note it, in one transaction."""
         started = datetime.now()
-        start = piece[0].start
-        end = fields.Datetime.to_string(fields.Datetime.to_datetime(piece[-1].start) + timedelta(hours=1))
-        slices = self.env["astpp.sync.slice"]
-        known = slices._known(self, source, piece) or self._has_usage(source, start, end)
-        records = read_calls(database, source, start, end, rejected.append)
-        counts = self.env["astpp.usage"]._load_calls(self, records, read_before=known)
-        slices._remember(self, source, piece)
+        usage = self.env["astpp.usage"]
+        if piece.is_known:
+            counts = usage._load_staged(self, chunks)
+            read, added = counts["read"], counts["added"]
+        else:
+            usage._copy_owned(chunks)
+            read = added = piece.counts.total()
+        self.env["astpp.sync.slice"]._remember(self, source, piece.slices)
         step.write(
             {
-                "read_count": step.read_count + counts["read"],
-                "added_count": step.added_count + counts["added"],
-                "remaining_count": max(0, step.remaining_count - sum(slice.rows for slice in piece)),
+                "read_count": step.read_count + read,
+                "added_count": step.added_count + added,
+                "remaining_count": max(0, step.remaining_count - sum(slice.rows for slice in piece.slices)),
                 "seconds": step.seconds + (datetime.now() - started).total_seconds(),
             }
         )
         self._sync_commit()
-
-    def _has_usage(self, source, start, end):
-        """Tell whether the ledger has calls of these hours, from a file for instance."""
-        domain = [("server_id", "=", self.id), ("source", "=", source), ("date", ">=", start), ("date", "<", end)]
-        return bool(self.env["astpp.usage"].search_count(domain, limit=1))
 
     def _sync_reconciliation(self, database, step):
         """Compare both sides day by day; days that differ are read again, once."""
@@ -97,3 +140,14 @@ class AstppServer(models.Model):
         step.write({"changed_count": len(different)})
         if different:
             step.message = self.env._("%s days differ: see the report.", len({day for _source, day in different}))
+
+
+def _piece_chunks(database, source, pieces, owners):
+    """Yield the pieces' calls as chunks for COPY, None after each piece. Runs in a thread: no ORM."""
+    for piece in pieces:
+        # It may have been read before, and dropped.
+        piece.counts.clear()
+        piece.rejected.clear()
+        records = read_calls(database, source, piece.slices, piece.rejected.append)
+        yield from in_chunks(staged_lines(records) if piece.is_known else owned_lines(owners, records, piece.counts))
+        yield None

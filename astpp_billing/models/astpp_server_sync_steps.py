@@ -1,6 +1,8 @@
 from odoo import fields, models
 
 from ..connector import readers
+from ..connector.calls import SOURCES, read_hours
+from ..connector.read_ahead import read_ahead
 from ..connector.schema import system_settings
 
 BATCH = 500
@@ -42,7 +44,10 @@ class AstppServer(models.Model):
         self._check_base_currency(database)
         self.env["astpp.tax"]._sync(self, list(readers.read_taxes(database)))
         rows = list(readers.read_accounts(database))
-        created, changed = self.env["astpp.account"]._sync(self, rows)
+        # ASTPP's server adds up its calls while Odoo's is at work on the accounts.
+        with read_ahead(read_hours(database, *self._usage_window()), len(SOURCES)) as hours:
+            created, changed = self.env["astpp.account"]._sync(self, rows)
+            database.hours = dict(hours)
         step.write({"read_count": len(rows), "added_count": len(created), "changed_count": len(changed)})
 
     def _check_base_currency(self, database):

@@ -25,22 +25,24 @@ class AstppSyncSlice(models.Model):
     _slice_uniq = models.UniqueIndex("(server_id, source, start)")
 
     @api.model
-    def _changed(self, server, source, slices, start, end):
+    def _changed(self, server, source, slices):
         """Return those of the slices read from ASTPP that differ from what was read before.
 
-        :param slices: list of ``connector.calls.Slice``
+        :param slices: list of ``connector.calls.Slice``, by start
         """
+        if not slices:
+            return []
         known = dict(
             self.env.execute_query(
                 SQL(
                     """
                     SELECT to_char(start, 'YYYY-MM-DD HH24:MI:SS'), fingerprint FROM astpp_sync_slice
-                     WHERE server_id = %s AND source = %s AND start >= %s::timestamp AND start < %s
+                     WHERE server_id = %s AND source = %s AND start >= %s::timestamp AND start <= %s
                     """,
                     server.id,
                     source,
-                    start,
-                    end,
+                    slices[0].start,
+                    slices[-1].start,
                 )
             )
         )

@@ -116,10 +116,11 @@ class AstppUsage(models.Model):
     _unbilled_idx = models.Index("(account_id, date) WHERE move_line_id IS NULL AND exception IS NULL")
     _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
     _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
-    _account_date_idx = models.Index("(account_id, date DESC)")
+    _account_date_idx = models.Index("(account_id, date)")
     _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")
     _move_idx = models.Index("(move_id) WHERE move_id IS NOT NULL")
-    _date_idx = models.Index("(date DESC, id DESC)")
+    _charge_idx = models.Index("(server_id, (source_key::bigint)) WHERE source = 'charge'")
+    _date_idx = models.Index("(date, id)")
     _exception_idx = models.Index("(exception, date) WHERE exception IS NOT NULL")
     _unknown_account_idx = models.Index("(server_id, account_ref) WHERE account_id IS NULL")
     _billed_whole = models.Constraint(

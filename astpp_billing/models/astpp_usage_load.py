@@ -1,57 +1,11 @@
-import io
-from collections import Counter
-
 import psycopg2
 
 from odoo import api, models
 from odoo.tools import SQL
 
-from ..connector.call_record import CallRecord
+from ..usage_copy import CHUNK, COPY_COLUMNS, CopyStream, Owners, in_chunks, staged_lines
 
 STAGING = "astpp_usage_staging"
-# The ledger's columns in the order of a record that is copied straight into it.
-COPY_COLUMNS = (
-    *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
-    *("prepaid", "account_ref", *CallRecord._fields[4:17], "exception", "subscription_id", "did_id"),
-)
-COPY_SIZE = 1 << 16
-
-
-class _CopyStream(io.RawIOBase):
-    """Feeds lines to COPY as PostgreSQL asks for them, so that memory stays flat."""
-
-    def __init__(self, lines):
-        self._lines = lines
-        self._rest = b""
-        self.error = None
-
-    def readable(self):
-        return True
-
-    def read(self, size=-1):  # pylint: disable=method-required-super
-        size = COPY_SIZE if size < 0 else size
-        lines, length = [], len(self._rest)
-        try:
-            while length < size and (line := next(self._lines, None)) is not None:
-                lines.append(line)
-                length += len(line)
-        except Exception as error:
-            # psycopg2 turns it into a cancelled query: keep the reason.
-            self.error = error
-            raise
-        data = self._rest + "".join(lines).encode()
-        self._rest = data[size:]
-        return data[:size]
-
-
-def _copy_line(*values):
-    """Write values as a line of COPY's text format, NULL as nothing."""
-    return _escape("\t".join(["" if value is None else str(value) for value in values]))
-
-
-def _escape(line):
-    """The connector's texts have no control characters, so a backslash is all to look for."""
-    return (line.replace("\\", "\\\\") if "\\" in line else line) + "\n"
 
 
 class AstppUsage(models.Model):
@@ -60,22 +14,23 @@ class AstppUsage(models.Model):
     _inherit = "astpp.usage"
 
     @api.model
-    def _load_calls(self, server, records, read_before=True):
+    def _load_calls(self, server, records):
         """Add call records to the ledger; records that it has already are passed over.
 
         :param server: the ``astpp.server`` they come from
         :param records: iterator of ``(line, CallRecord)``; read once, never held in memory
-        :param read_before: False when the ledger has no calls of the same source and hours: they
-            are copied as they come, without looking for what is known
         :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions`` by kind
             among the added ones
         :raise Exception: what the iterator raises; the transaction is to be rolled back then
         """
+        return self._load_staged(server, in_chunks(staged_lines(records)))
+
+    @api.model
+    def _load_staged(self, server, chunks):
+        """Add what chunks of ``staged_lines`` say: see ``_load_calls``."""
         server.ensure_one()
-        if not read_before:
-            return self._copy_calls(server, records)
         self._create_staging()
-        self._copy(STAGING, None, (_copy_line(line, *record) for line, record in records))
+        self._copy(STAGING, None, chunks)
         for model in ("astpp.account", "astpp.subscription", "astpp.did"):
             self.env[model].flush_model()
         self.flush_model()
@@ -87,27 +42,33 @@ class AstppUsage(models.Model):
         return {"read": read, "added": added, "known": read - added, "exceptions": counts}
 
     @api.model
-    def _copy(self, table, columns, lines):
-        """Feed lines to COPY; an empty field is NULL.
+    def _copy(self, table, columns, chunks):
+        """Feed chunks of lines to COPY; an empty field is NULL.
 
         :param columns: names, None for all of the table's
-        :raise Exception: what the lines raise
+        :raise Exception: what the chunks raise
         """
-        stream = _CopyStream(lines)
+        stream = CopyStream(chunks)
         names = f" ({', '.join(columns)})" if columns else ""
         try:
-            self.env.cr.copy_expert(f"COPY {table}{names} FROM STDIN (NULL '')", stream, COPY_SIZE)
+            self.env.cr.copy_expert(f"COPY {table}{names} FROM STDIN (NULL '')", stream, CHUNK)
         except psycopg2.errors.QueryCanceled as cancelled:
             raise stream.error or cancelled from cancelled
 
     @api.model
-    def _copy_calls(self, server, records):
-        """Copy records straight into the ledger: see ``_load_calls``.
+    def _copy_owned(self, chunks):
+        """Copy chunks of ``owned_lines`` into the ledger.
 
         Should one of them be there after all, its key is refused and nothing is copied.
         """
-        self.env["astpp.account"].flush_model()
         self.flush_model()
+        self._copy(self._table, COPY_COLUMNS, chunks)
+        self.invalidate_model()
+
+    @api.model
+    def _owners(self, server):
+        """Return the ``Owners`` of a server's calls as this transaction sees them."""
+        self.env["astpp.account"].flush_model()
         accounts = {
             astpp_id: "\t".join(str(value or "") for value in ids)
             for astpp_id, *ids in self.env.execute_query(
@@ -119,41 +80,12 @@ class AstppUsage(models.Model):
             )
             if astpp_id
         }
-        packages = server._synced_ids("astpp.subscription", "astpp_order_id")
-        dids = server._did_ids()
-        counts = Counter()
-        # Nothing may be looked up while COPY has the connection.
-        fixed = f"{server.id}\t{server.company_id.id}\t{server.currency_id.id}"
-        self._copy(self._table, COPY_COLUMNS, self._copy_lines(fixed, records, accounts, packages, dids, counts))
-        self.invalidate_model()
-        added = counts.total()
-        counts.pop(None, None)
-        return {"read": added, "added": added, "known": 0, "exceptions": dict(counts)}
-
-    @api.model
-    def _copy_lines(self, fixed, records, accounts, packages, dids, counts):
-        """Yield COPY's lines, and count the records by exception."""
-        twins = Counter()
-        for _line, record in records:
-            (
-                source, key, astpp_id, _number, date, charge_type, direction, uniqueid, caller, callee, destination,
-                pattern, disposition, duration, rated_amount, amount, cost, exception, package_id,
-            ) = record  # fmt: skip
-            twins[key] += 1
-            if (ordinal := twins[key] - 1) > 0:
-                key, exception = f"{key}-{ordinal}", "duplicate"
-            reference = ""
-            if not (account := accounts.get(astpp_id)):
-                account, exception, reference = "\t\t\tf", "unknown_account", f"#{astpp_id}"
-            counts[exception] += 1
-            package = packages.get(package_id, "") if package_id else ""
-            did = dids.get(callee, "") if charge_type == "did" and direction == "inbound" else ""
-            # Written out: joining a list takes twice as long.
-            yield _escape(
-                f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date}\t{charge_type}\t{direction}"
-                f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
-                f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}\t{package}\t{did}"
-            )
+        return Owners(
+            f"{server.id}\t{server.company_id.id}\t{server.currency_id.id}",
+            accounts,
+            server._synced_ids("astpp.subscription", "astpp_order_id"),
+            server._did_ids(),
+        )
 
     @api.model
     def _tell_planner(self):

@@ -1,9 +1,12 @@
+from collections import Counter
+
 import psycopg2
 
 from odoo.exceptions import UserError
 from odoo.tests import freeze_time, tagged
 from odoo.tools import file_open, mute_logger
 
+from ..usage_copy import in_chunks, owned_lines
 from .common import AstppCommon
 
 
@@ -64,8 +67,9 @@ class TestDid(AstppCommon):
             self.row(self.customer, callednum=self.did.number),
         )
         self.assertEqual(self.did.call_count, 1)
+        usage = self.env["astpp.usage"].sudo()
         records = iter([(2, self.record(self.row(self.customer, callednum=self.did.number, **inbound)))])
-        self.env["astpp.usage"].sudo()._load_calls(self.server, records, read_before=False)
+        usage._copy_owned(in_chunks(owned_lines(usage._owners(self.server), records, Counter())))
         self.did.invalidate_recordset()
         self.assertEqual(self.did.call_count, 2, "the fast way in links them too")
         action = self.did.action_view_calls()
