@@ -32,9 +32,9 @@ class AstppCoupon(models.Model):
             },
         )
 
-    def _synced_changes(self, wanted):
+    def _synced_changes(self, wanted, current):
         """A coupon redeemed in Odoo stays used until ASTPP has heard of it."""
-        changes = super()._synced_changes(wanted)
+        changes = super()._synced_changes(wanted, current)
         if self.state == "used" and wanted["state"] == "unused":
             for name in ("state", "account_id", "used_date"):
                 changes.pop(name, None)

@@ -34,9 +34,9 @@ class AstppDid(models.Model):
         (created | changed)._follow_owner()
         return created, changed
 
-    def _synced_changes(self, wanted):
+    def _synced_changes(self, wanted, current):
         """A number that Odoo gave or took stays so until ASTPP itself changes its owner."""
-        changes = super()._synced_changes(wanted)
+        changes = super()._synced_changes(wanted, current)
         before = self.astpp_snapshot or {}
         ours = self.server_id.renewals_by == "odoo" or self.server_id.write_did
         if ours and wanted["account_id"] == before.get("account_id"):

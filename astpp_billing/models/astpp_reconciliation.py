@@ -157,4 +157,3 @@ class AstppReconciliation(models.Model):
             start=start,
             end=end,
         )
-

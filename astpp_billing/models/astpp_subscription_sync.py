@@ -64,9 +64,9 @@ class AstppSubscription(models.Model):
         (created | changed).filtered(lambda s: s.state == "active")._open_allowances()
         return created, changed, left_out
 
-    def _synced_changes(self, wanted):
+    def _synced_changes(self, wanted, current):
         """With renewals by Odoo, ASTPP's dates are old: only an end there is news."""
-        changes = super()._synced_changes(wanted)
+        changes = super()._synced_changes(wanted, current)
         if self.server_id.renewals_by != "odoo" or not self.odoo_from:
             return changes
         ended = changes.get("state") == "terminated"

@@ -39,37 +39,42 @@ class AstppSyncedMixin(models.AbstractModel):
                 if key in missing
             ]
         )
+        names = {name for vals in wanted.values() for name in vals}
+        current = existing._synced_values(names)
         changed = self.browse()
         for key, record in by_id.items():
-            if vals := record._synced_changes(wanted[key]):
+            if vals := record._synced_changes(wanted[key], current[record.id]):
                 record.write(self._synced_commands(vals) | {"astpp_snapshot": _plain(wanted[key])})
                 changed |= record
         return created, changed
 
-    def _synced_changes(self, wanted):
-        """Return the values to write: what ASTPP says that is not so here, and may be."""
+    def _synced_changes(self, wanted, current):
+        """Return the values to write: what ASTPP says that is not so here, and may be.
+
+        :param wanted: what ASTPP says now
+        :param current: what is so here, as ``_synced_values`` says it; ``astpp_snapshot`` is what ASTPP said last
+        """
         self.ensure_one()
-        before = self.astpp_snapshot or {}
+        before, plain = current["astpp_snapshot"] or {}, _plain(wanted)
         changes = {}
-        for name, value in _plain(wanted).items():
-            current = self._synced_value(name)
-            if current == value:
+        for name, value in plain.items():
+            if current[name] == value:
                 continue
-            untouched = current == before.get(name, current)
+            untouched = current[name] == before.get(name, current[name])
             if name in self._astpp_owned or (value != before.get(name) and untouched):
                 changes[name] = wanted[name]
-        if not changes and _plain(wanted) != before:
+        if not changes and plain != before:
             # Nothing to take over, but the accountant's value is now compared with a new one.
-            self.astpp_snapshot = _plain(wanted)
+            self.astpp_snapshot = plain
         return changes
 
-    def _synced_value(self, name):
-        field, value = self._fields[name], self[name]
-        if field.type == "many2one":
-            return value.id
-        if field.type == "many2many":
-            return sorted(value.ids)
-        return _plain({name: value})[name]
+    def _synced_values(self, names):
+        """Return {record id: values as JSON holds them}, the snapshot among them; records as ids."""
+        many = {name for name in names if self._fields[name].type == "many2many"}
+        values = {}
+        for row in self.read([*names, "astpp_snapshot"], load=None):
+            values[row["id"]] = _plain(row) | {name: sorted(row[name]) for name in many}
+        return values
 
     def _synced_commands(self, vals):
         return {
@@ -83,5 +88,5 @@ def _plain(vals):
     plain = {}
     for name, value in vals.items():
         known = value if value is not None else False
-        plain[name] = known if isinstance(known, (bool, int, float, str, list)) else str(known)
+        plain[name] = known if isinstance(known, (bool, int, float, str, list, dict)) else str(known)
     return plain

@@ -37,6 +37,7 @@ from . import (
     test_portal_walk,
     test_portal_walk_rpc,
     test_portal_walk_ways,
+    test_read_ahead,
     test_renewal_handover,
     test_settlement,
     test_subscription,

@@ -1,4 +1,6 @@
+import time
 from datetime import datetime, timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import UserError
@@ -7,6 +9,8 @@ from odoo.tools import mute_logger
 
 from .mariadb import READER
 from .sync_common import SyncCommon
+
+CALLS = "odoo.addons.astpp_billing.models.astpp_server_sync_calls"
 
 
 @tagged("post_install", "-at_install")
@@ -191,6 +195,31 @@ class TestSync(SyncCommon):
         self.call(at=self.day - timedelta(hours=2))
         self.sync()
         self.assertEqual((self.step("cdr").read_count, self.step("cdr").added_count), (2, 1))
+
+    def test_what_is_read_ahead_is_whose_it_is_when_it_is_put_away(self):
+        """An account moves to another customer between two pieces, while the second one is read already."""
+        for hour in range(6):
+            self.call(at=self.day - timedelta(hours=hour))
+        self.mariadb.execute("UPDATE cdrs SET billseconds = -5 WHERE uniqueid IN ('call-1', 'call-4')")
+        other = self.env["res.partner"].create({"name": "Other"})
+        server, sync_piece = type(self.server), type(self.server)._sync_piece
+
+        def move_after_first(this, step, source, piece, chunks):
+            sync_piece(this, step, source, piece, chunks)
+            if self.account(12).partner_id != other:
+                time.sleep(0.5)
+                self.account(12).partner_id = other
+                self.env.flush_all()
+                # What the account's change does to the ledger is not what is tested.
+                self.env.cr.execute("UPDATE astpp_usage SET partner_id = %s", (self.customer.partner_id.id,))
+
+        with patch.object(server, "_sync_piece", move_after_first), patch(f"{CALLS}.PIECE", 1):
+            self.sync()
+        self.env.invalidate_all()
+        # The second hour from the first one on has an unreadable call.
+        moved = [usage.partner_id == other for usage in self.usage().sorted("date")]
+        self.assertEqual(moved, [False, True, True, True])
+        self.assertEqual(self.step("cdr").message.count("billseconds: '-5'"), 2, "rows read twice are told once")
 
     def test_calls_before_the_start_stay_astpps(self):
         self.call(at=self.day - timedelta(days=30))
