@@ -9,6 +9,7 @@ PYTHON=${PYTHON:-python3}
 VENV=$LOCAL/venv
 ODOO_ROOT=$LOCAL/odoo
 WKHTMLTOPDF=$LOCAL/wkhtmltopdf
+MYSQL_ROOT=$LOCAL/mysql
 LOGS=$LOCAL/log
 
 DEMO_DB=astpp_demo

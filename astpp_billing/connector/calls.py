@@ -89,12 +89,14 @@ def _text(field):
 
 def read_days(database, source, start, end):
     """Yield (day, accounts.id, calls, seconds, amount) of [start, end) as texts, for reconciliation."""
-    # One text a row, as in read_calls.
+    # One text a row, as in read_calls; outside of the groups, for MySQL's ONLY_FULL_GROUP_BY.
     statement = f"""
-        SELECT CONCAT_WS('{SEPARATOR}', DATE(callstart), COALESCE(accountid, 0), COUNT(*), SUM(billseconds), SUM(debit))
-          FROM `{SOURCES[source]}`
-         WHERE callstart >= %s AND callstart < %s
-      GROUP BY DATE(callstart), COALESCE(accountid, 0)
+        SELECT CONCAT_WS('{SEPARATOR}', day, account, calls, seconds, amount)
+          FROM (SELECT DATE(callstart) AS day, COALESCE(accountid, 0) AS account, COUNT(*) AS calls,
+                       SUM(billseconds) AS seconds, SUM(debit) AS amount
+                  FROM `{SOURCES[source]}`
+                 WHERE callstart >= %s AND callstart < %s
+              GROUP BY DATE(callstart), COALESCE(accountid, 0)) AS days
     """
     for (row,) in database.rows(statement, (start, end)):
         yield row.split(SEPARATOR)

@@ -18,6 +18,7 @@ from . import (
     test_invoice_report,
     test_invoice_usage,
     test_ledger_check,
+    test_mysql,
     test_notice,
     test_numbering,
     test_outbox,

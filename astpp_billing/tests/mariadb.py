@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from unittest import SkipTest
 
 import pymysql
 from cryptography import x509
@@ -25,6 +26,8 @@ READER = ("astpp_reader", "reader's secret")
 class MariaDb:
     """A private server: start, use, stop. ``sql_mode`` is the server's."""
 
+    replace_user = "CREATE OR REPLACE USER {} IDENTIFIED BY {}"
+
     def __init__(self, folder=None, sql_mode="NO_ENGINE_SUBSTITUTION", tls=False):
         self.folder = Path(folder or tempfile.mkdtemp(prefix="astpp-mariadb-"))
         self.sql_mode = sql_mode
@@ -34,22 +37,32 @@ class MariaDb:
         if tls:
             _make_certificate(self.certificate)
 
+    @classmethod
+    def start_for(cls, test_class):
+        """Return a running server for a test class with ``sql_mode``, removed with it."""
+        if not cls.is_here():
+            raise SkipTest(f"no program for {cls.__name__} here, see dev/install-mysql")
+        server = cls(sql_mode=test_class.sql_mode).start()
+        test_class.addClassCleanup(server.remove)
+        return server
+
+    @classmethod
+    def is_here(cls):
+        return True
+
     def start(self):
         """Start the server, made on first use, and return self."""
         data = self.folder / "data"
         user = ["--user=root"] if os.getuid() == 0 else []
         if not (data / "mysql").exists():
-            self._run(
-                "mariadb-install-db", f"--datadir={data}", "--auth-root-authentication-method=normal",
-                "--skip-test-db", "--no-defaults", *user,
-            )  # fmt: skip
+            self._make_data(data, *user)
         self.process = subprocess.Popen(
             # Fast, and what was committed outlives the process (not the machine).
             [
-                shutil.which("mariadbd", path=PATH), "--no-defaults", f"--datadir={data}",
+                *self._server(), f"--datadir={data}",
                 f"--socket={self.folder}/s", f"--port={self.port}", "--bind-address=127.0.0.1",
                 f"--pid-file={self.folder}/pid", f"--sql-mode={self.sql_mode}", "--innodb-flush-log-at-trx-commit=2",
-                "--innodb-buffer-pool-size=256M", "--skip-name-resolve", *user, *self._tls_options(),
+                "--innodb-buffer-pool-size=256M", *user, *self._tls_options(),
             ],
             stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"),
         )  # fmt: skip
@@ -61,7 +74,16 @@ class MariaDb:
                 if self.process.poll() is not None:
                     raise RuntimeError((self.folder / "log").read_text()[-2000:]) from None
                 time.sleep(0.1)
-        raise RuntimeError("MariaDB did not start")
+        raise RuntimeError("The database server did not start")
+
+    def _server(self):
+        return [shutil.which("mariadbd", path=PATH), "--no-defaults", "--skip-name-resolve"]
+
+    def _make_data(self, data, *user):
+        self._run(
+            "mariadb-install-db", f"--datadir={data}", "--auth-root-authentication-method=normal",
+            "--skip-test-db", "--no-defaults", *user,
+        )  # fmt: skip
 
     def _tls_options(self):
         if not self.certificate.exists():
@@ -115,13 +137,46 @@ class MariaDb:
             cursor.execute("USE astpp")
             for statement in statements():
                 cursor.execute(statement)
-            cursor.execute("CREATE OR REPLACE USER %s@'%%' IDENTIFIED BY %s", READER)
-            cursor.execute("GRANT SELECT ON astpp.* TO %s@'%%'", (READER[0],))
+        self.make_user(*READER, "SELECT ON astpp.*")
+
+    def make_user(self, name, password, *grants):
+        """Make a user anew, with these rights alone."""
+        with self.connect(None) as connection, connection.cursor() as cursor:
+            user = f"{connection.escape(name)}@'%'"
+            for statement in self.replace_user.format(user, connection.escape(password)).split(";"):
+                cursor.execute(statement)
+            for grant in grants:
+                cursor.execute(f"GRANT {grant} TO {user}")
 
     @staticmethod
     def _run(program, *arguments):
         path = shutil.which(program, path=PATH)
         subprocess.run([path, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+class MySql(MariaDb):
+    """The same with a MySQL server, where there is one: ``ASTPP_MYSQLD`` names the program."""
+
+    program = os.environ.get("ASTPP_MYSQLD", "")
+    replace_user = "DROP USER IF EXISTS {0}; CREATE USER {0} IDENTIFIED BY {1}"
+
+    @classmethod
+    def is_here(cls):
+        return (
+            bool(cls.program)
+            and subprocess.run([cls.program, "--version"], check=False, capture_output=True).returncode == 0
+        )
+
+    def _server(self):
+        return [self.program, "--skip-log-bin"]
+
+    def _make_data(self, data, *user):
+        subprocess.run(
+            [*self._server(), f"--datadir={data}", "--initialize-insecure", *user], check=True, capture_output=True
+        )
+
+    def _tls_options(self):
+        return super()._tls_options() if self.certificate.exists() else []
 
 
 def _make_certificate(path):

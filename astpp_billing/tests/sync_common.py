@@ -16,12 +16,12 @@ class SyncCommon(AstppCommon):
     """A real ASTPP database, with a few accounts, and a server that reads it."""
 
     sql_mode = "NO_ENGINE_SUBSTITUTION"
+    database_server = MariaDb
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.mariadb = MariaDb(sql_mode=cls.sql_mode).start()
-        cls.addClassCleanup(cls.mariadb.remove)
+        cls.mariadb = cls.database_server.start_for(cls)
 
     def setUp(self):
         super().setUp()

@@ -14,12 +14,12 @@ class TestConnector(TransactionCase):
     """Reading a real MariaDB, in strict and in non-strict mode."""
 
     sql_mode = "NO_ENGINE_SUBSTITUTION"
+    database_server = MariaDb
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.mariadb = MariaDb(sql_mode=cls.sql_mode).start()
-        cls.addClassCleanup(cls.mariadb.remove)
+        cls.mariadb = cls.database_server.start_for(cls)
 
     def setUp(self):
         super().setUp()
@@ -39,7 +39,7 @@ class TestConnector(TransactionCase):
 
     def test_check(self):
         self.assertFalse(self.findings("error"))
-        self.assertIn("ASTPP 6.0 on 10.", self.findings("ok")[0])
+        self.assertRegex(self.findings("ok")[0], r"ASTPP 6\.0 on \d+\.\d")
         warnings = " ".join(self.findings("warning"))
         self.assertIn("Generate Invoice", warnings)
         self.assertIn("Manage Services", warnings)

@@ -18,12 +18,10 @@ class TestOutbox(SyncCommon):
 
     def setUp(self):
         super().setUp()
-        self.mariadb.execute(f"CREATE OR REPLACE USER '{WRITER[0]}'@'%' IDENTIFIED BY \"{WRITER[1]}\"")
-        for grant in (
-            "SELECT ON astpp.*", "UPDATE (balance) ON astpp.accounts", "INSERT ON astpp.payment_transaction",
+        self.mariadb.make_user(
+            *WRITER, "SELECT ON astpp.*", "UPDATE (balance) ON astpp.accounts", "INSERT ON astpp.payment_transaction",
             "INSERT ON astpp.invoice_details",
-        ):  # fmt: skip
-            self.mariadb.execute(f"GRANT {grant} TO '{WRITER[0]}'@'%'")
+        )  # fmt: skip
         self.mariadb.execute("UPDATE accounts SET balance = 100, credit_limit = 500 WHERE id = 13")
         self.mariadb.execute("UPDATE accounts SET balance = 20, posttoexternal = 0 WHERE id = 12")
         self.sync()

@@ -24,9 +24,7 @@ class TestOutboxRows(SyncCommon):
 
     def setUp(self):
         super().setUp()
-        self.mariadb.execute(f"CREATE OR REPLACE USER '{WRITER[0]}'@'%' IDENTIFIED BY \"{WRITER[1]}\"")
-        for grant in GRANTS:
-            self.mariadb.execute(f"GRANT {grant} TO '{WRITER[0]}'@'%'")
+        self.mariadb.make_user(*WRITER, *GRANTS)
         self.order_package()
         self.mariadb.insert(
             "counters", {"id": 1, "accountid": 13, "package_id": 40, "product_id": 3, "used_seconds": 900}

@@ -1,0 +1,36 @@
+from odoo.tests import tagged
+
+from . import test_connector, test_outbox, test_outbox_rows, test_sync
+from .mariadb import MySql
+
+# What a MySQL server is like when nobody has changed it.
+STRICT = (
+    "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION"
+)
+
+
+@tagged("post_install", "-at_install")
+class TestConnectorMySql(test_connector.TestConnector):
+    """ASTPP on MySQL instead of MariaDB: the same tests, connection, synchronisation and writing."""
+
+    database_server = MySql
+    sql_mode = STRICT
+
+
+@tagged("post_install", "-at_install")
+class TestSyncMySql(test_sync.TestSync):
+    database_server = MySql
+    sql_mode = STRICT
+
+
+@tagged("post_install", "-at_install")
+class TestOutboxMySql(test_outbox.TestOutbox):
+    database_server = MySql
+    sql_mode = STRICT
+
+
+@tagged("post_install", "-at_install")
+class TestOutboxRowsMySql(test_outbox_rows.TestOutboxRows):
+    database_server = MySql
+    sql_mode = STRICT
