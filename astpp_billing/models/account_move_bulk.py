@@ -5,7 +5,9 @@ from odoo.fields import Command
 # lines come with the invoice, so there is nothing to synchronise.
 COMPLETE = {"skip_invoice_sync": True, "skip_invoice_line_sync": True}
 # Who made the invoices is said by the billing run.
-QUIET = {"mail_create_nolog": True, "mail_create_nosubscribe": True}
+QUIET = {"mail_create_nolog": True, "mail_create_nosubscribe": True, "mail_notrack": True}
+# What lines are created with as Odoo computes it.
+GIVEN = ("price_subtotal", "price_total", "parent_state", "date", "invoice_date")
 
 
 class AccountMove(models.Model):
@@ -40,10 +42,21 @@ class AccountMove(models.Model):
                 if is_covered
             ]
         )
+        complete._astpp_settle_lines()
         others = moves.create([vals for vals, is_covered in zip(vals_list, covered, strict=True) if not is_covered])
         # The callers' context again: what they do next is synchronised as ever.
         complete, others = iter(complete.with_env(self.env)), iter(others.with_env(self.env))
         return self.concat(*(next(complete if is_covered else others) for is_covered in covered))
+
+    def _astpp_settle_lines(self):
+        """Take what lines were given as it is, and know the lines before anything of them is to be written.
+
+        Numbering reads them, and would have half of their columns written then and half of them later.
+        """
+        lines = self.line_ids
+        for name in GIVEN:
+            self.env.remove_to_compute(lines._fields[name], lines)
+        self.mapped("journal_line_ids")
 
     def _astpp_post_bulk(self):
         """Post invoices that were created here, as they are; with one among them that Odoo created, as Odoo does."""
@@ -90,22 +103,48 @@ class AccountMove(models.Model):
         ]
         taxes, company = self.env["account.tax"], header.company_id
         taxes._add_tax_details_in_base_lines(base_lines, company)
+        totals = [self._astpp_line_totals(base_line, company) for base_line in base_lines]
         taxes._round_base_lines_tax_details(base_lines, company)
         taxes._add_accounting_data_in_base_lines_tax_details(base_lines, company)
         amounts = taxes._prepare_tax_lines(base_lines, company)
         product_lines = [
-            {**base_line["vals"], **update, "display_type": "product"}
-            for base_line, update in amounts["base_lines_to_update"]
+            {**base_line["vals"], **update, **total, "display_type": "product"}
+            for (base_line, update), total in zip(amounts["base_lines_to_update"], totals, strict=True)
         ]
         tax_lines = [{**line, "display_type": "tax"} for line in amounts["tax_lines_to_add"]]
         term_lines = self._astpp_term_lines(header, product_lines, tax_lines) if product_lines else []
+        # What Odoo computes of lines: what it finds as it should be, it need not write once more.
+        common = {
+            "price_subtotal": 0.0,
+            "price_total": 0.0,
+            "currency_id": header.currency_id.id,
+            "partner_id": header.commercial_partner_id.id,
+            "date": header.date,
+            "invoice_date": header.invoice_date,
+            "parent_state": "draft",
+            "amount_residual": 0.0,
+            "amount_residual_currency": 0.0,
+            "reconciled": False,
+        }
+        for line in term_lines:
+            line.update(amount_residual=line["balance"], amount_residual_currency=line["amount_currency"])
         defaults = {
             name: header[name].id for name in ("fiscal_position_id", "invoice_payment_term_id", "partner_shipping_id")
         }
         return {
             **defaults,
             **{name: value for name, value in vals.items() if name != "invoice_line_ids"},
-            "line_ids": [Command.create(line) for line in (*product_lines, *tax_lines, *term_lines)],
+            "line_ids": [Command.create({**common, **line}) for line in (*product_lines, *tax_lines, *term_lines)],
+        }
+
+    @api.model
+    def _astpp_line_totals(self, base_line, company):
+        """Return what a line says of itself: rounded alone, whatever the other lines are."""
+        self.env["account.tax"]._round_base_lines_tax_details([base_line], company)
+        details = base_line["tax_details"]
+        return {
+            "price_subtotal": details["total_excluded_currency"],
+            "price_total": details["total_included_currency"],
         }
 
     @api.model
