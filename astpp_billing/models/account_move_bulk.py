@@ -3,7 +3,7 @@ from odoo.fields import Command
 
 # Odoo synchronises the dynamic lines of one invoice after the other, writing each line. Here all
 # lines come with the invoice, so there is nothing to synchronise.
-COMPLETE = {"skip_invoice_sync": True, "skip_invoice_line_sync": True}
+COMPLETE = {"skip_invoice_sync": True, "skip_invoice_line_sync": True, "astpp_bulk": True}
 # Who made the invoices is said by the billing run.
 QUIET = {"mail_create_nolog": True, "mail_create_nosubscribe": True, "mail_notrack": True}
 # What lines are created with as Odoo computes it.

@@ -14,6 +14,18 @@ class AccountMoveLine(models.Model):
         help="What the line's usage added up to when it was billed, in the currency of the ASTPP server.",
     )
 
+    def _check_company(self, fnames=None):
+        """Check each account, tax, customer … of a batch's lines once, not once for each line."""
+        if not self.env.context.get("astpp_bulk"):
+            return super()._check_company(fnames)
+        for name in self._fields if fnames is None else fnames:
+            field = self._fields[name]
+            if field.relational and field.check_company:
+                kinds = self.grouped(lambda line, name=name: (line.company_id, line[name]))
+                one_of_each = self.browse().concat(*(lines[0] for lines in kinds.values()))
+                super(AccountMoveLine, one_of_each)._check_company([name])
+        return None
+
     def unlink(self):
         self._astpp_release_usage()
         return super().unlink()

@@ -80,11 +80,11 @@ class AstppBillingRun(models.Model):
         moves = self._create_moves(periods, groups)
         self._link_usage(periods, groups, moves)
         self._post(moves)
-        for account, (_start, end) in periods.items():
+        ends = accounts.grouped(lambda account: (periods[account][1], periods[account][1] != account.next_period_end))
+        for (end, early), together in ends.items():
             # The invoice and the run's result say it: no message for each account.
-            early = end != account.next_period_end
             values = {"billed_until": end, **({"final_date": end} if early else {})}
-            account.with_context(mail_notrack=True).write(values)
+            together.with_context(mail_notrack=True).write(values)
         self._create_results(self._summarise(periods, groups, moves))
 
     def _collect(self, periods, since=None):
