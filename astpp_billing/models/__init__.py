@@ -79,6 +79,7 @@ from . import astpp_billing_run_invoice
 from . import astpp_billing_run_preview
 from . import astpp_billing_result
 from . import astpp_violation
+from . import account_journal
 from . import account_move
 from . import account_move_document
 from . import account_move_usage

@@ -50,7 +50,10 @@ class AccountMove(models.Model):
 
     def _astpp_series_prefix(self):
         """Return the prefix that the move is or would be numbered with, None for ordinary moves."""
-        if len(self) != 1 or not self.is_sale_document(include_receipts=True):
+        # Most moves have neither, and each of them comes here several times.
+        if len(self._ids) != 1 or not (self.astpp_series or self.astpp_issuer_id):
+            return None
+        if not self.is_sale_document(include_receipts=True):
             return None
         if self.name and self.name != "/":
             return self.astpp_series or None
@@ -60,7 +63,7 @@ class AccountMove(models.Model):
     # there is one way: the prefix by its length, then digits.
 
     def _astpp_series_regex(self):
-        prefix = len(self) == 1 and self.astpp_series
+        prefix = len(self._ids) == 1 and self.astpp_series
         if prefix and _in_series(self.name, prefix):
             return rf"^(?P<prefix1>.{{{len(prefix)}}})(?P<seq>\d{{1,9}})$"
         return None
@@ -94,6 +97,8 @@ class AccountMove(models.Model):
         with self.env.protecting(fields_to_set, self):
             self.astpp_series = prefix
             self.astpp_series_start = bool(prefix) and self._astpp_starts_series(prefix)
+        if prefix:
+            self.journal_id._astpp_hold_series()
         return super()._set_next_sequence()
 
     def _astpp_starts_series(self, prefix):
@@ -152,8 +157,10 @@ class AccountMove(models.Model):
         return rows[0][0] if rows else None
 
     def _get_last_sequence_domain(self, relaxed=False):
-        # Only reached for ordinary moves: their last number, and the one their way to restart
-        # is deduced from, are those of ordinary moves.
+        # Only reached for ordinary moves.
+        if not self.journal_id.astpp_has_series:
+            return super()._get_last_sequence_domain(relaxed)
+        # Their last number, and the one their way to restart is deduced from, are those of ordinary moves.
         where, params = super(AccountMove, self.with_context(astpp_ordinary_numbering=True))._get_last_sequence_domain(
             relaxed
         )
@@ -180,6 +187,8 @@ class AccountMove(models.Model):
         renamed = self.filtered(lambda move: move.name != vals["name"])
         for series, moves in renamed.grouped(lambda move: move._astpp_series_of(vals["name"])).items():
             super(AccountMove, moves).write({**vals, "astpp_series": series, "astpp_series_start": False})
+            if series:
+                moves.journal_id._astpp_hold_series()
         if kept := self - renamed:
             super(AccountMove, kept).write(vals)
         return True
