@@ -5,7 +5,10 @@ class AccountJournal(models.Model):
     _inherit = "account.journal"
 
     astpp_has_series = fields.Boolean(
-        readonly=True, copy=False, help="Invoices of this journal have numbers of an issuer's series."
+        string="Has Issuer Numbers",
+        readonly=True,
+        copy=False,
+        help="Invoices of this journal have numbers of an issuer's series.",
     )
 
     def _astpp_hold_series(self):

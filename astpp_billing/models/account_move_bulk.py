@@ -128,11 +128,14 @@ class AccountMove(models.Model):
         }
         for line in term_lines:
             line.update(amount_residual=line["balance"], amount_residual_currency=line["amount_currency"])
-        defaults = {
-            name: header[name].id for name in ("fiscal_position_id", "invoice_payment_term_id", "partner_shipping_id")
+        # With all of it given, Odoo need not compute it again of a copy with lines.
+        precomputed = {
+            name: field.convert_to_write(header[name], header)
+            for name, field in self._fields.items()
+            if field.precompute and field.store and not field.readonly
         }
         return {
-            **defaults,
+            **precomputed,
             **{name: value for name, value in vals.items() if name != "invoice_line_ids"},
             "line_ids": [Command.create({**common, **line}) for line in (*product_lines, *tax_lines, *term_lines)],
         }

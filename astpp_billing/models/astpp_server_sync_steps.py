@@ -1,7 +1,10 @@
+from contextlib import suppress
+
 from odoo import fields, models
 
 from ..connector import readers
 from ..connector.calls import SOURCES, read_hours
+from ..connector.database import ConnectorError
 from ..connector.read_ahead import read_ahead
 from ..connector.schema import system_settings
 
@@ -47,7 +50,9 @@ class AstppServer(models.Model):
         # ASTPP's server adds up its calls while Odoo's is at work on the accounts.
         with read_ahead(read_hours(database, *self._usage_window()), len(SOURCES)) as hours:
             created, changed = self.env["astpp.account"]._sync(self, rows)
-            database.hours = dict(hours)
+            # What cannot be read is told by the step that needs it.
+            with suppress(ConnectorError):
+                database.hours = dict(hours)
         step.write({"read_count": len(rows), "added_count": len(created), "changed_count": len(changed)})
 
     def _check_base_currency(self, database):
