@@ -41,7 +41,8 @@ def _read(items, waiting, left):
     except Exception as error:
         # Its reader is on the other side of the queue.
         end = (_END, error)
-    waiting.put(end)
+    finally:
+        waiting.put(end)
 
 
 def _take(waiting):

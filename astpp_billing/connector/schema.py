@@ -67,7 +67,7 @@ def check(database):
         findings.append(Finding("warning", f"This is ASTPP {astpp}; only version 6 is supported."))
     findings += _check_crons(database)
     if not errors:
-        findings += _check_calls(database)
+        findings += _check_calls(database) + _check_index(database)
     findings.append(Finding("ok", f"ASTPP {astpp or 'of unknown version'} on {version}."))
     order = {"error": 0, "warning": 1, "ok": 2}
     return sorted(findings, key=lambda finding: order[finding.level])
@@ -123,6 +123,20 @@ def _check_crons(database):
         "renewals are ASTPP's here, and would charge twice if they were Odoo's.",
     }
     return [Finding("warning", text) for name, text in warnings.items() if name in running]
+
+
+def _check_index(database):
+    """Calls are read hour by hour: without ASTPP's index on their start each hour is a look at the whole table."""
+    statement = """
+        SELECT table_name FROM information_schema.statistics
+         WHERE table_schema = DATABASE() AND column_name = 'callstart' AND seq_in_index = 1
+    """
+    indexed = {table for (table,) in database.execute(statement)}
+    return [
+        Finding("warning", f"The table {table} has no index that begins with callstart: reading it takes very long.")
+        for table in ("cdrs", "reseller_cdrs")
+        if table not in indexed
+    ]
 
 
 def _check_calls(database):

@@ -56,7 +56,8 @@ class AccountMove(models.Model):
         lines = self.line_ids
         for name in GIVEN:
             self.env.remove_to_compute(lines._fields[name], lines)
-        self.mapped("journal_line_ids")
+        for field in self.pool.field_inverses[lines._fields["move_id"]]:
+            self.mapped(field.name)
 
     def _astpp_post_bulk(self):
         """Post invoices that were created here, as they are; with one among them that Odoo created, as Odoo does."""

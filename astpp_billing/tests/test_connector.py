@@ -48,6 +48,11 @@ class TestConnector(TransactionCase):
         self.mariadb.insert("cdrs", {"callerid": "x"})
         self.assertIn("1 call records have no start", self.findings("warning")[0])
 
+    def test_check_misses_the_index_that_reading_needs(self):
+        self.mariadb.execute("DROP INDEX callstart ON cdrs")
+        self.assertIn("The table cdrs has no index that begins with callstart", " ".join(self.findings("warning")))
+        self.assertNotIn("reseller_cdrs", " ".join(self.findings("warning")))
+
     def test_check_names_what_is_missing(self):
         self.mariadb.execute("ALTER TABLE cdrs DROP COLUMN rate_cost")
         self.mariadb.execute("DROP TABLE refill_coupon")

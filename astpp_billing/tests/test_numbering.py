@@ -55,7 +55,9 @@ class TestNumbering(AstppCommon):
     def test_beside_ordinary_invoices_of_the_operator(self):
         journal = self.operator.journal_id
         first = self.invoice(journal=journal)
+        self.assertFalse(journal.astpp_has_series)
         self.assertEqual(self.numbers(self.operator, "2024-03-01", "2023-03-01"), ["INV_00001", "INV_00002"])
+        self.assertTrue(journal.astpp_has_series, "from now on ordinary invoices look past them")
         second = self.invoice(journal=journal, date="2024-04-01")
         self.assertEqual(second.sequence_prefix, first.sequence_prefix)
         self.assertEqual(second.sequence_number, first.sequence_number + 1)
