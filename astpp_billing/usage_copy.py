@@ -9,7 +9,15 @@ from .connector.call_record import CallRecord
 # The ledger's columns in the order of a record that is copied straight into it.
 COPY_COLUMNS = (
     *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
-    *("prepaid", "account_ref", *CallRecord._fields[4:17], "exception", "subscription_id", "did_id"),
+    *(
+        "prepaid",
+        "account_ref",
+        *CallRecord._fields[4:17],
+        "exception",
+        "second_exception",
+        "subscription_id",
+        "did_id",
+    ),
 )
 # What is handed to PostgreSQL at once, in bytes.
 CHUNK = 1 << 19
@@ -23,7 +31,7 @@ class Owners(NamedTuple):
     accounts: dict
     """{ASTPP id: account, customer, issuer and prepaid, as COPY takes them}"""
     packages: dict
-    """{ASTPP's order id: subscription id}"""
+    """{(ASTPP's order id, account's ASTPP id): subscription id}"""
     dids: dict
     """{number: DID id}"""
 
@@ -88,17 +96,17 @@ def owned_lines(owners, records, counts):
         elif key in twins:
             key, exception = f"{key}-{twins[key]}", "duplicate"
         twins[record.row_key] += 1
-        reference = ""
+        reference = second = ""
         if not (account := accounts.get(astpp_id)):
-            account, exception, reference = "\t\t\tf", "unknown_account", f"#{astpp_id}"
+            account, reference, second, exception = "\t\t\tf", f"#{astpp_id}", exception or "", "unknown_account"
         counts[exception] += 1
-        package = packages.get(package_id, "") if package_id else ""
+        package = packages.get((package_id, astpp_id), "") if package_id else ""
         did = dids.get(callee, "") if charge_type == "did" and direction == "inbound" else ""
         # Written out: joining a list takes twice as long.
         yield escaped(
             f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date!s}\t{charge_type}\t{direction}"
             f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
-            f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}\t{package}\t{did}"
+            f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}\t{second}\t{package}\t{did}"
         )
 
 

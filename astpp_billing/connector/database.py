@@ -48,6 +48,7 @@ class Database:
         self.hours = {}
         """{source: slices of its call table}, added up before they are asked for"""
         self._connection = None
+        self._unread = None
 
     def __enter__(self):
         self._connection = self._connect()
@@ -68,7 +69,8 @@ class Database:
             with contextlib.suppress(Exception):
                 # A result read in part would be read to its end by a polite close.
                 self._connection._force_close()
-        self._connection = None
+        self._let_go(self._unread)
+        self._connection = self._unread = None
 
     def _connect(self):
         pymysql = driver()
@@ -104,16 +106,30 @@ class Database:
         pymysql = driver()
         cursor = self._connection.cursor(pymysql.cursors.SSCursor)
         try:
+            while self._unread and self._unread.fetchmany(FETCH):
+                pass
+            self._unread = None
             cursor.execute(statement, parameters)
             while batch := cursor.fetchmany(FETCH):
                 yield from batch
         except (pymysql.Error, OSError, AttributeError, TypeError, IndexError, UnicodeDecodeError) as error:
             # PyMySQL trips over its own closed socket with errors of any kind.
+            self._let_go(cursor)
             raise ConnectorError(self.explain(error)) from None
-        finally:
-            # A result that is let go is read to its end, on a closed connection in vain.
-            if cursor._result:
-                cursor._result.unbuffered_active = False
+        except GeneratorExit:
+            # Nobody asks for the rest: whoever uses the connection next has to read past it.
+            self._unread = cursor
+            raise
+        except BaseException:
+            self._let_go(cursor)
+            raise
+
+    @staticmethod
+    def _let_go(cursor):
+        """Drop a cursor that would read its result to the end, on a closed connection in vain."""
+        if cursor and cursor._result:
+            cursor._result.unbuffered_active = False
+        if cursor:
             cursor.connection = None
 
     def explain(self, error):

@@ -32,12 +32,13 @@ def read_ahead(items, depth):
 
 
 def _read(items, waiting, left):
-    end = (_END, None)
+    end = (_END, RuntimeError("reading ahead ended in the middle"))
     try:
         for item in items:
             waiting.put((None, item))
             if left.is_set():
                 return
+        end = (_END, None)
     except Exception as error:
         # Its reader is on the other side of the queue.
         end = (_END, error)

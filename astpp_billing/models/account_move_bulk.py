@@ -114,8 +114,28 @@ class AccountMove(models.Model):
         ]
         tax_lines = [{**line, "display_type": "tax"} for line in amounts["tax_lines_to_add"]]
         term_lines = self._astpp_term_lines(header, product_lines, tax_lines) if product_lines else []
-        # What Odoo computes of lines: what it finds as it should be, it need not write once more.
-        common = {
+        for line in term_lines:
+            line.update(amount_residual=line["balance"], amount_residual_currency=line["amount_currency"])
+        common = self._astpp_common_line_vals(header)
+        return {
+            **self._astpp_precomputed(header),
+            **{name: value for name, value in vals.items() if name != "invoice_line_ids"},
+            "line_ids": [Command.create({**common, **line}) for line in (*product_lines, *tax_lines, *term_lines)],
+        }
+
+    @api.model
+    def _astpp_precomputed(self, header):
+        """Return all that Odoo computes before it creates an invoice: it would take a copy with lines to do so."""
+        return {
+            name: field.convert_to_write(header[name], header)
+            for name, field in self._fields.items()
+            if field.precompute and field.store and not field.readonly
+        }
+
+    @api.model
+    def _astpp_common_line_vals(self, header):
+        """Return what Odoo will compute of most lines: what it finds as it should be, it does not write once more."""
+        return {
             "price_subtotal": 0.0,
             "price_total": 0.0,
             "currency_id": header.currency_id.id,
@@ -126,19 +146,6 @@ class AccountMove(models.Model):
             "amount_residual": 0.0,
             "amount_residual_currency": 0.0,
             "reconciled": False,
-        }
-        for line in term_lines:
-            line.update(amount_residual=line["balance"], amount_residual_currency=line["amount_currency"])
-        # With all of it given, Odoo need not compute it again of a copy with lines.
-        precomputed = {
-            name: field.convert_to_write(header[name], header)
-            for name, field in self._fields.items()
-            if field.precompute and field.store and not field.readonly
-        }
-        return {
-            **precomputed,
-            **{name: value for name, value in vals.items() if name != "invoice_line_ids"},
-            "line_ids": [Command.create({**common, **line}) for line in (*product_lines, *tax_lines, *term_lines)],
         }
 
     @api.model

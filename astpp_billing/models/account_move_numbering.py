@@ -180,6 +180,9 @@ class AccountMove(models.Model):
         return result
 
     def write(self, vals):
+        if vals.get("journal_id") and any(move.astpp_series for move in self):
+            # A draft with a number may take it along.
+            self.env["account.journal"].browse(vals["journal_id"])._astpp_hold_series()
         if not vals.get("name") or vals["name"] == "/":
             return super().write(vals)
         # A name given by hand belongs to a series when it looks like one of its numbers; with

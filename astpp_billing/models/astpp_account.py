@@ -226,7 +226,7 @@ class AstppAccount(models.Model):
                 UPDATE astpp_usage u
                    SET account_id = a.id, partner_id = a.partner_id, issuer_id = a.issuer_id,
                        prepaid = a.payment_mode = 'prepaid',
-                       exception = NULL, account_ref = NULL
+                       exception = u.second_exception, second_exception = NULL, account_ref = NULL
                   FROM astpp_account a
                  WHERE a.id = ANY(%(ids)s)
                    AND u.account_id IS NULL

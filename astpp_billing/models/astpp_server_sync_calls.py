@@ -1,7 +1,7 @@
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
 
 from odoo import fields, models
 
@@ -19,16 +19,23 @@ LISTED = 50
 MANY = 100_000
 
 
-class Piece(NamedTuple):
+@dataclass
+class Piece:
     """Hours whose calls go into the ledger in one transaction."""
 
     slices: list
     is_known: bool
     """whether the ledger has calls of these hours: each one is looked for then"""
-    counts: Counter
+    counts: Counter = field(default_factory=Counter)
     """calls by exception, once they are read; not filled when known"""
-    rejected: list
-    """why rows cannot be read"""
+    rejected: list = field(default_factory=list)
+    """why rows cannot be read, of the first ones"""
+    rejected_count: int = 0
+
+    def reject(self, reason):
+        self.rejected_count += 1
+        if len(self.rejected) < LISTED:
+            self.rejected.append(reason)
 
 
 class AstppServer(models.Model):
@@ -49,19 +56,17 @@ class AstppServer(models.Model):
             [(_source, found)] = read_hours(database, *self._usage_window(), [source])
         changed = set(self.env["astpp.sync.slice"]._changed(self, source, found))
         step.remaining_count = sum(slice.rows for slice in changed)
-        pieces = [
-            Piece(slices, self._is_known(source, slices), Counter(), [])
-            for slices in self._grouped_slices(found, changed)
-        ]
+        waiting = list(self._grouped_slices(found, changed))
         self._sync_commit()
-        rejected = []
-        while pieces:
-            rejected += self._sync_pieces(database, step, source, pieces)
+        rejected, rejected_count = [], 0
+        while waiting:
+            for piece in self._sync_pieces(database, step, source, waiting):
+                rejected += piece.rejected[: LISTED - len(rejected)]
+                rejected_count += piece.rejected_count
         if step.added_count >= MANY:
             self.env["astpp.usage"]._tell_planner()
-        if rejected:
-            listed = rejected[:LISTED]
-            step.message = "\n".join([self.env._("%s rows cannot be read:", len(rejected)), *listed])
+        if rejected_count:
+            step.message = "\n".join([self.env._("%s rows cannot be read:", rejected_count), *rejected])
 
     def _grouped_slices(self, found, changed):
         """Yield lists of changed hours that follow each other, for one transaction each."""
@@ -86,22 +91,40 @@ class AstppServer(models.Model):
             self.env["astpp.usage"].search_count(domain, limit=1)
         )
 
-    def _sync_pieces(self, database, step, source, pieces):
-        """Put pieces into the ledger, the following ones being read meanwhile, and drop them from the list.
+    def _sync_pieces(self, database, step, source, waiting):
+        """Put hours into the ledger, the following ones being read meanwhile, and drop them from those that wait.
 
-        Ends early when accounts, customers or issuers changed: what is read by then is whose it was before.
+        Ends early when accounts, customers or issuers changed, or somebody else brought calls of the hours that
+        come next: what is read by then does not fit any more.
 
-        :return: list of reasons for rows that cannot be read
+        :param waiting: list of lists of slices
+        :return: list of the pieces that were put into the ledger
         """
-        owners, rejected = self.env["astpp.usage"]._owners(self), []
-        with read_ahead(_piece_chunks(database, source, list(pieces), owners), AHEAD) as chunks:
-            while pieces:
-                piece = pieces.pop(0)
-                self._sync_piece(step, source, piece, iter(partial(next, chunks), None))
-                rejected += piece.rejected
-                if self.env["astpp.usage"]._owners(self) != owners:
+        usage, done = self.env["astpp.usage"], []
+        owners = usage._owners(self)
+        pieces = [Piece(slices, self._is_known(source, slices)) for slices in waiting]
+        with read_ahead(_piece_chunks(database, source, pieces, owners), AHEAD) as chunks:
+            for piece in pieces:
+                if done and not piece.is_known and self._is_known(source, piece.slices):
                     break
-        return rejected
+                self._sync_piece(step, source, piece, iter(partial(next, chunks), None))
+                done.append(piece)
+                del waiting[0]
+                if (now := usage._owners(self)) != owners:
+                    self._settle_owners(owners.accounts, now.accounts)
+                    break
+        return done
+
+    def _settle_owners(self, before, now):
+        """Correct whose the calls are that were put away while accounts changed.
+
+        :param before: ``Owners.accounts`` that they were read with
+        :param now: the same, as it is by now
+        """
+        changed = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
+        accounts = self.env["astpp.account"].search([("server_id", "=", self.id), ("astpp_id", "in", changed)])
+        accounts._adopt_usage()
+        accounts._denormalise_usage()
 
     def _sync_piece(self, step, source, piece, chunks):
         """Put the calls of some hours into the ledger and note it, in one transaction."""
@@ -145,9 +168,6 @@ class AstppServer(models.Model):
 def _piece_chunks(database, source, pieces, owners):
     """Yield the pieces' calls as chunks for COPY, None after each piece. Runs in a thread: no ORM."""
     for piece in pieces:
-        # It may have been read before, and dropped.
-        piece.counts.clear()
-        piece.rejected.clear()
-        records = read_calls(database, source, piece.slices, piece.rejected.append)
+        records = read_calls(database, source, piece.slices, piece.reject)
         yield from in_chunks(staged_lines(records) if piece.is_known else owned_lines(owners, records, piece.counts))
         yield None

@@ -104,6 +104,9 @@ class AstppUsage(models.Model):
         readonly=True, help="Paid live from the account's balance: never on an invoice, recognised as revenue by month."
     )
     exception = fields.Selection(EXCEPTIONS, readonly=True, help="Lines with an exception are billed once released.")
+    second_exception = fields.Selection(
+        EXCEPTIONS, string="Held For as Well", readonly=True, help="What usage is held for once its account is known."
+    )
     released_by_id = fields.Many2one("res.users", readonly=True)
     released_date = fields.Datetime(readonly=True)
     # The database refuses to drop an invoice line that still bills usage: see account.move.line.

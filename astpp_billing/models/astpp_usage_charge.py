@@ -55,16 +55,16 @@ class AstppUsage(models.Model):
     def _charge_row(self, server, charge, accounts, products, did_product, subscriptions):
         account = accounts.get(charge.account_id)
         subscription = subscriptions.get(charge.order_item_id)
-        exception = None
-        if not account:
-            exception = "unknown_account"
-        elif charge.invoiced:
+        exception = second_exception = None
+        if charge.invoiced:
             exception = "astpp_invoiced"
         elif not charge.known_type:
             exception = "blank_type"
         elif subscription and charge.charge_type in RENEWALS and charge.amount > 0:
             date = fields.Datetime.to_datetime(charge.date)
             exception = "renewed" if subscription._is_renewed_twice(date) else None
+        if not account:
+            exception, second_exception = "unknown_account", exception
         product = products.get(charge.product_id) or (did_product if charge.charge_type == "did_fee" else None)
         return (
             server.id, server.company_id.id, server.currency_id.id, "charge", str(charge.id),
@@ -72,7 +72,7 @@ class AstppUsage(models.Model):
             account.partner_id.id if account else None, account.issuer_id.id if account else None,
             charge.date, charge.charge_type, 0, charge.amount, charge.amount, 0, charge.description, product, exception,
             account.payment_mode == "prepaid" if account else False, subscription.id if subscription else None,
-            subscription.did_id.id or None if subscription else None,
+            subscription.did_id.id or None if subscription else None, second_exception,
         )  # fmt: skip
 
     @api.model
@@ -85,7 +85,7 @@ class AstppUsage(models.Model):
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, duration, rated_amount, amount, cost, description, product_id,
-                    exception, prepaid, subscription_id, did_id)
+                    exception, prepaid, subscription_id, did_id, second_exception)
                 VALUES %s
                 ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
                 RETURNING id

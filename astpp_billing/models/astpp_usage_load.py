@@ -83,9 +83,25 @@ class AstppUsage(models.Model):
         return Owners(
             f"{server.id}\t{server.company_id.id}\t{server.currency_id.id}",
             accounts,
-            server._synced_ids("astpp.subscription", "astpp_order_id"),
+            self._order_subscriptions(server),
             server._did_ids(),
         )
+
+    @api.model
+    def _order_subscriptions(self, server):
+        """Return {(ASTPP's order id, account's ASTPP id): subscription id}."""
+        self.env["astpp.subscription"].flush_model(["account_id", "astpp_order_id"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT s.astpp_order_id, a.astpp_id, s.id
+                  FROM astpp_subscription s JOIN astpp_account a ON a.id = s.account_id
+                 WHERE s.server_id = %s AND s.astpp_order_id > 0
+                """,
+                server.id,
+            )
+        )
+        return {(order_id, account_id): key for order_id, account_id, key in rows}
 
     @api.model
     def _tell_planner(self):
@@ -140,7 +156,8 @@ class AstppUsage(models.Model):
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, direction, uniqueid, caller, callee, destination, pattern,
-                    disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, exception)
+                    disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, exception,
+                    second_exception)
                 SELECT %(server)s, %(company)s, %(currency)s, s.source,
                        CASE WHEN twin = 0 THEN row_key ELSE row_key || '-' || twin END,
                        s.account_id,
@@ -157,6 +174,9 @@ class AstppUsage(models.Model):
                        CASE WHEN s.account_id IS NULL THEN 'unknown_account'
                             WHEN twin > 0 THEN 'duplicate'
                             WHEN %(changed)s THEN 'changed'
+                            ELSE s.exception END,
+                       CASE WHEN s.account_id IS NOT NULL THEN NULL
+                            WHEN twin > 0 THEN 'duplicate'
                             ELSE s.exception END
                   FROM staged s
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING

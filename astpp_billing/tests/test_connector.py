@@ -48,6 +48,18 @@ class TestConnector(TransactionCase):
         self.mariadb.insert("cdrs", {"callerid": "x"})
         self.assertIn("1 call records have no start", self.findings("warning")[0])
 
+    def test_what_nobody_read_to_its_end_is_passed_over(self):
+        many = "SELECT a.column_name FROM information_schema.columns a, information_schema.columns b LIMIT 20000"
+        with Database(self.settings()) as database:
+            rows = database.rows(many)
+            next(rows)
+            rows.close()
+            self.assertEqual(database.execute("SELECT 2"), [("2",)])
+            rows = database.rows(many)
+            next(rows)
+            del rows
+            self.assertEqual(len(database.execute(many)), 20000)
+
     def test_check_misses_the_index_that_reading_needs(self):
         self.mariadb.execute("DROP INDEX callstart ON cdrs")
         self.assertIn("The table cdrs has no index that begins with callstart", " ".join(self.findings("warning")))
