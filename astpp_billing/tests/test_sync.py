@@ -198,7 +198,7 @@ class TestSync(SyncCommon):
         self.sync()
         self.assertEqual((self.step("cdr").read_count, self.step("cdr").added_count), (2, 1))
 
-    def while_a_piece_is_loaded(self, event):
+    def while_a_piece_is_loaded(self, event, ahead=32):
         """Synchronise, hour by hour, and have something happen while the first hour is put away."""
         server, sync_piece, happened = type(self.server), type(self.server)._sync_piece, []
 
@@ -210,7 +210,7 @@ class TestSync(SyncCommon):
                 self.env.flush_all()
             sync_piece(this, step, source, piece, chunks)
 
-        with patch.object(server, "_sync_piece", busy), patch(f"{CALLS}.PIECE", 1):
+        with patch.object(server, "_sync_piece", busy), patch(f"{CALLS}.PIECE", 1), patch(f"{CALLS}.AHEAD", ahead):
             self.sync()
         self.env.invalidate_all()
 
@@ -229,7 +229,7 @@ class TestSync(SyncCommon):
               FROM {cross}
         """)
         other = self.env["res.partner"].create({"name": "Other"})
-        self.while_a_piece_is_loaded(lambda: self.account(12).write({"partner_id": other.id}))
+        self.while_a_piece_is_loaded(lambda: self.account(12).write({"partner_id": other.id}), ahead=1)
         [(count,)] = self.mariadb.execute("SELECT COUNT(*) FROM cdrs WHERE billseconds > 0")
         self.assertGreater(count, FETCH)
         self.assertEqual(len(self.usage()), count)
