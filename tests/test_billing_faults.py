@@ -61,6 +61,24 @@ env["astpp.billing.run"]._cron_bill()
 env.cr.commit()
 print("SECONDS", time.monotonic() - started, "BILLED", sum(billed))
 """
+# Between the sums of a batch and its links somebody else changes the usage, three times.
+CONFLICTS = """
+from odoo.addons.astpp_billing.models import astpp_billing_run_batch
+link = astpp_billing_run_batch.AstppBillingRun._link_usage
+met = []
+def disturbed(run, periods, groups, moves):
+    if len(met) < 3:
+        with env.registry.cursor() as other:
+            other.execute("UPDATE astpp_usage SET description = 'changed' WHERE account_id = ANY(%s)",
+                          ([account.id for account in periods],))
+        try:
+            return link(run, periods, groups, moves)
+        except Exception as error:
+            met.append(type(error).__name__)
+            raise
+    return link(run, periods, groups, moves)
+astpp_billing_run_batch.AstppBillingRun._link_usage = disturbed
+"""
 OUTCOME = """
     SELECT count(*), count(DISTINCT m.astpp_account_id), sum(m.amount_total), min(m.state), max(m.state),
            md5(string_agg(a.number || m.amount_total, ',' ORDER BY a.number))
@@ -111,6 +129,14 @@ def assert_sound(database, expected):
         "SELECT 1 FROM astpp_account WHERE next_period_end <= now() AT TIME ZONE 'UTC' AND payment_mode = 'postpaid'"
     )
     assert "VIOLATIONS 0" in database.shell("print('VIOLATIONS', env['astpp.violation']._check())")
+
+
+def test_conflicts_are_retried(fresh, expected):
+    """A batch whose usage somebody else changed at the same moment is billed again, not noted as failed."""
+    out = fresh.shell(CONFLICTS + RUN + "print('MET', met)")
+    assert "MET ['SerializationFailure', 'SerializationFailure', 'SerializationFailure']" in out, out
+    assert_sound(fresh, expected[0])
+    assert not fresh.query("SELECT 1 FROM astpp_billing_result WHERE state = 'failed'")
 
 
 def test_killed_at_any_moment(template, expected):

@@ -189,7 +189,7 @@ def test_postgresql_is_restarted(fresh, expected):
 
 
 def test_disk_is_full(fresh, expected):
-    """No file may grow beyond what the ledger has now and a little: the staging table cannot."""
+    """No file may grow beyond what the ledger has now and a little: what is copied does not fit."""
     fresh.postgres("stop")
     fresh.postgres("start", FILE_LIMIT="17000")
     out, _log = fresh.start_shell(SYNC.format(piece=200_000)).communicate(timeout=300)

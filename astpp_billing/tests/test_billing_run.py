@@ -140,8 +140,10 @@ class TestBillingRun(AstppCommon):
         name = move.name
         move.button_draft()
         self.assertEqual(usage.move_id, move)
+        self.assertLedgerHolds()
         move.action_post()
         self.assertEqual((move.name, usage.move_id), (name, move))
+        self.assertLedgerHolds()
 
     def test_removing_a_line_sets_its_usage_free(self):
         usage = self.load_calls(self.customer, "1") | self.load_calls(self.customer, "2", calltype="LOCAL")

@@ -1,11 +1,14 @@
+import logging
 import time
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
+import pytz
+
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tools import config, mute_logger
 
 from ..connector.calls import read_calls, read_hours
 from ..connector.database import FETCH
@@ -362,6 +365,40 @@ class TestSync(SyncCommon):
         self.assertNotIn(READER[1], server.check_report)
         messages = " ".join(self.server.message_ids.mapped("body"))
         self.assertNotIn(READER[1], messages)
+
+    def test_password_comes_from_elsewhere(self):
+        """The environment goes before the configuration file, and both before what is stored."""
+        variable, option = self.server._password_names()
+        self.server.password = "stored"
+        with patch.dict(config.options, {option: READER[1]}):
+            self.assertEqual(self.server._settings().password, READER[1])
+            self.sync()
+            with patch.dict("os.environ", {variable: "wrong-Secret"}), self.assertLogs("odoo", "DEBUG") as logs:
+                logging.getLogger("odoo.test").info("something is logged")
+                self.assertFalse(self.server._sync(commit=False))
+        self.assertNotIn("wrong-Secret", " ".join(logs.output) + self.server.sync_error)
+
+    def test_month_ends_in_the_customers_zone(self):
+        """A call is in the month in which it began where the customer is, whichever month it is in UTC."""
+        account_zone = {"number": "C15", "posttoexternal": 1, "sweep_id": 2, "invoice_day": 1}
+        self.mariadb.insert("accounts", {"id": 15, "timezone_id": 50, **account_zone})
+        self.server.sync_from = "2024-01-01 00:00:00"
+        self.sync()
+        account = self.account(15)
+        midnight = pytz.timezone(account.tz).localize(datetime(2024, 2, 1)).astimezone(pytz.utc).replace(tzinfo=None)
+        self.assertNotEqual(midnight, datetime(2024, 2, 1), "the zone is not UTC")
+        # One crosses the end of the month, one begins with the new one.
+        self.call(account=15, at=midnight - timedelta(seconds=1), billseconds=600, debit=3)
+        self.call(account=15, at=midnight, debit=4)
+        self.server.sync_wide_date = False
+        self.sync()
+        account.billed_until = midnight - timedelta(days=31)
+        january = self.env["astpp.billing.run"].create(
+            {"account_ids": [(6, 0, account.ids)], "date": "2024-02-01", "invoice_date": "2024-02-01"}
+        )
+        january.action_run()
+        self.assertEqual(january.move_ids.mapped("amount_untaxed"), [3])
+        self.assertEqual(account.billed_until, midnight)
 
     def test_neutralized_copy_does_not_connect(self):
         self.env["ir.config_parameter"].sudo().set_param("database.is_neutralized", True)
