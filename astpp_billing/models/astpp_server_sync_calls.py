@@ -84,7 +84,7 @@ class AstppServer(models.Model):
     def _is_known(self, source, slices):
         """Tell whether some of these hours were read before, or came from a file for instance."""
         domain = [
-            *[("server_id", "=", self.id), ("source", "=", source)],
+            *[("server_id", "=", self.id), ("source", "in", [source, "import", "api"])],
             *[("date", ">=", slices[0].start), ("date", "<", slices[-1].end)],
         ]
         return self.env["astpp.sync.slice"]._known(self, source, slices) or bool(

@@ -138,6 +138,14 @@ class AstppUsage(models.Model):
                        AND e.source = s.source AND e.source_key NOT LIKE s.row_key || '%%')
             """
         )
+        # The same row by another way in: from ASTPP's table and by API, for instance.
+        elsewhere = SQL(
+            """
+            EXISTS (SELECT 1 FROM astpp_usage e
+                     WHERE e.source_key = s.row_key AND e.server_id = %s AND e.source <> s.source)
+            """,
+            server.id,
+        )
         return SQL(
             """
             WITH account AS (
@@ -172,11 +180,11 @@ class AstppUsage(models.Model):
                          WHERE s.charge_type = 'did' AND s.direction = 'inbound' AND d.number = s.callee
                            AND d.server_id = %(server)s),
                        CASE WHEN s.account_id IS NULL THEN 'unknown_account'
-                            WHEN twin > 0 THEN 'duplicate'
+                            WHEN twin > 0 OR %(elsewhere)s THEN 'duplicate'
                             WHEN %(changed)s THEN 'changed'
                             ELSE s.exception END,
                        CASE WHEN s.account_id IS NOT NULL THEN NULL
-                            WHEN twin > 0 THEN 'duplicate'
+                            WHEN twin > 0 OR %(elsewhere)s THEN 'duplicate'
                             ELSE s.exception END
                   FROM staged s
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
@@ -189,4 +197,5 @@ class AstppUsage(models.Model):
             company=server.company_id.id,
             currency=server.currency_id.id,
             changed=changed,
+            elsewhere=elsewhere,
         )

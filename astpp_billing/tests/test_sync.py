@@ -265,6 +265,33 @@ class TestSync(SyncCommon):
         self.while_a_piece_is_loaded(bring)
         self.assertEqual(len(self.usage()), 3)
 
+    def test_calls_that_came_by_api_as_well(self):
+        """Both ways in for one server: what is equal is billed once."""
+        first, second = self.call(), self.call(at=self.day - timedelta(hours=3))
+        fields_sent = (
+            "uniqueid",
+            "accountid",
+            "callednum",
+            "billseconds",
+            "debit",
+            "cost",
+            "calltype",
+            "call_direction",
+        )
+
+        def push(row):
+            sent = {name: str(row[name]) for name in fields_sent} | {"callstart": str(row["callstart"])}
+            return self.env["astpp.usage"].ingest([sent], server=self.server.name)
+
+        push(first)
+        self.sync()
+        self.assertEqual(self.usage(("source", "=", "api")).mapped("exception"), [False])
+        self.assertEqual(
+            sorted(map(str, self.usage(("source", "=", "cdr")).mapped("exception"))), ["False", "duplicate"]
+        )
+        push(second)
+        self.assertEqual(self.usage(("source", "=", "api")).mapped("exception"), [False, "duplicate"])
+
     def test_calls_of_unknown_accounts_stay_held(self):
         """Once the account is known, twins and suspects among its calls wait for their release as ever."""
         twin = self.call(account=77)
