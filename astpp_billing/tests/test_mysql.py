@@ -1,6 +1,6 @@
 from odoo.tests import tagged
 
-from . import test_connector, test_outbox, test_outbox_rows, test_sync
+from . import test_connector, test_outbox, test_outbox_rows, test_sync, test_sync_meanwhile
 from .mariadb import MySql
 
 # What a MySQL server is like when nobody has changed it.
@@ -20,6 +20,12 @@ class TestConnectorMySql(test_connector.TestConnector):
 
 @tagged("post_install", "-at_install")
 class TestSyncMySql(test_sync.TestSync):
+    database_server = MySql
+    sql_mode = STRICT
+
+
+@tagged("post_install", "-at_install")
+class TestSyncMeanwhileMySql(test_sync_meanwhile.TestSyncMeanwhile):
     database_server = MySql
     sql_mode = STRICT
 

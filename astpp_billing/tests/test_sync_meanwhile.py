@@ -1,0 +1,107 @@
+import time
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo.tests import tagged
+
+from ..connector.calls import read_calls, read_hours
+from ..connector.database import FETCH
+from .sync_common import SyncCommon
+
+CALLS = "odoo.addons.astpp_billing.models.astpp_server_sync_calls"
+
+
+@tagged("post_install", "-at_install")
+class TestSyncMeanwhile(SyncCommon):
+    """What others do while calls are read ahead and put away."""
+
+    def while_a_piece_is_loaded(self, event, ahead=32):
+        """Synchronise, hour by hour, and have something happen while the first hour is put away."""
+        server, sync_piece, happened = type(self.server), type(self.server)._sync_piece, []
+
+        def busy(this, step, source, piece, chunks):
+            if not happened:
+                # What comes next is read by now.
+                time.sleep(0.5)
+                happened.append(event())
+                self.env.flush_all()
+            sync_piece(this, step, source, piece, chunks)
+
+        with patch.object(server, "_sync_piece", busy), patch(f"{CALLS}.PIECE", 1), patch(f"{CALLS}.AHEAD", ahead):
+            self.sync()
+        self.env.invalidate_all()
+
+    def test_what_is_read_ahead_is_whose_it_is_when_it_is_put_away(self):
+        """An account moves to another customer while its calls are read and put away."""
+        for hour in range(6):
+            self.call(at=self.day - timedelta(hours=hour))
+        self.mariadb.execute("UPDATE cdrs SET billseconds = -5 WHERE uniqueid IN ('call-1', 'call-4')")
+        # More than the driver fetches at once: the connection is left in the middle of an answer.
+        cross = ", ".join(f"accounts a{n}" for n in range(5))
+        self.mariadb.execute(f"""
+            INSERT INTO cdrs (uniqueid, accountid, callerid, callednum, billseconds, callstart, debit, cost, pattern,
+                              notes, call_direction, calltype, translated_dst, provider_call_cost)
+            SELECT UUID(), 12, '', '', 1,
+                   '{self.day - timedelta(hours=4)}' + INTERVAL FLOOR(RAND() * 3500) SECOND, 0.01, 0, '', '', 'outbound', 'STANDARD', '', 0
+              FROM {cross}
+        """)
+        other = self.env["res.partner"].create({"name": "Other"})
+        self.while_a_piece_is_loaded(lambda: self.account(12).write({"partner_id": other.id}), ahead=1)
+        [(count,)] = self.mariadb.execute("SELECT COUNT(*) FROM cdrs WHERE billseconds > 0")
+        self.assertGreater(count, FETCH)
+        self.assertEqual(len(self.usage()), count)
+        self.assertEqual(self.usage().partner_id, other)
+        self.assertEqual(self.step("cdr").message.count("billseconds: '-5'"), 2, "rows read twice are told once")
+
+    def test_account_known_while_its_calls_are_put_away(self):
+        for hour in range(3):
+            self.call(account=77, at=self.day - timedelta(hours=hour))
+        values = {"server_id": self.server.id, "number": "C77", "astpp_id": 77, "tz": "UTC"}
+        partner = self.env["res.partner"].create({"name": "Late"})
+        self.while_a_piece_is_loaded(
+            lambda: self.env["astpp.account"].create({**values, "partner_id": partner.id}),
+        )
+        self.assertEqual(self.usage().mapped("exception"), [False] * 3)
+        self.assertEqual(self.usage().partner_id, partner)
+
+    def test_calls_that_somebody_else_brings_meanwhile(self):
+        """A file of the hour that comes next is imported: its calls are looked for, not copied again."""
+        for hour in range(3):
+            self.call(at=self.day - timedelta(hours=hour))
+        slices = []
+
+        def bring():
+            with self.server._open() as database:
+                [(_source, slices[:])] = read_hours(database, "2020-01-01", "2100-01-01", ["cdr"])
+                records = list(read_calls(database, "cdr", slices[-1:], self.fail))
+            self.env["astpp.usage"]._load_calls(self.server, iter(records))
+
+        self.while_a_piece_is_loaded(bring)
+        self.assertEqual(len(self.usage()), 3)
+
+    def test_calls_that_came_by_api_as_well(self):
+        """Both ways in for one server: what is equal is billed once."""
+        first, second = self.call(), self.call(at=self.day - timedelta(hours=3))
+        fields_sent = (
+            "uniqueid",
+            "accountid",
+            "callednum",
+            "billseconds",
+            "debit",
+            "cost",
+            "calltype",
+            "call_direction",
+        )
+
+        def push(row):
+            sent = {name: str(row[name]) for name in fields_sent} | {"callstart": str(row["callstart"])}
+            return self.env["astpp.usage"].ingest([sent], server=self.server.name)
+
+        push(first)
+        self.sync()
+        self.assertEqual(self.usage(("source", "=", "api")).mapped("exception"), [False])
+        self.assertEqual(
+            sorted(map(str, self.usage(("source", "=", "cdr")).mapped("exception"))), ["False", "duplicate"]
+        )
+        push(second)
+        self.assertEqual(self.usage(("source", "=", "api")).mapped("exception"), [False, "duplicate"])
