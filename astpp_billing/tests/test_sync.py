@@ -196,6 +196,14 @@ class TestSync(SyncCommon):
         self.sync()
         self.assertEqual((self.step("cdr").read_count, self.step("cdr").added_count), (2, 1))
 
+    def test_package_of_another_account_is_not_linked(self):
+        self.order_package()
+        for account in (12, 13):
+            self.call(account=account, calltype="FREE", package_id=40)
+        self.sync()
+        linked = {usage.account_id.astpp_id: bool(usage.subscription_id) for usage in self.usage()}
+        self.assertEqual(linked, {12: False, 13: True})
+
     def test_calls_of_unknown_accounts_stay_held(self):
         """Once the account is known, twins and suspects among its calls wait for their release as ever."""
         twin = self.call(account=77)
