@@ -16,18 +16,15 @@ class AstppServer(models.Model):
 
     _inherit = "astpp.server"
 
-    def _synced_ids(self, model, key="astpp_id"):
-        """Return {ASTPP id: record id} of a mirrored model.
-
-        :param key: the field that holds the ASTPP id
-        """
+    def _synced_ids(self, model):
+        """Return {ASTPP id: record id} of a mirrored model."""
         self.ensure_one()
         found = (
             self.env[model]
             .with_context(active_test=False)
-            .search_fetch([("server_id", "=", self.id), (key, "!=", 0)], [key])
+            .search_fetch([("server_id", "=", self.id), ("astpp_id", "!=", 0)], ["astpp_id"])
         )
-        return {record[key]: record.id for record in found}
+        return {record.astpp_id: record.id for record in found}
 
     def _did_ids(self):
         """Return {number: DID id}."""
