@@ -1,4 +1,6 @@
 # ruff: noqa: I001  (a mixin comes before the models that use it)
+from . import mail_activity
+from . import astpp_alert_mixin
 from . import astpp_synced_mixin
 from . import astpp_server
 from . import astpp_server_connection

@@ -8,7 +8,7 @@ class AstppAccount(models.Model):
 
     _name = "astpp.account"
     _description = "ASTPP Account"
-    _inherit = ["mail.thread", "mail.activity.mixin", "astpp.synced.mixin"]
+    _inherit = ["mail.thread", "astpp.alert.mixin", "astpp.synced.mixin"]
     _check_company_auto = True
     _parent_store = True
     _rec_names_search = ["number", "partner_id.name"]

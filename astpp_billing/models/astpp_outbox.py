@@ -155,11 +155,10 @@ class AstppOutbox(models.Model):
             }
         )
         if gone:
-            self.server_id.activity_schedule(
-                "mail.mail_activity_data_warning",
-                user_id=(self.server_id.responsible_id or self.env.user).id,
-                summary=self.env._("A change does not reach ASTPP"),
-                note=self.env._("%(account)s: %(reason)s", account=self.account_id.display_name, reason=reason),
+            self.server_id._raise_alert(
+                "outbox",
+                self.env._("A change does not reach ASTPP"),
+                self.env._("%(account)s: %(reason)s", account=self.account_id.display_name, reason=reason),
             )
 
     def _check_manager(self):
@@ -172,6 +171,7 @@ class AstppOutbox(models.Model):
         self.filtered(lambda entry: entry.state in ("failed", "waiting")).sudo().write(
             {"state": "waiting", "attempts": 0, "next_date": False}
         )
+        self.server_id._settle_outbox_alerts()
         self.env.ref("astpp_billing.ir_cron_apply").sudo()._trigger()
 
     def action_skip(self):
@@ -191,3 +191,4 @@ class AstppOutbox(models.Model):
             raise UserError(self.env._("Only what waits or failed can be skipped."))
         message = self.env._("Skipped by %(user)s: %(reason)s", user=self.env.user.name, reason=reason)
         self.sudo().write({"state": "skipped", "message": message})
+        self.server_id._settle_outbox_alerts()

@@ -26,6 +26,7 @@ class AstppOutbox(models.Model):
         """Apply what is switched on; an account's queue stops at what fails."""
         progress = self.env["ir.cron"]
         for server in self.env["astpp.server"].search([("host", "!=", False)]):
+            server._settle_outbox_alerts()
             applied = True
             # The others are held by now, or another process has them.
             while applied and (entries := self._next_entries(server)):
@@ -33,7 +34,9 @@ class AstppOutbox(models.Model):
                 progress._commit_progress(remaining=len(entries))
                 for entry in entries:
                     try:
-                        applied |= entry._apply()
+                        if entry._apply():
+                            applied = True
+                            server._clear_alert("unreachable")
                     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
                         # Another process has it.
                         self.env.cr.rollback()

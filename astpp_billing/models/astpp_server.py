@@ -7,7 +7,7 @@ class AstppServer(models.Model):
 
     _name = "astpp.server"
     _description = "ASTPP Server"
-    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _inherit = ["mail.thread", "astpp.alert.mixin"]
     _check_company_auto = True
 
     name = fields.Char(required=True, tracking=True)

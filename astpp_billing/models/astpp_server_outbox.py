@@ -119,14 +119,14 @@ class AstppServer(models.Model):
     def _tell_unreachable(self, reason):
         """Tell the responsible user once that changes wait because ASTPP does not answer."""
         self.ensure_one()
-        summary = self.env._("Changes wait: ASTPP does not answer")
-        if summary not in self.activity_ids.mapped("summary"):
-            self.activity_schedule(
-                "mail.mail_activity_data_warning",
-                user_id=(self.responsible_id or self.env.user).id,
-                summary=summary,
-                note=reason,
-            )
+        self._raise_alert("unreachable", self.env._("Changes wait: ASTPP does not answer"), reason)
+
+    def _settle_outbox_alerts(self):
+        """Take back what was told of changes that did not reach ASTPP, once none of them has failed."""
+        failed = self.env["astpp.outbox"].sudo()._read_group(
+            [("server_id", "in", self.ids), ("state", "=", "failed")], ["server_id"]
+        )
+        (self - self.browse(server.id for (server,) in failed))._clear_alert("outbox")
 
     def _written_kinds(self):
         """Return the kinds of changes that are switched on."""

@@ -169,24 +169,20 @@ class AstppServer(models.Model):
 
     def _succeed(self):
         self.write({"sync_state": "done", "sync_date": fields.Datetime.now(), "sync_error": False})
-        self.activity_unlink(["mail.mail_activity_data_warning"])
+        self._clear_alert("sync")
         self._sync_commit()
 
     def _fail(self, error):
-        """Note the failure, and tell the responsible user when it is the first one."""
+        """Note the failure, and tell the responsible user when it is the first one since the last success."""
         reason = self._explain(error)
-        first = self.sync_state != "failed" and not self.sync_error
+        first = not self.sync_error
         self.write({"sync_state": "failed", "sync_error": reason[:1000]})
         self.sync_step_ids.filtered(lambda step: step.state == "running").write(
             {"state": "failed", "message": reason[:1000]}
         )
-        if first:
-            self.activity_schedule(
-                "mail.mail_activity_data_warning",
-                user_id=(self.responsible_id or self.env.user).id,
-                summary=self.env._("Synchronisation failed"),
-                note=reason,
-            )
+        # Whoever marked it as done knows.
+        if first or self._alerts("sync"):
+            self._raise_alert("sync", self.env._("Synchronisation failed"), reason)
         self._sync_commit()
 
     def _usage_window(self):

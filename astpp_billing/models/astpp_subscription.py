@@ -10,7 +10,7 @@ class AstppSubscription(models.Model):
 
     _name = "astpp.subscription"
     _description = "ASTPP Subscription"
-    _inherit = ["mail.thread", "mail.activity.mixin", "astpp.synced.mixin"]
+    _inherit = ["mail.thread", "astpp.alert.mixin", "astpp.synced.mixin"]
     _order = "next_date, id"
     _check_company_auto = True
 

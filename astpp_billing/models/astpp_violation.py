@@ -54,18 +54,16 @@ class AstppViolation(models.Model):
     @api.model
     def _cron_check(self):
         """Check, and tell those responsible for the servers what was found, once."""
-        if not self._check():
-            return
-        summary = self.env._("The usage ledger and invoices contradict each other")
+        self._check()
         companies = self.env["res.company"].union(*(company for (company,) in self._read_group([], ["company_id"])))
-        servers = self.env["astpp.server"].search([("company_id", "in", companies.ids)])
-        for server in servers.filtered(lambda server: summary not in server.activity_ids.mapped("summary")):
-            server.activity_schedule(
-                "mail.mail_activity_data_warning",
-                user_id=(server.responsible_id or self.env.user).id,
-                summary=summary,
-                note=self.env._("See the ledger check in Invoicing."),
-            )
+        servers = self.env["astpp.server"].with_context(active_test=False).search([])  # pylint: disable=no-search-all
+        wrong = servers.filtered(lambda server: server.company_id in companies)
+        wrong._raise_alert(
+            "ledger",
+            self.env._("The usage ledger and invoices contradict each other"),
+            self.env._("See the ledger check in Invoicing."),
+        )
+        (servers - wrong)._clear_alert("ledger")
 
     @api.model
     def _check(self):
