@@ -14,6 +14,15 @@ class AccountMoveLine(models.Model):
         help="What the line's usage added up to when it was billed, in the currency of the ASTPP server.",
     )
 
+    astpp_usage_rate = fields.Float(
+        string="Usage Rate",
+        digits=0,
+        readonly=True,
+        copy=False,
+        aggregator=None,
+        help="Invoice currency for one unit of the currency of the ASTPP server whose usage the line bills.",
+    )
+
     def _check_company(self, fnames=None):
         """Check each account, tax, customer … of a batch's lines once, not once for each line."""
         if not self.env.context.get("astpp_bulk"):

@@ -81,7 +81,11 @@ class AccountMove(models.Model):
         total = Decimal(str(self.amount_total))
         if self.state != "posted" or not total:
             return Decimal(1) if self.state == "posted" else Decimal(0)
-        settled = self._astpp_settled(lambda other: not other.astpp_releases_usage)
+        # Of an invoice whose usage is free again, no credit note settles anything.
+        settled = self._astpp_settled(
+            lambda other: not other.astpp_releases_usage
+            and not (self.astpp_usage_released and other.reversed_entry_id == self)
+        )
         paid = settled / total
         for credit_note in self.reversal_move_ids.filtered(lambda m: m.astpp_releases_usage and m.state == "posted"):
             paid -= credit_note._astpp_settled(lambda other: not other.is_invoice()) / total

@@ -24,7 +24,8 @@ class AccountMove(models.Model):
     )
 
     _recognition_uniq = models.UniqueIndex(
-        "(astpp_issuer_id, astpp_recognition_month) WHERE astpp_recognition_month IS NOT NULL AND state != 'cancel'",
+        "(astpp_issuer_id, astpp_recognition_month) WHERE astpp_recognition_month IS NOT NULL AND state != 'cancel' "
+        "AND astpp_usage_released IS NOT TRUE",
         "This month is recognised already.",
     )
 

@@ -5,8 +5,9 @@ from odoo.tools import SQL
 class AstppViolation(models.Model):
     """A place where ledger and invoices contradict each other, found by the check.
 
-    Every usage line is unbilled, or on exactly one invoice line in force; every invoice line that
-    bills usage is worth the rounded sum of it.
+    Every usage line is unbilled, or on exactly one invoice line in force; every invoice line that bills usage is worth
+    the rounded sum of it. In money, for each invoice: what was billed less what was credited is nothing when its usage
+    was set free, and never less than nothing.
     """
 
     _name = "astpp.violation"
@@ -21,6 +22,8 @@ class AstppViolation(models.Model):
             ("other_sum", "Usage differs from what was billed"),
             ("other_amount", "Amount differs from its usage"),
             ("other_account", "Billed on another account's invoice"),
+            ("other_credit", "Credit notes differ from the invoice whose usage they set free"),
+            ("no_usage", "Bills a period, and no usage"),
         ],
         required=True,
         readonly=True,
@@ -71,7 +74,7 @@ class AstppViolation(models.Model):
 
         :return: their number, in all companies
         """
-        for model in ("astpp.usage", "astpp.settlement", "account.move", "account.move.line"):
+        for model in ("astpp.usage", "astpp.billing.result", "astpp.settlement", "account.move", "account.move.line"):
             self.env[model].flush_model()
         self.env.cr.execute(SQL("DELETE FROM astpp_violation"))
         self.env.cr.execute(self._check_query())
@@ -94,9 +97,10 @@ class AstppViolation(models.Model):
               GROUP BY 1, 2
             ), billed AS (
                 SELECT line.id, line.move_id, line.company_id,
-                       CASE WHEN move.move_type = 'entry' THEN -line.balance ELSE line.price_unit * line.quantity END
-                           AS price,
-                       COALESCE(line.astpp_usage_amount, 0) AS amount, move.astpp_rate AS rate,
+                       CASE WHEN move.move_type = 'entry' THEN -line.balance
+                            ELSE line.price_unit * line.quantity * (1 - COALESCE(line.discount, 0) / 100) END AS price,
+                       COALESCE(line.astpp_usage_amount, 0) AS amount,
+                       COALESCE(NULLIF(line.astpp_usage_rate, 0), move.astpp_rate) AS rate,
                        CASE WHEN move.move_type IN ('out_refund', 'in_invoice') THEN -1 ELSE 1 END AS sign, currency.rounding,
                        move.state = 'cancel' OR COALESCE(move.astpp_usage_released, FALSE) AS is_void
                   FROM account_move move
@@ -111,6 +115,15 @@ class AstppViolation(models.Model):
                        billed.id IS NULL OR billed.is_void AS is_void, billed.price, billed.amount, billed.sign,
                        COALESCE(NULLIF(billed.rate, 0), 1) AS rate, billed.rounding
                   FROM billed FULL JOIN used ON used.move_line_id = billed.id
+            ), credited AS (
+                SELECT invoice.id, invoice.amount_total AS total, sum(credit.amount_total) AS amount,
+                       COALESCE(invoice.astpp_usage_released, FALSE) AS is_free, currency.rounding
+                  FROM account_move invoice
+                  JOIN account_move credit ON credit.reversed_entry_id = invoice.id AND credit.state = 'posted'
+                  JOIN res_currency currency ON currency.id = invoice.currency_id
+                 WHERE invoice.state = 'posted'
+                   AND (invoice.astpp_run_id IS NOT NULL OR invoice.astpp_recognition_month IS NOT NULL)
+              GROUP BY invoice.id, currency.rounding
             ), found AS (
                 SELECT 'not_in_force' AS kind, line_id, move_id, lines, 0 AS expected, used_amount AS found
                   FROM sides WHERE lines > 0 AND (is_void OR split)
@@ -126,6 +139,16 @@ class AstppViolation(models.Model):
                   FROM sides JOIN account_move billing ON billing.id = sides.move_id
                  WHERE NOT is_void AND elsewhere AND billing.astpp_recognition_month IS NULL
                                        AND billing.move_type IN ('out_invoice', 'out_refund')
+             UNION ALL
+                SELECT 'other_credit', NULL, id, 0, total, amount
+                  FROM credited WHERE amount - total > rounding / 2 OR is_free AND total - amount > rounding / 2
+             UNION ALL
+                SELECT 'no_usage', NULL, copied.id, 0, 0, copied.amount_total
+                  FROM account_move copied
+                 WHERE copied.astpp_period_end IS NOT NULL AND copied.astpp_run_id IS NULL
+                   AND copied.reversed_entry_id IS NULL AND copied.state = 'posted' AND copied.amount_total <> 0
+                   AND copied.payment_state <> 'reversed'
+                   AND copied.move_type IN ('out_invoice', 'out_refund')
             )
             INSERT INTO astpp_violation (company_id, kind, move_line_id, move_id, usage_count, expected, found, date)
             SELECT move.company_id, kind, line_id, found.move_id, lines, expected, found, now() AT TIME ZONE 'UTC'

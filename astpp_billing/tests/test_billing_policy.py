@@ -176,7 +176,7 @@ class TestBillingPolicy(AstppCommon):
             .create({"journal_id": move.journal_id.id, "date": "2024-02-02"})
         )
         corrected = self.env["account.move"].browse(wizard.modify_moves()["res_id"])
-        self.assertEqual((usage.move_id, corrected.astpp_run_id.id), (move, False))
+        self.assertEqual((usage.move_id, corrected.astpp_run_id), (corrected, move.astpp_run_id))
         self.assertFalse(self.env["astpp.violation"]._check())
 
     def test_forecast(self):

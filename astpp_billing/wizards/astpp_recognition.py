@@ -28,7 +28,10 @@ class AstppRecognition(models.TransientModel):
         if not issuers:
             raise UserError(self.env._("No issuer has an account for customer advances."))
         known = self.env["account.move"].search(
-            [("astpp_issuer_id", "in", issuers.ids), ("astpp_recognition_month", "=", until), ("state", "!=", "cancel")]
+            [
+                *[("astpp_issuer_id", "in", issuers.ids), ("astpp_recognition_month", "=", until)],
+                *[("state", "!=", "cancel"), ("astpp_usage_released", "!=", True)],
+            ]
         )
         entries = known
         for issuer in issuers - known.astpp_issuer_id:
