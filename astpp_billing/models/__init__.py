@@ -17,6 +17,7 @@ from . import astpp_issuer_sync
 from . import astpp_issuer_notice
 from . import astpp_issuer_brand
 from . import astpp_issuer_payment
+from . import astpp_issuer_clearing
 from . import astpp_issuer_portal
 from . import astpp_account
 from . import astpp_account_period

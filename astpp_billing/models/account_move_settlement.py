@@ -11,7 +11,34 @@ class AccountMove(models.Model):
         "astpp.settlement", string="Settlement", readonly=True, copy=False, index="btree_not_null", ondelete="restrict"
     )
 
+    astpp_bills_settlement = fields.Boolean(
+        string="Bills a Settlement", readonly=True, copy=False, help="Made by a settlement with a reseller."
+    )
+
+    def write(self, vals):
+        res = super().write(vals)
+        if vals.get("state") == "cancel":
+            self._astpp_reopen_settlements()
+        return res
+
+    def unlink(self):
+        self._astpp_reopen_settlements()
+        return super().unlink()
+
+    def _astpp_reopen_settlements(self):
+        """Let the settlements of these vendor bills be done again."""
+        if bills := self.filtered("astpp_bills_settlement"):
+            # sudo: whoever may cancel a bill need not know settlements.
+            self.env["astpp.settlement"].sudo().search([("bill_id", "in", bills.ids)])._reopen()
+
     def button_draft(self):
+        if gone := self.filtered(lambda move: move.astpp_bills_settlement and move.state == "cancel"):
+            raise UserError(
+                self.env._(
+                    "%s was cancelled, and what it paid may be on another bill by now. Settle with the reseller again.",
+                    gone[0].display_name,
+                )
+            )
         settled = self.filtered(lambda move: move.sudo().astpp_settlement_id.state == "done")
         if settled:
             raise UserError(

@@ -1,3 +1,5 @@
+from collections import defaultdict
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command
@@ -75,12 +77,12 @@ class AstppSettlement(models.Model):
 
     @api.depends("move_ids", "issuer_id")
     def _compute_amounts(self):
-        owed = self._owed_by_settlement()
+        owed = self._owed_by_account()
         for settlement in self:
             moves = settlement.move_ids
             settlement.invoiced_amount = sum(moves.mapped("amount_total_signed"))
             settlement.paid_amount = settlement.invoiced_amount - sum(moves.mapped("amount_residual_signed"))
-            settlement.owed_amount = owed.get(settlement._origin.id, 0.0)
+            settlement.owed_amount = float(sum(owed[settlement._origin.id].values()))
             settlement.wholesale_amount = settlement._open_amount()
             settlement.net_amount = settlement.owed_amount - settlement.wholesale_amount
 
@@ -99,28 +101,38 @@ class AstppSettlement(models.Model):
         )
         return sum(open_invoices.mapped("amount_residual_signed"))
 
-    def _owed_by_settlement(self):
-        """Return {id: what the documents of a settlement booked on its issuer's clearing account}."""
-        self.env["account.move.line"].flush_model()
-        self.env["account.move"].flush_model()
+    def _owed_by_account(self):
+        """Return {id: {account's id: Decimal, what the documents of a settlement booked on this clearing account}}.
+
+        The issuer's account may have been another one when a document was made.
+        """
+        for model in ("account.move.line", "account.move", "astpp.issuer"):
+            self.env[model].flush_model()
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT s.id, -sum(line.balance)
+                SELECT s.id, line.account_id, -sum(line.balance)
                   FROM astpp_settlement s
                   JOIN astpp_issuer i ON i.id = s.issuer_id
                   JOIN account_move m ON m.astpp_settlement_id = s.id AND m.state = 'posted'
-                  JOIN account_move_line line ON line.move_id = m.id AND line.account_id = i.clearing_account_id
-                 WHERE s.id = ANY(%s) GROUP BY 1
+                  JOIN account_move_line line ON line.move_id = m.id
+                 WHERE s.id = ANY(%s)
+                   AND (line.account_id = i.clearing_account_id
+                        OR line.account_id IN (SELECT h.account_account_id FROM astpp_issuer_clearing_history h
+                                                WHERE h.astpp_issuer_id = i.id))
+              GROUP BY 1, 2 ORDER BY 1, 2
                 """,
                 self._origin.ids,
             )
         )
-        return {key: float(amount) for key, amount in rows}
+        owed = defaultdict(dict)
+        for key, account_id, amount in rows:
+            owed[key][account_id] = amount
+        return owed
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_done(self):
-        if self.filtered("bill_id"):
+        if self.filtered(lambda settlement: settlement.bill_id or settlement.state == "done"):
             raise UserError(self.env._("A settlement with a vendor bill cannot be deleted."))
         self.action_release()
 
@@ -153,27 +165,51 @@ class AstppSettlement(models.Model):
             amount = settlement.owed_amount
             if settlement.currency_id.is_zero(amount):
                 raise UserError(self.env._("Nothing is owed for these documents."))
-            issuer = settlement.issuer_id
-            line = {
-                "name": settlement.name,
-                "account_id": issuer.clearing_account_id.id,
-                "quantity": 1,
-                "price_unit": abs(amount),
-                "tax_ids": [Command.clear()],
-            }
-            settlement.bill_id = self.env["account.move"].create(
+            sign = 1 if amount > 0 else -1
+            lines = [
                 {
-                    "move_type": "in_invoice" if amount > 0 else "in_refund",
-                    "company_id": settlement.company_id.id,
-                    "partner_id": issuer.account_id.partner_id.id,
-                    "invoice_date": fields.Date.context_today(self),
-                    "currency_id": settlement.currency_id.id,
-                    "ref": settlement.name,
-                    "invoice_line_ids": [Command.create(line)],
+                    "name": settlement.name,
+                    "account_id": account_id,
+                    "quantity": 1,
+                    "price_unit": settlement.currency_id.round(float(sign * owed)),
+                    "tax_ids": [Command.clear()],
                 }
-            )
-            settlement.state = "done"
+                for account_id, owed in self._owed_by_account()[settlement.id].items()
+                if not settlement.currency_id.is_zero(float(owed))
+            ]
+            settlement._make_bill(sign, lines)
         return self.action_view_bill()
+
+    def _make_bill(self, sign, lines, **values):
+        """Make the vendor bill, a refund when the reseller owes, and end the settlement.
+
+        :param lines: values of the bill's lines
+        """
+        self.ensure_one()
+        self.bill_id = self.env["account.move"].create(
+            {
+                "move_type": "in_invoice" if sign > 0 else "in_refund",
+                "company_id": self.company_id.id,
+                "partner_id": self.account_id.partner_id.id,
+                "invoice_date": fields.Date.context_today(self),
+                "currency_id": self.currency_id.id,
+                "ref": self.name,
+                "astpp_bills_settlement": True,
+                "invoice_line_ids": [Command.create(line) for line in lines],
+                **values,
+            }
+        )
+        self.state = "done"
+
+    def _reopen(self):
+        """The vendor bill is cancelled or deleted: the documents, or commissions, can be settled again."""
+        for settlement in self:
+            settlement.message_post(
+                body=settlement.env._(
+                    "The vendor bill %s is cancelled: the settlement is a draft again.", settlement.bill_id.display_name
+                )
+            )
+        self.write({"state": "draft", "bill_id": False})
 
     def action_view_bill(self):
         """Open the vendor bill."""

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.fields import Command, Domain
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..billing_cycle import midnight
@@ -139,18 +139,7 @@ class AstppSettlement(models.Model):
             "price_unit": self.currency_id.round(abs(amount) * rate),
             "astpp_usage_amount": -amount,
         }
-        self.bill_id = self.env["account.move"].create(
-            {
-                "move_type": "in_invoice" if amount > 0 else "in_refund",
-                "company_id": self.company_id.id,
-                "partner_id": self.account_id.partner_id.id,
-                "invoice_date": fields.Date.context_today(self),
-                "currency_id": self.currency_id.id,
-                "ref": self.name,
-                "astpp_rate": rate,
-                "invoice_line_ids": [Command.create(line)],
-            }
-        )
+        self._make_bill(amount, [line], astpp_rate=rate)
         usage.flush_model()
         self.env.cr.execute(
             SQL(
@@ -163,4 +152,3 @@ class AstppSettlement(models.Model):
         if self.env.cr.rowcount != len(usage):
             raise AssertionError(f"{self.env.cr.rowcount} commissions linked, {len(usage)} summed")
         usage.invalidate_model(["move_line_id", "move_id"])
-        self.state = "done"

@@ -104,3 +104,51 @@ class TestSettlement(AstppCommon):
         self.assertFalse(self.env["astpp.violation"]._check())
         with self.assertRaisesRegex(ValidationError, "for a commission"):
             self.env["astpp.settlement"].create({"kind": "commission", "account_id": self.reseller.id})
+
+    def test_documents_booked_on_two_clearing_accounts(self):
+        """Each is settled from the account that it was booked on, whatever the issuer's account is today."""
+        second = self.make_account("Second", parent_id=self.reseller.id)
+        first = self.invoice(self.reseller_customer, "70")
+        other = self.clearing_account.copy({"code": "ASTPP219"})
+        self.reseller_issuer.clearing_account_id = other
+        later = self.invoice(second, "50")
+        settlement = self.settle(basis="invoiced")
+        self.assertEqual((settlement.move_ids, settlement.owed_amount), (first | later, 120))
+        settlement.action_settle()
+        settlement.bill_id.action_post()
+        self.assertEqual(settlement.bill_id.amount_total, 120)
+        for account in (self.clearing_account, other):
+            lines = self.env["account.move.line"].search([("account_id", "=", account.id), ("parent_state", "=", "posted")])
+            self.assertEqual(sum(lines.mapped("balance")), 0, account.code)
+        self.reseller_issuer.clearing_account_id = False
+        settlement.invalidate_recordset()
+        self.assertEqual(settlement.owed_amount, 120)
+
+    def test_cancelled_bill_lets_its_documents_be_settled_again(self):
+        document = self.invoice(self.reseller_customer, "70")
+        for undo in ("button_cancel", "unlink"):
+            settlement = self.settle(basis="invoiced")
+            self.assertEqual(settlement.move_ids, document)
+            settlement.action_settle()
+            bill = settlement.bill_id
+            getattr(bill, undo)()
+            self.assertEqual((settlement.state, settlement.bill_id.id, settlement.move_ids), ("draft", False, document))
+            if undo == "button_cancel":
+                with self.assertRaisesRegex(UserError, "Settle with the reseller again"):
+                    bill.button_draft()
+            settlement.action_settle()
+            with self.assertRaisesRegex(UserError, "cannot be deleted"):
+                settlement.unlink()
+            settlement.bill_id.unlink()
+            settlement.unlink()
+            self.assertFalse(document.astpp_settlement_id)
+
+    def test_settlement_whose_bill_is_gone_is_deleted(self):
+        """A bill that an earlier version let go leaves a settlement that ends in words, not in a database error."""
+        self.invoice(self.reseller_customer, "70")
+        settlement = self.settle(basis="invoiced")
+        settlement.action_settle()
+        settlement.bill_id.astpp_bills_settlement = False
+        settlement.bill_id.unlink()
+        with self.assertRaisesRegex(UserError, "cannot be deleted"), self.env.cr.savepoint():
+            settlement.unlink()
