@@ -91,6 +91,7 @@ from . import account_move_outbox
 from . import account_move_topup
 from . import account_move_pdf
 from . import account_move_recognition
+from . import account_move_rate
 from . import account_move_bulk
 from . import account_move_numbering
 from . import account_move_line

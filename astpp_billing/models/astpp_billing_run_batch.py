@@ -136,10 +136,11 @@ class AstppBillingRun(models.Model):
         :return: {account: account.move}, those of a shared invoice in one move; accounts that get
             none are left out
         """
+        rates = {}
         bills = [
             (accounts, vals)
             for accounts in self._shared(self.env["astpp.account"].union(*periods))
-            if (vals := self._prepare_move_vals(accounts, periods, groups))
+            if (vals := self._prepare_move_vals(accounts, periods, groups, rates))
         ]
         moves = self.env["account.move"]._astpp_create_bulk([vals for _accounts, vals in bills])
         return {account: move for (accounts, _vals), move in zip(bills, moves, strict=True) for account in accounts}

@@ -13,12 +13,13 @@ class AstppBillingRun(models.Model):
 
     _inherit = "astpp.billing.run"
 
-    def _prepare_move_vals(self, accounts, periods, groups):
+    def _prepare_move_vals(self, accounts, periods, groups, rates):
         """Return the values of one invoice, a credit note when its total is negative.
 
         :param accounts: the accounts that share it, mostly one
         :param periods: {account: (start, end)}
         :param groups: what ``_collect`` returned
+        :param rates: {(server, currency): rate}, filled on the way: looked up once for a batch
         :return: None when there is nothing to invoice, or a negative total is carried over
         :raise UserError: when the issuer has no journal or a currency no rate
         """
@@ -28,7 +29,9 @@ class AstppBillingRun(models.Model):
                 self.env._("Issuer %s has no journal. Choose a sales journal on its form.", issuer.display_name)
             )
         entries = [(each, group) for each in accounts for group in groups.get(each, [])]
-        amounts = [self._invoice_amount(each, group["amount"]) for each, group in entries]
+        amounts = [
+            account.currency_id.round(float(group["amount"]) * self._rate(each, rates)) for each, group in entries
+        ]
         total = account.currency_id.round(sum(amounts))
         if (not entries and not issuer.invoice_no_usage) or (total < 0 and issuer.negative_policy == "carry"):
             return None
@@ -36,6 +39,7 @@ class AstppBillingRun(models.Model):
         run = self.with_context(lang=account.partner_id.lang or self.env.lang)
         lines = [
             run._prepare_line_vals(each, group, sign * amount, position, len(accounts) > 1)
+            | {"astpp_usage_rate": self._rate(each, rates)}
             for position, ((each, group), amount) in enumerate(zip(entries, amounts, strict=True))
         ]
         vals = {
@@ -50,9 +54,7 @@ class AstppBillingRun(models.Model):
             "astpp_run_id": self.id,
             "astpp_period_start": min(periods[each][0] for each in accounts),
             "astpp_period_end": max(periods[each][1] for each in accounts),
-            "astpp_rate": self.env["res.currency"]._get_conversion_rate(
-                account.server_id.currency_id, account.currency_id, self.company_id, self.invoice_date
-            ),
+            "astpp_rate": self._rate(account, rates),
             "invoice_line_ids": [Command.create(line) for line in lines or [run._prepare_empty_line_vals(account)]],
         }
         if issuer.payment_term_id:
@@ -107,25 +109,13 @@ class AstppBillingRun(models.Model):
             seconds=group["duration"] % 60,
         )
 
-    def _invoice_amount(self, account, amount):
-        """Convert an exact sum to the invoice currency and round it once.
+    def _rate(self, account, rates):
+        """Return the account's invoice currency for one unit of its server's currency, on the invoice date.
 
-        :param amount: Decimal in the server's base currency
-        :raise UserError: when Odoo has no rate for a currency: 1.0 would be a silent error
+        :param rates: {(server, currency): rate}, where it is looked up first
+        :raise UserError: when Odoo has no rate for a currency
         """
-        base, currency, company = account.server_id.currency_id, account.currency_id, self.company_id
-        if base != currency:
-            for foreign in (base | currency) - company.currency_id:
-                rates = foreign.rate_ids.filtered(
-                    lambda rate: rate.name <= self.invoice_date
-                    and rate.company_id in (company.root_id, company.browse())
-                )
-                if not rates:
-                    raise UserError(
-                        self.env._(
-                            "There is no rate of %(currency)s on %(date)s.",
-                            currency=foreign.name,
-                            date=self.invoice_date,
-                        )
-                    )
-        return base._convert(float(amount), currency, company, self.invoice_date)
+        key = (account.server_id, account.currency_id)
+        if key not in rates:
+            rates[key] = account.server_id._usage_rate(account.currency_id, self.company_id, self.invoice_date)
+        return rates[key]

@@ -26,7 +26,7 @@ class AstppBillingRun(models.Model):
         accounts = self.env["astpp.account"]
         scope = accounts.search(self._scope_domain(), order="issuer_id, partner_id, id")
         due = accounts.search(self._due_domain())
-        rows = []
+        rows, rates = [], {}
         bills = self._shared(due)
         periods, since = {account: account._billing_period() for account in due}, None
         for turn in range(PERIODS):
@@ -41,7 +41,9 @@ class AstppBillingRun(models.Model):
                     if account.status == "active" or groups.get(account)
                 }
             left = accounts.union(*periods)
-            rows += [row for bill in bills if bill & left for row in self._preview_bill(bill & left, periods, groups)]
+            rows += [
+                row for bill in bills if bill & left for row in self._preview_bill(bill & left, periods, groups, rates)
+            ]
             since = {account: end for account, (_start, end) in periods.items()}
             periods = self._next_periods(periods)
         rows += [self._preview_left_out(account) for account in scope - due]
@@ -68,7 +70,7 @@ class AstppBillingRun(models.Model):
                 following[account] = (end, next_end)
         return following
 
-    def _preview_bill(self, accounts, periods, groups):
+    def _preview_bill(self, accounts, periods, groups, rates):
         """Return the rows of accounts that share an invoice; the amounts stand with the first."""
 
         def row(account, outcome, **values):
@@ -84,7 +86,7 @@ class AstppBillingRun(models.Model):
             }
 
         try:
-            vals = self._prepare_move_vals(accounts, periods, groups)
+            vals = self._prepare_move_vals(accounts, periods, groups, rates)
             amounts = vals and self.env["account.move"]._astpp_amounts(vals)
         except UserError as error:
             return [row(account, "5_error", reason=str(error)) for account in accounts]

@@ -71,6 +71,25 @@ class AstppServer(models.Model):
         if self.env["astpp.usage"].sudo().search_count([("server_id", "in", self.ids)], limit=1):
             raise UserError(self.env._("It has usage. Archive it instead."))
 
+    def _usage_rate(self, currency, company, date):
+        """Return how much of a currency one unit of the server's base currency is on a day, by the company's rates.
+
+        :param currency: ``res.currency``
+        :raise UserError: when Odoo has no rate for a currency: 1.0 would be a silent error
+        """
+        self.ensure_one()
+        # sudo: rates and the base currency are no secret; whoever invoices in another company need not see the server.
+        base, rates = self.sudo().currency_id, self.env["res.currency.rate"].sudo()
+        if base == currency:
+            return 1.0
+        for foreign in (base | currency) - company.currency_id:
+            known = [("currency_id", "=", foreign.id), ("name", "<=", date)]
+            if not rates.search_count([*known, ("company_id", "in", (company.root_id.id, False))], limit=1):
+                raise UserError(
+                    self.env._("There is no rate of %(currency)s on %(date)s.", currency=foreign.name, date=date)
+                )
+        return self.env["res.currency"]._get_conversion_rate(base, currency, company, date)
+
     def action_view_accounts(self):
         """Open the server's accounts."""
         self.ensure_one()

@@ -138,9 +138,9 @@ class AstppTopup(models.Model):
                 "%(product)s, account %(account)s", product=self.product_id.name, account=account.number
             ),
             "quantity": 1,
-            "price_unit": self.env["astpp.billing.run"]
-            .new({"company_id": self.company_id.id, "invoice_date": today})
-            ._invoice_amount(account, self.amount),
+            "price_unit": account.currency_id.round(
+                self.amount * account.server_id._usage_rate(account.currency_id, issuer.company_id, today)
+            ),
         }
         if account.tax_ids:
             line["tax_ids"] = [Command.set(account.tax_ids.ids)]
