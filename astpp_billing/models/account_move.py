@@ -65,7 +65,7 @@ class AccountMove(models.Model):
     def _onchange_astpp_account_id(self):
         if account := self.astpp_account_id:
             self.astpp_issuer_id = account.issuer_id
-            self.partner_id = account.partner_id
+            self.partner_id = account._invoice_partner()
 
     def action_view_astpp_usage(self):
         """Open the charge history of the invoices: exactly the lines that they bill."""

@@ -270,6 +270,11 @@ class AstppAccount(models.Model):
         ):
             raise UserError(self.env._("Accounts with usage or invoices cannot be deleted. Set them to Closed."))
 
+    def _invoice_partner(self):
+        """Return the contact that invoices are addressed to: the customer's invoice address, as in a sale order."""
+        self.ensure_one()
+        return self.partner_id.browse(self.partner_id.address_get(["invoice"])["invoice"])
+
     def action_create_issuer(self):
         """Make the reseller an issuer with his own name and number series, and open it."""
         self.ensure_one()

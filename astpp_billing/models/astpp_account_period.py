@@ -127,8 +127,7 @@ class AstppAccount(models.Model):
 
     def write(self, vals):
         if "status" in vals:
-            # Whoever comes back and leaves again gets a final invoice again.
-            vals = {**vals, "final_date": False}
+            self._forget_final_invoices(vals["status"])
         newly_postpaid = self.browse()
         if vals.get("payment_mode") == "postpaid" and "billed_until" not in vals:
             newly_postpaid = self.filtered(lambda account: account.payment_mode == "prepaid")
@@ -138,6 +137,18 @@ class AstppAccount(models.Model):
             start = boundary_at_or_before(datetime.now(UTC), account._cycle()).replace(tzinfo=None)
             account.write({"billed_until": max(start, account.billed_until or start), "final_date": False})
         return res
+
+    def _forget_final_invoices(self, status):
+        """Whoever comes back and leaves again gets a final invoice again; a suspended account one in a period."""
+        now = datetime.now(UTC)
+        again = self.filtered(
+            lambda account: account.final_date
+            and (
+                status == "closed"
+                or account.final_date < boundary_at_or_before(now, account._cycle()).replace(tzinfo=None)
+            )
+        )
+        again.final_date = False
 
     def _billing_period(self):
         """Return (start, end) of the period to bill next, naive UTC.

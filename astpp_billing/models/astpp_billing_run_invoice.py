@@ -36,7 +36,8 @@ class AstppBillingRun(models.Model):
         if (not entries and not issuer.invoice_no_usage) or (total < 0 and issuer.negative_policy == "carry"):
             return None
         sign = -1 if total < 0 else 1
-        run = self.with_context(lang=account.partner_id.lang or self.env.lang)
+        partner = account._invoice_partner()
+        run = self.with_context(lang=partner.lang or account.partner_id.lang or self.env.lang)
         lines = [
             run._prepare_line_vals(each, group, sign * amount, position, len(accounts) > 1)
             | {"astpp_usage_rate": self._rate(each, rates)}
@@ -46,7 +47,7 @@ class AstppBillingRun(models.Model):
             "move_type": "out_refund" if sign < 0 else "out_invoice",
             "company_id": self.company_id.id,
             "journal_id": issuer.journal_id.id,
-            "partner_id": account.partner_id.id,
+            "partner_id": partner.id,
             "currency_id": account.currency_id.id,
             "invoice_date": self.invoice_date,
             "astpp_account_id": account.id,

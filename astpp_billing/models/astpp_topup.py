@@ -24,6 +24,7 @@ class AstppTopup(models.Model):
     )
     server_id = fields.Many2one(related="account_id.server_id", store=True)
     company_id = fields.Many2one(related="account_id.company_id", store=True)
+    billing_company_id = fields.Many2one(related="account_id.billing_company_id")
     partner_id = fields.Many2one(related="account_id.partner_id", store=True)
     issuer_id = fields.Many2one(related="account_id.issuer_id", store=True)
     currency_id = fields.Many2one(related="server_id.currency_id")
@@ -46,7 +47,7 @@ class AstppTopup(models.Model):
     payment_journal_id = fields.Many2one(
         "account.journal",
         string="Paid Into",
-        domain="[('type', 'in', ('bank', 'cash')), ('company_id', '=', company_id)]",
+        domain="[('type', 'in', ('bank', 'cash')), ('company_id', '=', billing_company_id)]",
         help="The money is there: the invoice is paid at once. Empty: the credit waits for the payment.",
     )
     move_id = fields.Many2one("account.move", string="Invoice", readonly=True, copy=False, ondelete="restrict")
@@ -120,7 +121,8 @@ class AstppTopup(models.Model):
                         topup.account_id.display_name,
                     )
                 )
-            topup.move_id = self.env["account.move"].create(topup._prepare_move_vals())
+            moves = self.env["account.move"].with_company(topup.billing_company_id)
+            topup.move_id = moves.create(topup._prepare_move_vals())
             topup.state = "invoiced"
             topup.move_id._post(soft=False)
             if topup.payment_journal_id:
@@ -142,7 +144,8 @@ class AstppTopup(models.Model):
                 self.amount * account.server_id._usage_rate(account.currency_id, issuer.company_id, today)
             ),
         }
-        if account.tax_ids:
+        # A reseller's own company has taxes of its own: those of the product.
+        if account.tax_ids and account.company_id == issuer.company_id:
             line["tax_ids"] = [Command.set(account.tax_ids.ids)]
         if owed := issuer.clearing_account_id or issuer.advance_account_id:
             line["account_id"] = owed.id
@@ -150,9 +153,9 @@ class AstppTopup(models.Model):
             line["sale_line_ids"] = [Command.link(self.sale_line_id.id)]
         return {
             "move_type": "out_invoice",
-            "company_id": self.company_id.id,
+            "company_id": issuer.company_id.id,
             "journal_id": issuer.journal_id.id,
-            "partner_id": self.partner_id.id,
+            "partner_id": account._invoice_partner().id,
             "currency_id": account.currency_id.id,
             "invoice_date": today,
             "astpp_account_id": account.id,

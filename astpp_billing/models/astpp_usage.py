@@ -147,18 +147,22 @@ class AstppUsage(models.Model):
                 raise UserError(
                     self.env._("Only account, date, type, amount and description of a charge are yours to say.")
                 )
-            server = account.server_id
-            vals.update(
-                server_id=server.id,
-                company_id=server.company_id.id,
-                partner_id=account.partner_id.id,
-                issuer_id=account.issuer_id.id,
-                currency_id=server.currency_id.id,
-                source="manual",
-                prepaid=account.payment_mode == "prepaid",
-            )
+            vals.update(self._owner_vals(account), source="manual")
             vals.setdefault("rated_amount", vals.get("amount", 0.0))
         return super().create(vals_list)
+
+    @api.model
+    def _owner_vals(self, account):
+        """Return what a charge repeats of its account."""
+        server = account.server_id
+        return {
+            "server_id": server.id,
+            "company_id": server.company_id.id,
+            "partner_id": account.partner_id.id,
+            "issuer_id": account.issuer_id.id,
+            "currency_id": server.currency_id.id,
+            "prepaid": account.payment_mode == "prepaid",
+        }
 
     def write(self, vals):
         if not self.env.su:
@@ -167,7 +171,31 @@ class AstppUsage(models.Model):
             delivered = self.filtered(lambda usage: usage.source != "manual")
             if vals.keys() - (EDITABLE_DELIVERED if delivered else EDITABLE):
                 raise UserError(self.env._("Usage delivered by ASTPP cannot be changed."))
+        if "account_id" in vals:
+            vals = {**vals, **self._moved_vals(vals)}
         return super().write(vals)
+
+    def _moved_vals(self, vals):
+        """Return what changes with the account of charges by hand: whose, by whom, in which mode.
+
+        :raise UserError: when the amount would mean another one, or the charge would be another company's
+        """
+        account = self.env["astpp.account"].browse(vals["account_id"])
+        if not account:
+            raise UserError(self.env._("A charge needs an account."))
+        for usage in self:
+            if usage.company_id != account.company_id:
+                raise UserError(self.env._("Account %s belongs to another company.", account.display_name))
+            if usage.currency_id != account.server_id.currency_id and "amount" not in vals:
+                raise UserError(
+                    self.env._(
+                        "Account %(account)s is charged in %(new)s, this charge is in %(old)s: enter its amount anew.",
+                        account=account.display_name,
+                        new=account.server_id.currency_id.name,
+                        old=usage.currency_id.name,
+                    )
+                )
+        return self._owner_vals(account)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_evidence(self):

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from odoo import fields
 from odoo.exceptions import UserError
-from odoo.tests import tagged
+from odoo.tests import freeze_time, tagged
 
 from .common import AstppCommon
 
@@ -44,6 +44,44 @@ class TestBillingPolicy(AstppCommon):
         accounts[0].status = "closed"
         self.assertEqual(self.bill_today(*accounts).move_ids.amount_untaxed, 2)
         self.assertLedgerHolds()
+
+    def test_suspended_and_resumed_three_times_in_a_month(self):
+        """One invoice when it is suspended first; what is used in between waits for the end of the period."""
+        with freeze_time("2024-05-03 10:00:00") as clock:
+            account = self.make_account("On and Off", billed_until="2024-05-01 00:00:00")
+            for day in (3, 8, 13):
+                clock.move_to(f"2024-05-{day:02d} 12:00:00")
+                account.status = "active"
+                self.recent(account, "1", days=0.1)
+                account.status = "suspended"
+                self.bill_today(account)
+            self.assertEqual(account.move_ids.mapped("amount_untaxed"), [1])
+            clock.move_to("2024-06-01 10:00:00")
+            self.bill_today(account)
+            self.assertEqual(sorted(account.move_ids.mapped("amount_untaxed")), [1, 2])
+            account.status = "active"
+            self.recent(account, "4", days=0.1)
+            account.status = "suspended"
+            self.assertEqual(self.bill_today(account).move_ids.amount_untaxed, 4, "at once in a new period")
+            account.status = "active"
+            self.recent(account, "8", days=0.05)
+            account.status = "closed"
+            self.assertEqual(self.bill_today(account).move_ids.amount_untaxed, 8, "whoever goes for good does not wait")
+        self.assertLedgerHolds()
+
+    def test_invoice_address(self):
+        """As in a sale order: invoices go to the customer's invoice address, in its language."""
+        address = self.env["res.partner"].create(
+            {"name": "Accounts Payable", "type": "invoice", "parent_id": self.customer.partner_id.id}
+        )
+        self.load_calls(self.customer, "1")
+        self.assertEqual(self.bill(self.customer).move_ids.partner_id, address)
+        prepaid = self.make_account(payment_mode="prepaid", partner_id=self.customer.partner_id.id)
+        topup = self.env["astpp.topup"].create(
+            {"account_id": prepaid.id, "product_id": self.make_product("topup").id, "amount": 5}
+        )
+        topup.action_confirm()
+        self.assertEqual((topup.move_id.partner_id, topup.partner_id), (address, self.customer.partner_id))
 
     def test_final_invoice_comes_after_missed_periods(self):
         self.load_calls(self.customer, "1")

@@ -62,3 +62,20 @@ class TestOwnCompany(AstppCommon):
         self.assertTrue(seen.web_read({name: {} for name in view["models"]["account.move"] if name in seen._fields}))
         seen._astpp_store_pdf()
         self.assertTrue(seen._astpp_usage_summary())
+
+    def test_top_up(self):
+        """It is invoiced and paid in his books, with his taxes, and credited as any other."""
+        account = self.make_account("His Prepaid", parent_id=self.reseller.id, payment_mode="prepaid")
+        account.tax_ids = self.company_data["default_tax_sale"]
+        product = self.make_product("topup", price=0, taxes_id=[(6, 0, self.tax.ids)])
+        topup = self.env["astpp.topup"].create(
+            {
+                "account_id": account.id, "product_id": product.id, "amount": 50,
+                "payment_journal_id": self.own["default_journal_bank"].id,
+            }
+        )  # fmt: skip
+        topup.action_confirm()
+        move = topup.move_id
+        self.assertEqual((move.company_id, move.name, topup.state), (self.company, "LTD-00001", "credited"))
+        self.assertEqual((move.invoice_line_ids.tax_ids, move.amount_untaxed), (self.tax, 50))
+        self.assertIn(move.payment_state, ("paid", "in_payment"))

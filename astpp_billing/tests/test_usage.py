@@ -84,3 +84,36 @@ class TestUsage(AstppCommon):
         wizard = self.env["base.partner.merge.automatic.wizard"].create({})
         wizard._merge((self.customer.partner_id | keeper).ids, keeper)
         self.assertEqual((usage.partner_id, self.customer.partner_id), (keeper, keeper))
+
+    def test_charge_by_hand_follows_its_account(self):
+        """Moved to another account it is whose that one is, in its mode and by its issuer."""
+        charge = self.env["astpp.usage"].create({"account_id": self.customer.id, "date": "2024-01-10", "amount": 25})
+        prepaid = self.make_account("Prepaid", payment_mode="prepaid", parent_id=self.reseller.id)
+        charge.account_id = prepaid
+        self.assertEqual(
+            (charge.prepaid, charge.partner_id, charge.issuer_id), (True, prepaid.partner_id, self.reseller_issuer)
+        )
+        charge.account_id = self.customer
+        self.assertEqual(
+            (charge.prepaid, charge.partner_id, charge.issuer_id), (False, self.customer.partner_id, self.operator)
+        )
+        self.assertEqual(self.bill(self.customer).move_ids.amount_untaxed, 25)
+
+    def test_charge_by_hand_keeps_its_currency(self):
+        """50 USD are not 50 EUR."""
+        euro = self.setup_other_currency("EUR")
+        other = self.env["astpp.server"].create({"name": "Euro Switch", "currency_id": euro.id})
+        account = self.make_account("Euro", server_id=other.id)
+        charge = self.env["astpp.usage"].create({"account_id": self.customer.id, "date": "2024-01-10", "amount": 50})
+        with self.assertRaisesRegex(UserError, "enter its amount anew"):
+            charge.account_id = account
+        charge.write({"account_id": account.id, "amount": 45})
+        self.assertEqual((charge.currency_id, charge.server_id, charge.amount), (euro, other, 45))
+        with self.assertRaisesRegex(UserError, "needs an account"):
+            charge.account_id = False
+        company = self.setup_other_company(name="Stranger Ltd")["company"]
+        stranger = self.make_account(
+            server_id=self.env["astpp.server"].create({"name": "Strange", "company_id": company.id}).id
+        )
+        with self.assertRaisesRegex(UserError, "another company"):
+            charge.account_id = stranger
