@@ -22,6 +22,7 @@ from . import astpp_issuer_portal
 from . import astpp_account
 from . import astpp_account_period
 from . import astpp_account_forecast
+from . import astpp_account_failure
 from . import astpp_account_sync
 from . import astpp_account_funds
 from . import astpp_account_outbox
@@ -92,6 +93,7 @@ from . import account_move_topup
 from . import account_move_pdf
 from . import account_move_recognition
 from . import account_move_rate
+from . import account_move_complete
 from . import account_move_bulk
 from . import account_move_numbering
 from . import account_move_line

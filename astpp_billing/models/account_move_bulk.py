@@ -1,9 +1,8 @@
 from odoo import api, fields, models
 from odoo.fields import Command
 
-# Odoo synchronises the dynamic lines of one invoice after the other, writing each line. Here all
-# lines come with the invoice, so there is nothing to synchronise.
-COMPLETE = {"skip_invoice_sync": True, "skip_invoice_line_sync": True, "astpp_bulk": True}
+from .account_move_complete import COMPLETE
+
 # Who made the invoices is said by the billing run.
 QUIET = {"mail_create_nolog": True, "mail_create_nosubscribe": True, "mail_notrack": True}
 # What lines are created with as Odoo computes it.
@@ -12,6 +11,9 @@ GIVEN = ("price_subtotal", "price_total", "parent_state", "date", "invoice_date"
 
 class AccountMove(models.Model):
     """Creating many invoices at once, with their tax and receivable lines.
+
+    Odoo synchronises the dynamic lines of one invoice after the other, writing each line. Here all lines come with the
+    invoice, so there is nothing to synchronise.
 
     Amounts come from Odoo's tax engine and payment terms; ``test_bulk_equals_stock`` compares
     every field with what Odoo itself creates.
@@ -23,8 +25,8 @@ class AccountMove(models.Model):
     def _astpp_create_bulk(self, vals_list):
         """Create customer invoices and credit notes of product lines.
 
-        What is not covered is left to ``create``: cash rounding, early payment discounts,
-        analytic distribution models, storno accounting.
+        What is not covered is left to ``create``: cash rounding, early payment discounts, analytic distribution
+        models, storno accounting, and all invoices where a module extends what is passed over here.
 
         :param vals_list: values for ``create``; lines in ``invoice_line_ids`` as create commands
             with ``product_id``, ``name``, ``quantity`` and ``price_unit``
@@ -32,17 +34,17 @@ class AccountMove(models.Model):
         """
         moves = self.with_context(**QUIET)
         headers = self._astpp_headers(vals_list)
-        plain = self._astpp_has_no_analytics()
-        covered = [plain and self._astpp_is_covered(header) for header in headers]
+        plain = headers.company_id.filtered(lambda company: self._astpp_is_plain(company))
+        covered = [header.company_id in plain and self._astpp_is_covered(header) for header in headers]
         products = {}
-        complete = moves.with_context(**COMPLETE).create(
+        complete = moves.create(
             [
                 self._astpp_complete(vals, header, products)
                 for vals, header, is_covered in zip(vals_list, headers, covered, strict=True)
                 if is_covered
             ]
         )
-        complete._astpp_settle_lines()
+        complete._astpp_settled()._astpp_settle_lines()
         others = moves.create([vals for vals, is_covered in zip(vals_list, covered, strict=True) if not is_covered])
         # The callers' context again: what they do next is synchronised as ever.
         complete, others = iter(complete.with_env(self.env)), iter(others.with_env(self.env))
@@ -61,12 +63,19 @@ class AccountMove(models.Model):
 
     def _astpp_post_bulk(self):
         """Post invoices that were created here, as they are; with one among them that Odoo created, as Odoo does."""
-        plain = self._astpp_has_no_analytics()
+        plain = all(self._astpp_is_plain(company) for company in self.company_id)
         complete = plain and all(self._astpp_is_covered(move) for move in self)
+        # As when people post what they have saved: what is computed of drafts is computed of drafts.
+        self._recompute_recordset()
+        self.line_ids._recompute_recordset()
         # Nothing changes with posting that lines depend on.
-        moves = self.with_context(skip_invoice_sync=True) if complete else self
+        moves = self._astpp_settled() if complete else self
         # Not soft: an invoice dated tomorrow in the customer's zone is meant to be posted now.
         return moves._post(soft=False).with_env(self.env)
+
+    def _astpp_settled(self):
+        """Return these moves, whose lines are what they are to be: see ``_sync_dynamic_lines``."""
+        return self.with_context(astpp_settled_ids=frozenset(self.ids))
 
     @api.model
     def _astpp_headers(self, vals_list):
@@ -82,8 +91,16 @@ class AccountMove(models.Model):
         )
 
     @api.model
-    def _astpp_has_no_analytics(self):
-        return not self.env["account.analytic.distribution.model"].sudo().search_count([], limit=1)
+    def _astpp_is_plain(self, company):
+        """Tell whether nothing but Odoo's accounting has a say in a company's invoices."""
+        return self._astpp_has_no_analytics(company) and not self._astpp_extended_hooks()
+
+    @api.model
+    def _astpp_has_no_analytics(self, company):
+        """Tell whether no analytic distribution model can apply to a company's invoices."""
+        # sudo: whoever bills need not see analytics.
+        models_of_company = [("company_id", "in", (False, *company.parent_ids.ids))]
+        return not self.env["account.analytic.distribution.model"].sudo().search_count(models_of_company, limit=1)
 
     @api.model
     def _astpp_is_covered(self, header):
@@ -120,6 +137,7 @@ class AccountMove(models.Model):
         return {
             **self._astpp_precomputed(header),
             **{name: value for name, value in vals.items() if name != "invoice_line_ids"},
+            "astpp_complete": COMPLETE,
             "line_ids": [Command.create({**common, **line}) for line in (*product_lines, *tax_lines, *term_lines)],
         }
 

@@ -48,6 +48,11 @@ class AstppBillingRun(models.Model):
         "astpp.account", string="Accounts", domain="[('billing_company_id', '=', company_id)]", help="Empty: all."
     )
     stop_requested = fields.Boolean(readonly=True, copy=False)
+    scheduled = fields.Boolean(
+        readonly=True,
+        copy=False,
+        help="Started by the scheduled action: accounts that could not be billed wait for their next attempt.",
+    )
     due_count = fields.Integer(string="Accounts Due", compute="_compute_due_count")
     total_count = fields.Integer(readonly=True, copy=False, help="Accounts that were due when the run started.")
     progress = fields.Float(compute="_compute_progress", help="Percent of the accounts that were due.")
@@ -121,8 +126,13 @@ class AstppBillingRun(models.Model):
                 # Any accountant may start a run; the scheduled action is an administrator's.
                 self.env.ref("astpp_billing.ir_cron_billing").sudo()._trigger()
             else:
-                run.state = "done"
-                run._tell_drafts()
+                run._finish()
+
+    def _finish(self):
+        """End the run, and tell people what waits for them."""
+        self.state = "done"
+        self._tell_drafts()
+        self.env["astpp.account"]._tell_billing_failures()
 
     def _tell_drafts(self):
         """Tell the accountant responsible, once, that drafts wait for him."""
@@ -194,9 +204,10 @@ class AstppBillingRun(models.Model):
         while True:
             try:
                 if self.stop_requested or not self.due_count:
-                    self.state = "stopped" if self.stop_requested else "done"
-                    if self.state == "done":
-                        self._tell_drafts()
+                    if self.stop_requested:
+                        self.state = "stopped"
+                    else:
+                        self._finish()
                     return bool(progress._commit_progress())
                 billed = self._bill_due_batch()
                 time_left = progress._commit_progress(len(billed), remaining=self.due_count)
@@ -222,8 +233,9 @@ class AstppBillingRun(models.Model):
         for company in self.env["res.company"].search([]):  # pylint: disable=no-search-all
             if self.search_count([("company_id", "=", company.id), ("state", "=", "running")], limit=1):
                 continue
-            run = self.new({"company_id": company.id, "date": today})
+            values = {"company_id": company.id, "date": today, "scheduled": True}
+            run = self.new(values)
             if run.due_count:
-                values = {"company_id": company.id, "date": today, "invoice_date": today, "state": "running"}
+                values |= {"invoice_date": today, "state": "running"}
                 started |= self.create({**values, "total_count": run.due_count})
         return started

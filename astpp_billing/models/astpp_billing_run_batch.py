@@ -55,6 +55,7 @@ class AstppBillingRun(models.Model):
                 if not isinstance(error, UserError):
                     _logger.exception("Billing of accounts %s failed", ", ".join(accounts.mapped("number")))
                 self._create_results({account: {"state": "failed", "message": str(error)} for account in accounts})
+                accounts._note_billing_failure(str(error))
             return False
 
     def _shared(self, accounts):
@@ -85,6 +86,7 @@ class AstppBillingRun(models.Model):
             # The invoice and the run's result say it: no message for each account.
             values = {"billed_until": end, **({"final_date": end} if early else {})}
             together.with_context(mail_notrack=True).write(values)
+        accounts._forget_billing_failures()
         self._create_results(self._summarise(periods, groups, moves))
 
     def _collect(self, periods, since=None):

@@ -28,6 +28,9 @@ class AstppBillingRun(models.Model):
         ended = Domain("next_period_end", "<=", fields.Datetime.now()) & Domain("next_invoice_date", "<=", self.date)
         running = Domain("status", "=", "active") & Domain("payment_mode", "=", "postpaid")
         due = (running & ended) | Domain("id", "in", self._final_ids(scope, ended))
+        if self.scheduled:
+            now = fields.Datetime.now()
+            scope &= Domain("billing_retry_date", "=", False) | Domain("billing_retry_date", "<=", now)
         # A failed account waits for the next run, or this one would never end.
         failed = self.env["astpp.billing.result"].search([("run_id", "in", self._origin.ids), ("state", "=", "failed")])
         return scope & due & Domain("id", "not in", failed.account_id.ids)
@@ -35,7 +38,8 @@ class AstppBillingRun(models.Model):
     def _final_ids(self, scope, ended):
         """Return the ids of the accounts that get a final invoice.
 
-        One at once; usage that comes later waits for the end of a period, like any other.
+        One at once; usage that comes later waits for the end of a period, like any other. Failed calls alone are
+        nothing to invoice: they would keep an account due for ever.
         """
         wanted = Domain("final_date", "=", False) | ended
         if self.date < fields.Date.context_today(self):
@@ -43,17 +47,17 @@ class AstppBillingRun(models.Model):
         left = Domain("status", "!=", "active") & wanted
         if self.date >= fields.Date.context_today(self):
             left |= Domain("payment_mode", "=", "prepaid")
-        accounts = self.env["astpp.account"].search(scope & left)
+        accounts = self.env["astpp.account"]._search(scope & left)
         self.env["astpp.usage"].flush_model()
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT ended.id FROM unnest(%s::int[]) AS ended(id)
+                SELECT ended.id FROM (%s) AS ended
                  WHERE EXISTS (SELECT 1 FROM astpp_usage u
-                                WHERE u.account_id = ended.id AND u.date < %s
+                                WHERE u.account_id = ended.id AND u.date < %s AND (u.duration > 0 OR u.amount <> 0)
                                   AND u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE)
                 """,
-                accounts.ids,
+                accounts.select(),
                 fields.Datetime.now(),
             )
         )

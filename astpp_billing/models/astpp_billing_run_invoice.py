@@ -33,7 +33,10 @@ class AstppBillingRun(models.Model):
             account.currency_id.round(float(group["amount"]) * self._rate(each, rates)) for each, group in entries
         ]
         total = account.currency_id.round(sum(amounts))
-        if (not entries and not issuer.invoice_no_usage) or (total < 0 and issuer.negative_policy == "carry"):
+        # Whoever is billed for the last time has no next invoice to carry anything over to.
+        goes_on = any(each.payment_mode == "postpaid" and each.status != "closed" for each in accounts)
+        carried = total < 0 and issuer.negative_policy == "carry" and goes_on
+        if (not entries and not issuer.invoice_no_usage) or carried:
             return None
         sign = -1 if total < 0 else 1
         partner = account._invoice_partner()

@@ -116,7 +116,11 @@ class AstppUsage(models.Model):
 
     # The key first: it begins with the moment, so that new rows go to one end of the index.
     _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")
-    _unbilled_idx = models.Index("(account_id, date) WHERE move_line_id IS NULL AND exception IS NULL")
+    # What is to be invoiced, and what is to be recognised: a line waits in one of them.
+    _unbilled_idx = models.Index(
+        "(account_id, date) WHERE move_line_id IS NULL AND exception IS NULL AND prepaid IS NOT TRUE"
+    )
+    _unrecognised_idx = models.Index("(issuer_id, date) WHERE move_line_id IS NULL AND exception IS NULL AND prepaid")
     _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
     _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
     _account_date_idx = models.Index("(account_id, date)")

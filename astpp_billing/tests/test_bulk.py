@@ -229,6 +229,71 @@ class TestBulk(AstppCommon):
         self.assertEqual(len(slow), 1)
         self.assertEqual(move.invoice_line_ids.analytic_distribution, {str(analytic.id): 100})
 
+    def test_module_that_extends_the_synchronisation(self):
+        """What a module has to say about each invoice is asked: the invoices are left to Odoo."""
+        moves = self.env["account.move"]
+        self.assertFalse(moves._astpp_extended_hooks(), "the modules installed here extend none")
+        method = AccountMove._get_sync_stack
+        extension = type("Extension", (), {"__module__": "odoo.addons.l10n_in.models.account_invoice"})
+        extension._get_sync_stack = method
+        with patch.object(type(moves), "mro", lambda: [extension], create=True):
+            self.assertEqual(moves._astpp_extended_hooks()["account.move._get_sync_stack"], "l10n_in")
+        with (
+            patch.object(type(moves), "_astpp_extended_hooks", lambda _moves: {"account.move._get_sync_stack": "l10n_in"}),
+            self.counting_creates() as slow,
+        ):
+            moves._astpp_create_bulk([self.vals(10)])
+        self.assertEqual(len(slow), 1)
+
+    def test_what_others_make_meanwhile_is_synchronised(self):
+        """A module that makes a vendor bill while ours are created or posted gets a whole one."""
+        for name in ("create", "_post"):
+            bills, move_class = [], type(self.env["account.move"])
+            original = getattr(move_class, name)
+
+            def extension(moves, *args, original=original, bills=bills, **kwargs):
+                if not bills:
+                    bills.append(None)
+                    line = {"name": "Fee", "price_unit": 100, "tax_ids": []}
+                    vals = {"move_type": "in_invoice", "partner_id": self.partner_a.id, "invoice_date": "2024-02-01"}
+                    vals["invoice_line_ids"] = [Command.create(line)]
+                    bills[0] = moves.env["account.move"].create(vals)
+                return original(moves, *args, **kwargs)
+
+            with self.subTest(name), patch.object(move_class, name, extension):
+                move = self.env["account.move"]._astpp_create_bulk([self.vals(10)])
+                move._astpp_post_bulk()
+                self.assertEqual((move.state, move.amount_untaxed), ("posted", 10))
+                self.assertEqual((len(bills), bills[0].amount_total), (1, 100))
+                self.assertTrue(bills[0].line_ids.filtered(lambda line: line.display_type == "payment_term"))
+
+    def test_nobody_else_can_skip_the_synchronisation(self):
+        """The mark is an object: values from outside, whatever they say, are synchronised."""
+        move = self.env["account.move"].create(
+            {
+                "move_type": "out_invoice", "partner_id": self.partner_a.id, "astpp_complete": True,
+                "invoice_line_ids": [Command.create({"name": "Fee", "price_unit": 100, "tax_ids": []})],
+            }
+        )  # fmt: skip
+        self.assertEqual(move.amount_total, 100)
+
+    def test_computed_of_drafts_before_posting(self):
+        """Fields that depend on the draft state are what they would be for an invoice that somebody saved and posted."""
+        seen = []
+        line_class = type(self.env["account.move.line"])
+        compute = line_class._compute_name
+
+        def spy(lines):
+            seen.extend(lines.move_id.mapped("state"))
+            return compute(lines)
+
+        with patch.object(line_class, "_compute_name", spy):
+            moves = self.env["account.move"]._astpp_create_bulk([self.vals(10)])
+            lines = moves.line_ids
+            self.env.add_to_compute(lines._fields["name"], lines)
+            moves._astpp_post_bulk()
+        self.assertEqual(set(seen), {"draft"})
+
     def test_unbalanced_is_refused(self):
         """Odoo's own check of the balance is not skipped."""
 
