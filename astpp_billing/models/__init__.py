@@ -72,6 +72,7 @@ from . import astpp_usage_history
 from . import astpp_usage_charge
 from . import astpp_usage_subscription
 from . import astpp_usage_ingest
+from . import astpp_usage_refill
 from . import astpp_usage_import
 from . import astpp_reconciliation
 from . import astpp_settlement
@@ -92,6 +93,8 @@ from . import account_move_outbox
 from . import account_move_topup
 from . import account_move_pdf
 from . import account_move_recognition
+from . import account_move_refill
+from . import account_tax
 from . import account_move_rate
 from . import account_move_complete
 from . import account_move_bulk

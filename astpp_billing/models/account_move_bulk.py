@@ -44,7 +44,7 @@ class AccountMove(models.Model):
                 if is_covered
             ]
         )
-        complete._astpp_settled()._astpp_settle_lines()
+        complete._astpp_with_settled_lines()._astpp_settle_lines()
         others = moves.create([vals for vals, is_covered in zip(vals_list, covered, strict=True) if not is_covered])
         # The callers' context again: what they do next is synchronised as ever.
         complete, others = iter(complete.with_env(self.env)), iter(others.with_env(self.env))
@@ -69,11 +69,11 @@ class AccountMove(models.Model):
         self._recompute_recordset()
         self.line_ids._recompute_recordset()
         # Nothing changes with posting that lines depend on.
-        moves = self._astpp_settled() if complete else self
+        moves = self._astpp_with_settled_lines() if complete else self
         # Not soft: an invoice dated tomorrow in the customer's zone is meant to be posted now.
         return moves._post(soft=False).with_env(self.env)
 
-    def _astpp_settled(self):
+    def _astpp_with_settled_lines(self):
         """Return these moves, whose lines are what they are to be: see ``_sync_dynamic_lines``."""
         return self.with_context(astpp_settled_ids=frozenset(self.ids))
 
@@ -214,6 +214,7 @@ class AccountMove(models.Model):
             sign=header.direction_sign,
             is_refund=header.move_type == "out_refund",
             name=vals["name"],
+            astpp_date=header.invoice_date,
             vals={
                 **vals,
                 "account_id": account.id,

@@ -84,6 +84,8 @@ class AccountMove(models.Model):
         # Of an invoice whose usage is free again, no credit note settles anything.
         settled = self._astpp_settled(
             lambda other: not other.astpp_releases_usage
+            # ASTPP took it itself.
+            and not other.astpp_is_refill
             and not (self.astpp_usage_released and other.reversed_entry_id == self)
         )
         paid = settled / total

@@ -88,8 +88,8 @@ class AccountMove(models.Model):
         return posted
 
     def _astpp_bills_usage(self):
-        """Tell whether this is a billing run's invoice or an entry of prepaid consumption."""
-        return bool(self.astpp_run_id or self.astpp_recognition_month)
+        """Tell whether usage is linked to this: an invoice of a billing run, or an entry of consumption or a refill."""
+        return bool(self.astpp_run_id or self.astpp_recognition_month or self.astpp_is_refill)
 
     def _astpp_credited_amount(self):
         """Return what the credit notes in force credit of this invoice, in its currency, with taxes."""

@@ -177,7 +177,7 @@ class AstppAccount(models.Model):
     def _compute_invoice_count(self):
         counts = dict(
             self.env["account.move"]._read_group(
-                [("astpp_account_id", "in", self.ids)], ["astpp_account_id"], ["__count"]
+                [("astpp_account_id", "in", self.ids), ("move_type", "!=", "entry")], ["astpp_account_id"], ["__count"]
             )
         )
         for account in self:
@@ -301,4 +301,5 @@ class AstppAccount(models.Model):
     def action_view_invoices(self):
         """Open the invoices of the accounts."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_invoice")
-        return action | {"domain": [("astpp_account_id", "in", self.ids)], "context": {}}
+        domain = [("astpp_account_id", "in", self.ids), ("move_type", "!=", "entry")]
+        return action | {"domain": domain, "context": {}}

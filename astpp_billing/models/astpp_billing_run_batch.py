@@ -77,6 +77,12 @@ class AstppBillingRun(models.Model):
     def _bill(self, accounts):
         """Invoice the running period of each account."""
         periods = {account: account._billing_period() for account in accounts}
+        # Before the invoice, which says what was paid since the last one.
+        refills = self.env["account.move"]._astpp_refill_domain()
+        self.env["account.move"]._astpp_book_refills(
+            # sudo: whoever bills need not see other companies' usage; the accounts are the run's.
+            self.env["astpp.usage"].sudo().search([*refills, ("account_id", "in", accounts.ids)], order="id")
+        )
         groups = self._collect(periods)
         moves = self._create_moves(periods, groups)
         self._link_usage(periods, groups, moves)
@@ -92,8 +98,8 @@ class AstppBillingRun(models.Model):
     def _collect(self, periods, since=None):
         """Sum what the accounts have unbilled before the end of their period, exactly.
 
-        Usage that arrived late, dated before the period, is taken along. A group of failed
-        calls only is left out: it would be a line about nothing.
+        Usage that arrived late, dated before the period, is taken along. A group of failed calls only is left out: it
+        would be a line about nothing. Refills are payments: they are booked as such.
 
         :param periods: {account: (start, end)}, naive UTC
         :param since: {account: moment} before which usage is left out, for previews
@@ -114,6 +120,7 @@ class AstppBillingRun(models.Model):
                   JOIN astpp_usage u ON u.account_id = due.account_id
                                     AND u.date >= due.period_start AND u.date < due.period_end
                  WHERE u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE
+                   AND u.charge_type <> 'topup'
               GROUP BY u.account_id, u.charge_type, u.direction, u.product_id
                 HAVING count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) > 0
                 """,

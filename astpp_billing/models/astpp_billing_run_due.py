@@ -54,7 +54,8 @@ class AstppBillingRun(models.Model):
                 """
                 SELECT ended.id FROM (%s) AS ended
                  WHERE EXISTS (SELECT 1 FROM astpp_usage u
-                                WHERE u.account_id = ended.id AND u.date < %s AND (u.duration > 0 OR u.amount <> 0)
+                                WHERE u.account_id = ended.id AND u.date < %s AND u.charge_type <> 'topup'
+                                  AND (u.duration > 0 OR u.amount <> 0)
                                   AND u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE)
                 """,
                 accounts.select(),

@@ -4,6 +4,8 @@ from odoo.fields import Command
 
 from .astpp_usage import CALL_TYPES
 
+# Funds that move: nothing is sold, so nothing is taxed.
+FUNDS = ("topup", "voucher", "transfer")
 # Charges whose product says what was bought.
 SOLD = ("package", "subscription", "did_fee", "setup")
 
@@ -46,6 +48,8 @@ class AstppBillingRun(models.Model):
             | {"astpp_usage_rate": self._rate(each, rates)}
             for position, ((each, group), amount) in enumerate(zip(entries, amounts, strict=True))
         ]
+        if sign > 0:
+            self._add_flat_taxes(lines, entries)
         vals = {
             "move_type": "out_refund" if sign < 0 else "out_invoice",
             "company_id": self.company_id.id,
@@ -79,12 +83,35 @@ class AstppBillingRun(models.Model):
             "price_unit": amount,
             "astpp_usage_amount": group["amount"],
         }
-        # A reseller's own company has taxes of its own: those of the products.
-        if account.tax_ids and account.company_id == self.company_id:
-            vals["tax_ids"] = [Command.set(account.tax_ids.ids)]
+        if group["charge_type"] in FUNDS:
+            vals["tax_ids"] = [Command.set([])]
+        elif taxes := self._own_taxes(account):
+            vals["tax_ids"] = [Command.set((taxes - self._flat_taxes(account)).ids)]
         if account.issuer_id.clearing_account_id:
             vals["account_id"] = account.issuer_id.clearing_account_id.id
         return vals
+
+    def _own_taxes(self, account):
+        """Return the taxes that replace those of products; a reseller's own company has taxes of its own."""
+        return account.tax_ids if account.company_id == self.company_id else account.tax_ids.browse()
+
+    def _flat_taxes(self, account):
+        """Return the flat amounts among an account's taxes: ASTPP adds them once to an invoice (ASTPP facts 5.1)."""
+        return self._own_taxes(account).filtered(lambda tax: tax.amount_type == "fixed")
+
+    def _add_flat_taxes(self, lines, entries):
+        """Put each flat tax on the first line of an invoice that it can be charged with.
+
+        :param lines: values of the invoice's lines
+        :param entries: (account, group) of each of them
+        """
+        added = self.env["account.tax"]
+        for vals, (account, group) in zip(lines, entries, strict=True):
+            new = self._flat_taxes(account) - added
+            # On a negative line it would be given back.
+            if new and group["charge_type"] not in FUNDS and vals["price_unit"] >= 0:
+                vals["tax_ids"] = [Command.set([*vals["tax_ids"][0][2], *new.ids])]
+                added |= new
 
     def _prepare_empty_line_vals(self, account):
         """Return the line of an invoice without usage: Odoo posts none without a line."""

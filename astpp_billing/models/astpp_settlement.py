@@ -2,7 +2,7 @@ from collections import defaultdict
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Command
+from odoo.fields import Command, Domain
 from odoo.tools import SQL
 
 
@@ -79,7 +79,7 @@ class AstppSettlement(models.Model):
     def _compute_amounts(self):
         owed = self._owed_by_account()
         for settlement in self:
-            moves = settlement.move_ids
+            moves = settlement.move_ids.filtered(lambda move: move.is_invoice())
             settlement.invoiced_amount = sum(moves.mapped("amount_total_signed"))
             settlement.paid_amount = settlement.invoiced_amount - sum(moves.mapped("amount_residual_signed"))
             settlement.owed_amount = float(sum(owed[settlement._origin.id].values()))
@@ -141,15 +141,16 @@ class AstppSettlement(models.Model):
         self.check_access("write")
         for settlement in self.filtered(lambda s: s.state == "draft" and s.issuer_id):
             settlement.action_release()
-            domain = [
-                *[("astpp_issuer_id", "=", settlement.issuer_id.id), ("state", "=", "posted")],
-                *[("move_type", "in", ("out_invoice", "out_refund")), ("astpp_settlement_id", "=", False)],
-                ("invoice_date", "<=", settlement.date),
-            ]
+            documents = Domain("move_type", "in", ("out_invoice", "out_refund"))
+            documents &= Domain("invoice_date", "<=", settlement.date)
             if settlement.basis == "paid":
-                domain.append(("payment_state", "in", ("paid", "in_payment", "reversed")))
+                documents &= Domain("payment_state", "in", ("paid", "in_payment", "reversed"))
+            # What the reseller took of his customers himself lowers what is owed to him.
+            refills = Domain("astpp_is_refill", "=", True) & Domain("date", "<=", settlement.date)
+            free = Domain("astpp_issuer_id", "=", settlement.issuer_id.id) & Domain("state", "=", "posted")
+            free &= Domain("astpp_settlement_id", "=", False)
             # The link is the settlement's; nothing else of a posted invoice is touched.
-            moves = self.env["account.move"].search(domain)
+            moves = self.env["account.move"].search(free & (documents | refills))
             moves.sudo().astpp_settlement_id = settlement
 
     def action_release(self):

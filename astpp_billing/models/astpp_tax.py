@@ -12,7 +12,7 @@ class AstppTax(models.Model):
     name = fields.Char(required=True)
     company_id = fields.Many2one(related="server_id.company_id", store=True)
     rate = fields.Float(digits=(16, 5), help="Percent.")
-    flat_amount = fields.Float(digits=(16, 5), help="ASTPP adds it to each invoice; here it is a fixed tax.")
+    flat_amount = fields.Float(digits=(16, 5), help="In the server's base currency. It is added once to each invoice, as a fixed tax.")
     tax_ids = fields.Many2many(
         "account.tax",
         string="Odoo Taxes",
@@ -46,6 +46,8 @@ class AstppTax(models.Model):
             ("type_tax_use", "=", "sale"),
             ("amount_type", "=", amount_type),
             ("amount", "=", amount),
+            # Once an invoice, in the server's currency: no tax of the company's own is like that.
+            ("astpp_currency_id", "=", self.server_id.currency_id.id if amount_type == "fixed" else False),
             ("price_include_override", "in", (False, "tax_excluded")),
         ]
         return taxes.search(domain, limit=1) or taxes.create(
@@ -54,6 +56,7 @@ class AstppTax(models.Model):
                 "type_tax_use": "sale",
                 "amount_type": amount_type,
                 "amount": amount,
+                "astpp_currency_id": self.server_id.currency_id.id if amount_type == "fixed" else False,
                 "company_id": company.id,
             }
         )

@@ -97,7 +97,8 @@ class AstppViolation(models.Model):
               GROUP BY 1, 2
             ), billed AS (
                 SELECT line.id, line.move_id, line.company_id,
-                       CASE WHEN move.move_type = 'entry' THEN -line.balance
+                       CASE WHEN move.astpp_is_refill THEN line.amount_currency
+                            WHEN move.move_type = 'entry' THEN -line.balance
                             ELSE line.price_unit * line.quantity * (1 - COALESCE(line.discount, 0) / 100) END AS price,
                        COALESCE(line.astpp_usage_amount, 0) AS amount,
                        COALESCE(NULLIF(line.astpp_usage_rate, 0), move.astpp_rate) AS rate,
@@ -107,7 +108,7 @@ class AstppViolation(models.Model):
                   JOIN account_move_line line ON line.move_id = move.id AND line.display_type = 'product'
                   JOIN res_currency currency ON currency.id = move.currency_id
                  WHERE move.astpp_run_id IS NOT NULL OR move.astpp_recognition_month IS NOT NULL
-                       OR move.id IN (SELECT bill_id FROM astpp_settlement)
+                       OR move.astpp_is_refill OR move.id IN (SELECT bill_id FROM astpp_settlement)
             ), sides AS (
                 SELECT COALESCE(billed.id, used.move_line_id) AS line_id, COALESCE(billed.move_id, used.move_id) AS move_id,
                        COALESCE(used.lines, 0) AS lines, COALESCE(used.amount, 0) AS used_amount,
