@@ -66,6 +66,7 @@ from . import sale_order_line
 from . import astpp_payment
 from . import astpp_usage
 from . import astpp_usage_load
+from . import astpp_usage_doubles
 from . import astpp_usage_history
 from . import astpp_usage_charge
 from . import astpp_usage_subscription

@@ -50,5 +50,6 @@ from . import (
     test_topup,
     test_usage,
     test_usage_import,
+    test_usage_load,
     test_views,
 )
