@@ -72,6 +72,7 @@ from . import astpp_usage_charge
 from . import astpp_usage_subscription
 from . import astpp_usage_ingest
 from . import astpp_usage_import
+from . import astpp_usage_import_undo
 from . import astpp_reconciliation
 from . import astpp_settlement
 from . import astpp_settlement_commission
