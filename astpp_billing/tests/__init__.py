@@ -50,6 +50,7 @@ from . import (
     test_topup,
     test_usage,
     test_usage_import,
+    test_usage_import_browser,
     test_usage_import_report,
     test_usage_import_undo,
     test_usage_load,

@@ -122,5 +122,5 @@ class TestUsageImportUndo(ImportCommon):
     def test_other_file_with_the_same_settings(self):
         refused = self.import_file("report_in_euro.csv", tz="Europe/Berlin", clock="local")
         action = refused.action_start_another()
-        another = self.env["astpp.usage.import"].with_context(action["context"]).create({})
+        another = self.env["astpp.usage.import"].with_context(**action["context"]).create({})
         self.assertEqual((another.tz, another.clock, another.server_id), ("Europe/Berlin", "local", self.server))
