@@ -39,7 +39,7 @@ class AstppUsage(models.Model):
                 # Should there be several reasons, "duplicate" goes before "changed".
                 "CREATE TEMPORARY TABLE %s ON COMMIT DROP AS SELECT id, max(reason) AS reason FROM (%s) AS found GROUP BY id",
                 SQL.identifier(DOUBLES),
-                SQL(" UNION ALL ").join(queries),
+                SQL(" UNION ALL ").join(SQL("(%s)", query) for query in queries),
             )
         )
         return sum(count for count, *_span in spans.values())
@@ -61,17 +61,23 @@ class AstppUsage(models.Model):
         """The same leg of a call twice among these rows, with other values: the first one counts."""
         return SQL(
             """
+              WITH leg AS (
+                SELECT id, line, row_key, source, COALESCE(account_id::text, account_ref) AS owner, date,
+                       COALESCE(uniqueid, CASE WHEN source = 'import' THEN concat_ws('/', callee, duration, direction)
+                                          END) AS leg
+                  FROM %s
+            ), several AS (
+                SELECT source, owner, date, leg, min(line) AS first
+                  FROM leg WHERE leg IS NOT NULL
+              GROUP BY 1, 2, 3, 4 HAVING min(row_key) <> max(row_key)
+            )
             SELECT r.id, 'changed'
-              FROM (SELECT source, COALESCE(account_id::text, account_ref) AS owner, date, uniqueid, min(line) AS first
-                      FROM %(resolved)s
-                     WHERE uniqueid IS NOT NULL
-                  GROUP BY 1, 2, 3, 4 HAVING min(row_key) <> max(row_key)) AS v
-              JOIN %(resolved)s f ON f.line = v.first AND f.date = v.date AND f.uniqueid = v.uniqueid
-                                 AND f.source = v.source AND COALESCE(f.account_id::text, f.account_ref) = v.owner
-              JOIN %(resolved)s r ON r.date = v.date AND r.uniqueid = v.uniqueid AND r.source = v.source
-                                 AND COALESCE(r.account_id::text, r.account_ref) = v.owner AND r.row_key <> f.row_key
+              FROM several
+              JOIN leg f USING (source, owner, date, leg)
+              JOIN leg r USING (source, owner, date, leg)
+             WHERE f.line = several.first AND r.row_key <> f.row_key
             """,
-            resolved=SQL.identifier(RESOLVED),
+            SQL.identifier(RESOLVED),
         )
 
     @api.model

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import io
+import zipfile
 from datetime import datetime
 
 from openpyxl import Workbook
@@ -179,6 +180,21 @@ class TestUsageUpload(ImportCommon, HttpCase):
         self.assertIn("done", again["error"])
         self.assertEqual((usage_import.state, usage_import.refusal), ("done", False))
 
+    def workbook_damaged_in_the_middle(self):
+        """A workbook whose first rows can be read; a byte of the last ones is another one."""
+        file = io.BytesIO()
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet()
+        sheet.append(COLUMNS)
+        for number in range(6000):
+            sheet.append([self.row(self.customer, callednum=number * 7919)[name] for name in COLUMNS])
+        book.save(file)
+        content = bytearray(file.getvalue())
+        with zipfile.ZipFile(file) as archive:
+            sheet = archive.getinfo("xl/worksheets/sheet1.xml")
+        content[sheet.header_offset + sheet.compress_size - 3000] ^= 0xFF
+        return bytes(content)
+
     def test_refused_files_keep_their_reason(self):
         workbook = io.BytesIO()
         Workbook().save(workbook)
@@ -191,6 +207,7 @@ class TestUsageUpload(ImportCommon, HttpCase):
             ("broken.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\3" + bytes(range(60, 90)), "damaged"),
             ("none.xlsx", b"PK\3\4" + PNG, "damaged"),
             ("half.xlsx", workbook.getvalue()[:-30], "damaged"),
+            ("far.xlsx", self.workbook_damaged_in_the_middle(), "damaged"),
             ("empty.xlsx", workbook.getvalue(), "empty"),
             ("empty.csv", b"", "empty"),
             ("headings.csv", self.report(), "no calls"),

@@ -275,3 +275,8 @@ class TestUsageImportReport(ImportCommon):
         done = self.import_file(self.report(self.report_line(debit="0.2"), self.report_line(number="1")))
         self.assertEqual((done.added_count, done.exception_count), (2, 1))
         self.assertIn("changed", self.usage().mapped("exception"))
+        at = "2024-01-16 12:00:00"
+        done = self.import_file(self.report(self.report_line(at), self.report_line(at, debit="0.2")))
+        self.assertEqual((done.added_count, done.exception_count), (2, 1), "within one file as well")
+        done = self.import_file(self.report(self.report_line(at, "02:00"), self.report_line(at, number="2")))
+        self.assertFalse(done.exception_count, "these are other calls")
