@@ -84,7 +84,7 @@ def owned_lines(owners, records, counts):
     :param counts: Counter of the records by exception, filled on the way
     """
     fixed, accounts, packages, dids = owners
-    moment, twins = None, Counter()
+    moment, twins, legs = None, Counter(), {}
     for _line, record in records:
         (
             source, key, astpp_id, _number, date, charge_type, direction, uniqueid, caller, callee, destination,
@@ -93,9 +93,14 @@ def owned_lines(owners, records, counts):
         if date != moment:
             moment = date
             twins.clear()
+            legs.clear()
         elif key in twins:
             key, exception = f"{key}-{twins[key]}", "duplicate"
+        elif uniqueid and legs.get((uniqueid, astpp_id), key) != key:
+            # The same leg of a call with other values: the first one counts.
+            exception = "changed"
         twins[record.row_key] += 1
+        legs.setdefault((uniqueid, astpp_id), record.row_key)
         reference = second = ""
         if not (account := accounts.get(astpp_id)):
             account, reference, second, exception = "\t\t\tf", f"#{astpp_id}", exception or "", "unknown_account"

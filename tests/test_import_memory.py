@@ -1,4 +1,8 @@
-"""A file of any length is imported in the same memory."""
+"""A file of any length is imported in the same memory, and in time that grows with its length alone."""
+
+from contextlib import contextmanager
+
+from conftest import Database
 
 SCRIPT = """
 import io, resource
@@ -30,19 +34,50 @@ class Calls(io.RawIOBase):
         buffer[:size], self.rest = self.rest[:size], self.rest[size:]
         return size
 
-def peak(first, count):
+def load(first, count):
     usage_import = env["astpp.usage.import"].create({})
     usage_import._import_stream(io.BufferedReader(Calls(first, count)), "calls.csv")
-    assert usage_import.added_count == count, usage_import.read()
+    assert (usage_import.added_count, usage_import.exception_count) == (count, 0), usage_import.read()
     env.cr.commit()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
-print("PEAK", peak(0, 10000), peak(10000, 300000))
+partner = env["res.partner"].create({"name": "Caller"})
+env["astpp.account"].create({"number": "A77", "astpp_id": 77, "partner_id": partner.id})
 """
 
 
-def test_memory_does_not_grow_with_the_file(database):
-    out = database.shell(SCRIPT)
+@contextmanager
+def fresh_database():
+    """Make a copy of the database whose ledger is empty, and was never analysed."""
+    scratch = Database("astpp_first_import", "astpp_addon")
+    try:
+        [(rows,)] = scratch.query("SELECT reltuples FROM pg_class WHERE relname = 'astpp_usage'")
+        assert rows <= 0
+        yield scratch
+    finally:
+        scratch.drop()
+
+
+def test_memory_does_not_grow_with_the_file():
+    with fresh_database() as database:
+        out = database.shell(SCRIPT + 'print("PEAK", load(0, 10000), load(10000, 300000))')
+        assert database.query("SELECT count(*) FROM astpp_usage") == [(310000,)]
     short, long = map(int, out.split("PEAK")[1].split()[:2])
     assert long - short < 12, f"10,000 lines: {short} MB, 300,000 lines: {long} MB"
-    assert database.query("SELECT count(*) FROM astpp_usage") == [(310000,)]
+
+
+def test_first_import_is_linear():
+    """Into an empty ledger that PostgreSQL knows nothing of: pages are counted, not seconds."""
+    few, many = pages_a_line(10_000), pages_a_line(40_000)
+    assert many < 1.5 * few, f"pages of the ledger a line: {few:.0f} for 10,000 lines, {many:.0f} for 40,000"
+
+
+def pages_a_line(count):
+    with fresh_database() as database:
+        database.shell(SCRIPT + f"load(0, {count})")
+        # The shell's process has ended: what it counted is told by now.
+        [(pages,)] = database.query(
+            "SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) FROM pg_statio_user_tables"
+            " WHERE relname = 'astpp_usage'"
+        )
+    return pages / count

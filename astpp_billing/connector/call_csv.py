@@ -1,65 +1,44 @@
 """Streaming reader of call records in CSV: ASTPP's own tables or its CDR reports."""
 
 import csv
-import gzip
-import io
-import re
+import unicodedata
 from collections import deque
+from datetime import UTC
 
+from .call_headings import FileError, headings_of
 from .call_record import RowError, call_record
+from .file_text import open_text
 
-GZIP_MAGIC = b"\x1f\x8b"
 DELIMITERS = ",;\t"
 # A quoted field may hold line breaks; more than this many is a quote that was never closed.
 MAX_LINES_A_ROW = 10
-MAX_LINE = 1 << 16
-
-# Headings of ASTPP's CDR reports, folded, and the table columns that they show.
-REPORT_COLUMNS = {
-    "date": "callstart",
-    "callerid": "callerid",
-    "callednumber": "callednum",
-    "code": "pattern",
-    "destination": "notes",
-    "duration": "billseconds",
-    "billseconds": "billseconds",
-    "billsec": "billseconds",
-    "debit": "debit",
-    "cost": "cost",
-    "disposition": "disposition",
-    "account": "account_number",
-    "accountnumber": "account_number",
-    "calltype": "calltype",
-    "direction": "call_direction",
-    "calldirection": "call_direction",
-    "uniqueid": "uniqueid",
-}
-NEEDED = {
-    "callstart": "callstart (or Date)",
-    "billseconds": "billseconds (or Duration)",
-    "debit": "debit",
-}
+# Unicode's categories of control characters, and of bytes that are no characters.
+NO_TEXT = ("Cc", "Cs", "Cn")
 
 
-class FileError(ValueError):
-    """A file that cannot be read at all; its text says why."""
-
-
-def read_calls(stream, tz, report_error):
+def read_calls(stream, tz, report_error, accept=None):
     """Read call records from a CSV file, one by one.
 
-    :param stream: binary file, plain or gzip; UTF-8, comma, semicolon or tab
+    :param stream: seekable binary file, plain or gzip; UTF-8, UTF-16 or Windows-1252; comma, semicolon or tab
     :param tz: zone of the times in an ASTPP report (its tables are UTC)
     :param report_error: called with (line number, reason, text of the line) for bad lines
+    :param accept: called with the file's ``Headings`` before a line is read; may raise
     :return: iterator of (line number, ``CallRecord``)
-    :raise FileError: when the first line has not the columns that a call needs; from the
-        iterator when the file is damaged
+    :raise FileError: when the file is damaged, or its first line has not the columns that a call needs
     """
-    lines = _Lines(_text_lines(stream))
-    return _records(lines, *_header(lines), tz, report_error)
+    encoding, lines = open_text(stream)
+    lines = _Lines(lines)
+    headings, delimiter = _header(lines)
+    if accept:
+        accept(headings._replace(encoding=encoding))
+    return _records(lines, headings, delimiter, tz, report_error)
 
 
-def _records(lines, columns, delimiter, source, tz, report_error):
+def _records(lines, headings, delimiter, tz, report_error):
+    columns, source = headings.columns, headings.source
+    if source != "import":
+        # Tables are in UTC, whatever the reports of the same ASTPP are in.
+        tz = UTC
     while (line := lines.next()) is not None:
         number = lines.number
         if not line.strip():
@@ -69,23 +48,6 @@ def _records(lines, columns, delimiter, source, tz, report_error):
             yield number, call_record(dict(zip(columns, values, strict=True)), source, tz)
         except RowError as error:
             report_error(number, str(error), line)
-
-
-def _text_lines(stream):
-    """Yield lines as text; bytes that are no UTF-8 come as surrogates."""
-    head = stream.read(2)
-    stream.seek(0)
-    if head == GZIP_MAGIC:
-        stream = gzip.GzipFile(fileobj=stream)
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    try:
-        # A limit on each read: a damaged file may be one endless line.
-        while line := text.readline(MAX_LINE):
-            yield line
-    except (EOFError, OSError, gzip.BadGzipFile) as error:
-        raise FileError(f"the compressed file is damaged: {error}") from error
-    finally:
-        text.detach()
 
 
 class _Lines:
@@ -108,45 +70,18 @@ class _Lines:
 
 
 def _header(lines):
-    """Return the columns of the file, its delimiter, and its source."""
+    """Return the ``Headings`` of the file and its delimiter."""
     line = lines.next()
     if line is None:
         raise FileError("the file is empty")
+    if any(unicodedata.category(character) in NO_TEXT for character in line.strip().replace("\t", "")):
+        raise FileError("this is no text. Choose a CSV file (plain or .gz) or an XLSX workbook of calls")
     delimiter = max(DELIMITERS, key=line.count)
-    headings = next(csv.reader([line], delimiter=delimiter))
-    columns, source = columns_of(headings)
-    return columns, delimiter, source
-
-
-def columns_of(headings):
-    """Return ASTPP's column names for a file's headings, and the source of its rows.
-
-    :raise FileError: when columns that a call needs are missing
-    """
-    folded = [re.sub(r"\(.*?\)|[^a-z_]", "", heading.strip().lower()) for heading in headings]
-    is_table = "callstart" in folded
-    columns = folded if is_table else [REPORT_COLUMNS.get(name.replace("_", "")) for name in folded]
-    missing = [text for name, text in NEEDED.items() if name not in columns]
-    if not {"accountid", "account_number"} & set(columns):
-        missing.append("accountid (or Account)")
-    if missing:
-        raise FileError(
-            f"the first line must name the columns, and these are missing: {', '.join(missing)}. "
-            f"It reads: {', '.join(headings)[:200]}"
-        )
-    # reseller_cdrs has no sip_user and no type; its rows are other rows than those of cdrs.
-    is_reseller = is_table and "reseller_code" in columns and not {"sip_user", "type"} & set(columns)
-    return _unique(columns), "import" if not is_table else "reseller_cdr" if is_reseller else "cdr"
-
-
-def _unique(columns):
-    """Name columns of no use, and repeated ones, so that they do not shadow others."""
-    seen = set()
-    names = []
-    for position, column in enumerate(columns):
-        names.append(f"#{position}" if column is None or column in seen else column)
-        seen.add(column)
-    return names
+    try:
+        headings = next(csv.reader([line], delimiter=delimiter))
+    except csv.Error as error:
+        raise FileError(f"the first line is not CSV: {error}") from error
+    return headings_of(headings), delimiter
 
 
 def _fields(line, lines, delimiter, expected):

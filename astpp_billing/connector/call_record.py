@@ -3,13 +3,14 @@
 No ORM in this package: database rows, CSV and API calls all become ``CallRecord`` here.
 """
 
-import html
 import re
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
+
+from .call_values import MAX_SECONDS, RowError, amount_of, billed_seconds, called_number, clean, is_number, moment_of
 
 # ASTPP's calltype enum; '' is what non-strict MySQL stores for DID@IP and DIRECT-IP calls
 # (ASTPP facts 2.4).
@@ -24,9 +25,6 @@ CHARGE_TYPES = {
 }
 # billseconds is a smallint: longer calls are stored as this (ASTPP facts 2.4).
 CLAMPED_SECONDS = 32767
-MAX_SECONDS = 2**31 - 1
-MAX_AMOUNT = Decimal(10) ** 13
-MAX_DECIMALS = 12
 ZERO = Decimal(0)
 # From here on ASTPP writes a thousands comma and MySQL stores what stands before it
 # (ASTPP facts 2.4).
@@ -34,12 +32,8 @@ COMMA_AMOUNT = 1000
 
 _EPOCH = datetime(1970, 1, 1)
 _UNIQUEID_DID = re.compile(r"(DID@IP|DIRECT-IP)_")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_CLOCK = re.compile(r"(?:(\d{1,5}):)?(\d{1,6}):([0-5]\d)", re.ASCII)
-
-
-class RowError(ValueError):
-    """A row that cannot become a record; its text says which column and why."""
+# ASTPP has 20 characters; the ledger has an index of what names no account.
+MAX_NUMBER = 100
 
 
 class CallRecord(NamedTuple):
@@ -109,14 +103,14 @@ def record_of(
     """
     uniqueid = clean(uniqueid)
     astpp_id, number = _account(accountid, number)
-    date = _date(callstart, tz)
-    duration = _seconds(billseconds)
+    date = moment_of(callstart, tz)
+    duration = billed_seconds(billseconds)
     debit, debit_text = _debit(debit)
     cost, cost_text = _cost(cost)
     charge_type, direction, odd = _kind(calltype or "", call_direction or "")
     if odd and uniqueid and _UNIQUEID_DID.search(uniqueid):
         charge_type, direction = "did", "inbound"
-    callee = clean(callednum)
+    callee = called_number(callednum)
     exception = "blank_type" if odd else suspicion(charge_type, duration, debit, rate_cost)
     # What identifies the row (ASTPP facts 2.3), amounts without trailing zeros. The moment stands in
     # front, so that new keys are neighbours in the index.
@@ -154,17 +148,6 @@ def record_of(
     )
 
 
-def clean(value):
-    """Return text without HTML entities, control characters and outer blanks, or None."""
-    if not value:
-        return None
-    if "&" in value:
-        value = html.unescape(value)
-    if not value.isprintable():
-        value = _CONTROL.sub(" ", value)
-    return value.strip() or None
-
-
 # Few different texts come again and again in a call table.
 _clean_often = lru_cache(8192)(clean)
 
@@ -193,7 +176,7 @@ def suspicion(charge_type, duration, debit, rate_per_minute):
 @lru_cache(8192)
 def _comma_seconds(rate_per_minute):
     """Return the whole seconds from which a call at this price costs as much as gets a comma."""
-    rate = _amount("rate_cost", rate_per_minute)[0]
+    rate = amount_of("rate_cost", rate_per_minute)[0]
     return int((COMMA_AMOUNT * 60 / rate).to_integral_value(ROUND_CEILING)) if rate > 0 else MAX_SECONDS + 1
 
 
@@ -203,92 +186,35 @@ def _account(astpp_id, number):
     if number:
         # The report writes "First Last (1234567890)".
         in_brackets = re.search(r"\(([^()]+)\)$", number)
-        return None, in_brackets[1].strip() if in_brackets else number
+        number = in_brackets[1].strip() if in_brackets else number
+        if len(number) > MAX_NUMBER:
+            raise RowError(f"account: {number[:20]!r}… is too long for an account's number")
+        return None, number
     if astpp_id is None:
         # A call of nobody: ASTPP's column is NULL. It is kept, as one of an unknown account.
         return 0, None
     text = astpp_id.strip()
     if not text or text == "NULL":
         raise RowError("accountid: empty, so nobody can be billed")
-    if not _is_number(text) or int(text) > MAX_SECONDS:
+    if not is_number(text) or int(text) > MAX_SECONDS:
         raise RowError(f"accountid: {text!r} is not an account's ID")
     return int(text), None
 
 
-def _date(value, tz):
-    text = (value or "").strip()
-    if not text:
-        raise RowError("callstart: empty")
-    try:
-        date = datetime.fromisoformat(text)
-    except ValueError:
-        raise RowError(f"callstart: {text!r} is not a date and time such as 2026-01-31 23:59:59") from None
-    if len(text) < len("2026-01-31 23:59"):
-        raise RowError(f"callstart: {text!r} has no time of day")
-    if not 2000 <= date.year < 2100:
-        raise RowError(f"callstart: {text!r} is no date of a call")
-    if date.tzinfo is None and tz is UTC:
-        return date.replace(microsecond=0) if date.microsecond else date
-    return (date if date.tzinfo else date.replace(tzinfo=tz)).astimezone(UTC).replace(tzinfo=None, microsecond=0)
-
-
-@lru_cache(4096)
-def _seconds(value):
-    text = (value or "").strip()
-    if _is_number(text):
-        seconds = int(text)
-    elif clock := _CLOCK.fullmatch(text):
-        hours, minutes, rest = (int(part or 0) for part in clock.groups())
-        seconds = hours * 3600 + minutes * 60 + rest
-    else:
-        raise RowError(
-            f"billseconds: {text!r} is neither seconds nor minutes:seconds" if text else "billseconds: empty"
-        )
-    if seconds > MAX_SECONDS:
-        raise RowError(f"billseconds: {text!r} is too long for a call")
-    return seconds
-
-
 @lru_cache(65536)
 def _debit(value):
-    return _amount("debit", value)
+    return amount_of("debit", value)
 
 
 @lru_cache(65536)
 def _cost(value):
-    return _amount("cost", value or "0")
-
-
-def _amount(column, value):
-    """Return an amount and its canonical text."""
-    text = (value or "").strip()
-    if not text:
-        raise RowError(f"{column}: empty")
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise RowError(f"{column}: {text!r} is not an amount such as 1234.56") from None
-    if not amount.is_finite() or abs(amount) >= MAX_AMOUNT or amount.as_tuple().exponent < -MAX_DECIMALS:
-        raise RowError(f"{column}: {text!r} is not an amount of money")
-    return amount, _canonical(amount)
-
-
-def _canonical(amount):
-    """Write an amount without exponent and trailing zeros, so that 0.1 and 0.100 are the same."""
-    text = str(amount)
-    if "E" in text:
-        text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return amount_of("cost", value or "0")
 
 
 @lru_cache(8192)
 def _package(value):
     text = (value or "").strip()
-    return int(text) or None if _is_number(text) and len(text) < 10 else None
-
-
-def _is_number(text):
-    return text.isascii() and text.isdecimal() and len(text) < 12
+    return int(text) or None if is_number(text) and len(text) < 10 else None
 
 
 @lru_cache(1024)

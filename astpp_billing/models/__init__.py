@@ -68,12 +68,14 @@ from . import sale_order_line
 from . import astpp_payment
 from . import astpp_usage
 from . import astpp_usage_load
+from . import astpp_usage_doubles
 from . import astpp_usage_history
 from . import astpp_usage_charge
 from . import astpp_usage_subscription
 from . import astpp_usage_ingest
 from . import astpp_usage_refill
 from . import astpp_usage_import
+from . import astpp_usage_import_undo
 from . import astpp_reconciliation
 from . import astpp_settlement
 from . import astpp_settlement_commission

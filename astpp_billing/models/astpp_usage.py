@@ -109,6 +109,8 @@ class AstppUsage(models.Model):
     )
     released_by_id = fields.Many2one("res.users", readonly=True)
     released_date = fields.Datetime(readonly=True)
+    # Whoever deletes an import takes its lines back first, or may not.
+    import_id = CopiedMany2one("astpp.usage.import", string="Imported File", readonly=True, copy=False)
     # The database refuses to drop an invoice line that still bills usage: see account.move.line.
     move_line_id = fields.Many2one("account.move.line", string="Invoice Line", ondelete="restrict", readonly=True)
     # Its line's own key guards it.
@@ -126,6 +128,7 @@ class AstppUsage(models.Model):
     _account_date_idx = models.Index("(account_id, date)")
     _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")
     _move_idx = models.Index("(move_id) WHERE move_id IS NOT NULL")
+    _import_idx = models.Index("(import_id) WHERE import_id IS NOT NULL")
     _charge_idx = models.Index("(server_id, (source_key::bigint)) WHERE source = 'charge'")
     _date_idx = models.Index("(date, id)")
     _exception_idx = models.Index("(exception, date) WHERE exception IS NOT NULL")

@@ -6,36 +6,47 @@ from odoo.tools import SQL
 from ..usage_copy import CHUNK, COPY_COLUMNS, CopyStream, Owners, in_chunks, staged_lines
 
 STAGING = "astpp_usage_staging"
+# The staged rows with their accounts, and why some of them must not be billed as well.
+RESOLVED = "astpp_usage_resolved"
+DOUBLES = "astpp_usage_doubles"
 
 
 class AstppUsage(models.Model):
-    """Bulk loading: COPY into a staging table, then what is new in one statement."""
+    """Bulk loading: COPY into a staging table, looking up whose the rows are, then what is new in one statement."""
 
     _inherit = "astpp.usage"
 
     @api.model
-    def _load_calls(self, server, records):
+    def _load_calls(self, server, records, usage_import=None):
         """Add call records to the ledger; records that it has already are passed over.
 
         :param server: the ``astpp.server`` they come from
         :param records: iterator of ``(line, CallRecord)``; read once, never held in memory
+        :param usage_import: the ``astpp.usage.import`` of their file, which can take them back
         :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions`` by kind
             among the added ones
         :raise Exception: what the iterator raises; the transaction is to be rolled back then
         """
-        return self._load_staged(server, in_chunks(staged_lines(records)))
+        return self._load_staged(server, in_chunks(staged_lines(records)), usage_import)
 
     @api.model
-    def _load_staged(self, server, chunks):
-        """Add what chunks of ``staged_lines`` say: see ``_load_calls``."""
+    def _load_staged(self, server, chunks, usage_import=None):
+        """Add what chunks of ``staged_lines`` say: see ``_load_calls``.
+
+        Each statement sees the ledger as it was before the rows came. In one statement with the INSERT, looking
+        for a row would go through all those that the INSERT has just made, with a plan for the table before them.
+        """
         server.ensure_one()
         self._create_staging()
         self._copy(STAGING, None, chunks)
         for model in ("astpp.account", "astpp.subscription", "astpp.did"):
             self.env[model].flush_model()
         self.flush_model()
-        read = self.env.execute_query(SQL("SELECT count(*) FROM %s", SQL.identifier(STAGING)))[0][0]
-        counts = dict(self.env.execute_query(self._insert_staged_query(server)))
+        self.env.cr.execute(self._resolve_query(server))
+        # A temporary table is analysed by nobody else; the first one is in the way of nothing but disk space.
+        self.env.cr.execute(SQL("ANALYZE %s; DROP TABLE %s", SQL.identifier(RESOLVED), SQL.identifier(STAGING)))
+        read = self._find_doubles(server, usage_import)
+        counts = dict(self.env.execute_query(self._insert_resolved_query(server, usage_import)))
         self.invalidate_model()
         added = sum(counts.values())
         counts.pop(None, None)
@@ -112,7 +123,7 @@ class AstppUsage(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                DROP TABLE IF EXISTS %(staging)s;
+                DROP TABLE IF EXISTS %(staging)s, %(resolved)s, %(doubles)s;
                 CREATE TEMPORARY TABLE %(staging)s (
                     line int, source text, row_key text, account_astpp_id int, account_number text, date timestamp,
                     charge_type text, direction text, uniqueid text, caller text, callee text, destination text,
@@ -121,81 +132,85 @@ class AstppUsage(models.Model):
                 ) ON COMMIT DROP
                 """,
                 staging=SQL.identifier(STAGING),
+                resolved=SQL.identifier(RESOLVED),
+                doubles=SQL.identifier(DOUBLES),
             )
         )
 
-    def _insert_staged_query(self, server):
-        """Return the statement that moves new rows to the ledger and counts them by exception.
+    def _resolve_query(self, server):
+        """Return the statement that says of staged rows whose they are, and which one of its twins each is.
 
-        Rows equal in everything are twins (a replayed call record): the first one counts, the
-        others get an ordinal in their key and an exception (ASTPP facts 2.3).
+        Rows equal in everything are twins (a replayed call record, ASTPP facts 2.3).
         """
-        # The same leg of a call, entered before with other values: billed once at most.
-        changed = SQL(
-            """
-            EXISTS (SELECT 1 FROM astpp_usage e
-                     WHERE e.account_id = s.account_id AND e.date = s.date AND e.uniqueid = s.uniqueid
-                       AND e.source = s.source AND e.source_key NOT LIKE s.row_key || '%%')
-            """
-        )
-        # The same row by another way in: from ASTPP's table and by API, for instance.
-        elsewhere = SQL(
-            """
-            EXISTS (SELECT 1 FROM astpp_usage e
-                     WHERE e.source_key = s.row_key AND e.server_id = %s AND e.source <> s.source)
-            """,
-            server.id,
-        )
         return SQL(
             """
+            CREATE TEMPORARY TABLE %(resolved)s ON COMMIT DROP AS
             WITH account AS (
-                SELECT id, astpp_id, number, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid
+                SELECT id, astpp_id, number, status, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid
                   FROM astpp_account WHERE server_id = %(server)s
-            ), staged AS (
-                SELECT s.*, row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
-                       COALESCE(i.id, n.id) AS account_id,
-                       COALESCE(i.partner_id, n.partner_id) AS partner_id,
-                       COALESCE(i.issuer_id, n.issuer_id) AS issuer_id,
-                       COALESCE(i.prepaid, n.prepaid, FALSE) AS prepaid
-                  FROM %(staging)s s
-             LEFT JOIN account i ON i.astpp_id = NULLIF(s.account_astpp_id, 0)
-             LEFT JOIN account n ON n.number = s.account_number
-            ), added AS (
+            ), named AS (
+                -- ASTPP gives the number of a closed account to another one: the file names the one that lives.
+                SELECT DISTINCT ON (number) * FROM account ORDER BY number, status = 'closed', id DESC
+            )
+            -- In the order of keys, which is that of time: so the ledger gets them.
+            SELECT s.*, row_number() OVER (ORDER BY source, row_key, line) AS id,
+                   row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
+                   COALESCE(i.id, n.id) AS account_id,
+                   CASE WHEN COALESCE(i.id, n.id) IS NULL THEN COALESCE(account_number, '#' || account_astpp_id)
+                   END AS account_ref,
+                   COALESCE(i.partner_id, n.partner_id) AS partner_id,
+                   COALESCE(i.issuer_id, n.issuer_id) AS issuer_id,
+                   COALESCE(i.prepaid, n.prepaid, FALSE) AS prepaid
+              FROM %(staging)s s
+         LEFT JOIN account i ON i.astpp_id = NULLIF(s.account_astpp_id, 0)
+         LEFT JOIN named n ON n.number = s.account_number
+            """,
+            resolved=SQL.identifier(RESOLVED),
+            staging=SQL.identifier(STAGING),
+            server=server.id,
+        )
+
+    def _insert_resolved_query(self, server, usage_import):
+        """Return the statement that moves new rows to the ledger and counts them by exception.
+
+        The first of twins counts, the others get an ordinal in their key and an exception.
+        """
+        return SQL(
+            """
+            WITH added AS (
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, direction, uniqueid, caller, callee, destination, pattern,
-                    disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, exception,
-                    second_exception)
-                SELECT %(server)s, %(company)s, %(currency)s, s.source,
+                    disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, import_id,
+                    exception, second_exception)
+                SELECT %(server)s, %(company)s, %(currency)s, r.source,
                        CASE WHEN twin = 0 THEN row_key ELSE row_key || '-' || twin END,
-                       s.account_id,
-                       CASE WHEN s.account_id IS NULL THEN COALESCE(s.account_number, '#' || s.account_astpp_id) END,
-                       s.partner_id, s.issuer_id, s.date, s.charge_type, s.direction, s.uniqueid, s.caller,
-                       s.callee, s.destination, s.pattern, s.disposition, s.duration, s.rated_amount, s.amount,
-                       s.cost, s.prepaid,
-                       (SELECT p.id FROM astpp_subscription p
-                         WHERE s.package_id IS NOT NULL AND p.server_id = %(server)s
-                           AND p.astpp_order_id = s.package_id AND p.account_id = s.account_id),
+                       r.account_id, r.account_ref, r.partner_id, r.issuer_id, r.date, r.charge_type, r.direction,
+                       r.uniqueid, r.caller, r.callee, r.destination, r.pattern, r.disposition, r.duration,
+                       r.rated_amount, r.amount, r.cost, r.prepaid,
+                       (SELECT min(p.id) FROM astpp_subscription p
+                         WHERE r.package_id IS NOT NULL AND p.server_id = %(server)s
+                           AND p.astpp_order_id = r.package_id AND p.account_id = r.account_id),
                        (SELECT min(d.id) FROM astpp_did d
-                         WHERE s.charge_type = 'did' AND s.direction = 'inbound' AND d.number = s.callee
+                         WHERE r.charge_type = 'did' AND r.direction = 'inbound' AND d.number = r.callee
                            AND d.server_id = %(server)s),
-                       CASE WHEN s.account_id IS NULL THEN 'unknown_account'
-                            WHEN twin > 0 OR %(elsewhere)s THEN 'duplicate'
-                            WHEN %(changed)s THEN 'changed'
-                            ELSE s.exception END,
-                       CASE WHEN s.account_id IS NOT NULL THEN NULL
-                            WHEN twin > 0 OR %(elsewhere)s THEN 'duplicate'
-                            ELSE s.exception END
-                  FROM staged s
+                       %(import_id)s,
+                       CASE WHEN r.account_id IS NULL THEN 'unknown_account' ELSE held.reason END,
+                       CASE WHEN r.account_id IS NULL THEN held.reason END
+                  FROM %(resolved)s r
+             LEFT JOIN %(doubles)s d ON d.id = r.id
+            CROSS JOIN LATERAL (SELECT CASE WHEN twin > 0 THEN 'duplicate' ELSE COALESCE(d.reason, r.exception) END
+                               ) AS held (reason)
+              ORDER BY r.id
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
              RETURNING exception
             )
             SELECT exception, count(*) FROM added GROUP BY exception
             """,
-            staging=SQL.identifier(STAGING),
+            resolved=SQL.identifier(RESOLVED),
+            doubles=SQL.identifier(DOUBLES),
             server=server.id,
             company=server.company_id.id,
             currency=server.currency_id.id,
-            changed=changed,
-            elsewhere=elsewhere,
+            import_id=usage_import.id if usage_import else None,
         )

@@ -50,5 +50,9 @@ from . import (
     test_topup,
     test_usage,
     test_usage_import,
+    test_usage_import_browser,
+    test_usage_import_report,
+    test_usage_import_undo,
+    test_usage_load,
     test_views,
 )

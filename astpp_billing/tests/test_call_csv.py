@@ -5,6 +5,7 @@ from datetime import UTC
 from odoo.tests import BaseCase, tagged
 
 from ..connector.call_csv import FileError, read_calls
+from ..connector.call_headings import headings_of
 
 HEAD = "uniqueid,accountid,callednum,billseconds,callstart,debit,call_direction,calltype"
 LINE = "u{n},12,4420{n},60,2024-01-15 12:00:0{n},0.1,outbound,STANDARD"
@@ -71,6 +72,61 @@ class TestCallCsv(BaseCase):
         raw = "\n".join([HEAD, *lines(3)]).encode().replace(b"44201", b"44\xff01").replace(b"44202", b"44\x0002")
         self.assertEqual([line for line, _record in self.parse(raw)], [2])
         self.assertEqual([error[0] for error in self.errors], [3, 4])
+
+    def test_encodings(self):
+        """A file is in one encoding: the same calls, whichever it is."""
+        text = "\n".join([HEAD + ",notes", *(f"{line},Österreich–Côte" for line in lines(3))])
+        for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"):
+            for pack in (bytes, gzip.compress):
+                records = self.parse(pack(text.encode(encoding)))
+                self.assertFalse(self.errors, encoding)
+                self.assertEqual([record.destination for _line, record in records], ["Österreich–Côte"] * 3, encoding)
+        big_endian = b"\xfe\xff" + text.encode("utf-16-be")
+        self.assertEqual(len(self.parse(big_endian)), 3)
+
+    def test_encoding_beyond_the_first_block(self):
+        """One letter at the end says how all of a long file was written."""
+        many = [LINE.format(n=n % 10) for n in range(30_000)]
+        text = "\n".join([HEAD, *many, LINE.format(n=1).replace("u1", "ü")])
+        for encoding in ("utf-8", "cp1252"):
+            self.assertEqual(self.parse(text.encode(encoding))[-1][1].uniqueid, "ü")
+            self.assertFalse(self.errors)
+
+    def test_damaged_text(self):
+        """A byte that does not fit the rest costs its line; text that nothing fits is refused."""
+        text = "\n".join([HEAD, *lines(3)]).replace("u0", "ü0").encode().replace(b"u1", b"\xfc1")
+        self.assertEqual([line for line, _record in self.parse(text)], [2, 4])
+        self.assertIn("not UTF-8", self.errors[0][1])
+        for text, reason in (
+            ("\n".join([HEAD, *lines(3)]).encode().replace(b"u1", b"\x811"), "neither UTF-8 nor Windows-1252"),
+            ("\n".join([HEAD, *lines(3)]).encode("utf-16")[:-1], "damaged UTF-16"),
+            (HEAD.encode("utf-32"), "no text"),
+            (bytes(5000), "no text"),
+            (b"\x1f\x8b" + bytes(50), "damaged"),
+        ):
+            with self.assertRaisesRegex(FileError, reason):
+                self.parse(text)
+
+    def test_headings(self):
+        headings = headings_of(["Date", "Duration", "Debit(EUR)", "Cost (usd)", "Account", "Rate(XXX)", "Rate(XXX)"])
+        self.assertEqual(headings.columns[:5], ["callstart", "billseconds", "debit", "cost", "account_number"])
+        self.assertEqual((headings.source, headings.currencies), ("import", {"EUR", "usd"}))
+        with self.assertRaisesRegex(FileError, "several columns say the same: Account / Account Number"):
+            headings_of(["Date", "Duration", "Debit", "Account", "Account Number"])
+        # What a table's columns are called decides, and columns of no use may stand there twice.
+        headings = headings_of(["callstart", "accountid", "billseconds", "duration", "debit", "", "", "notes"])
+        self.assertEqual((headings.source, headings.columns.count("billseconds")), ("cdr", 1))
+
+    def test_accepting_headings(self):
+        """Whoever asks may refuse a file before a line is read."""
+
+        def accept(headings):
+            self.assertEqual((headings.source, headings.encoding), ("cdr", "utf-8-sig"))
+            raise FileError("not this one")
+
+        text = "\n".join([HEAD, "no line"]).encode()
+        with self.assertRaisesRegex(FileError, "not this one"):
+            read_calls(io.BytesIO(text), UTC, self.fail, accept)
 
     def test_no_file_of_calls(self):
         for text, reason in (

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 from odoo.tests import BaseCase, tagged
 
 from ..connector.call_record import RowError, call_record
+from ..connector.report_clock import report_zone
 
 ROW = {
     "uniqueid": "6f0e1f7a-4f7e-4f3a-9a59-6d1f7f0a1b2c",
@@ -85,6 +86,24 @@ class TestCallRecord(BaseCase):
         self.assertEqual(self.record(billseconds="2:05").duration, 125)
         self.assertEqual(self.record(billseconds="1:02:05").duration, 3725)
 
+    def test_durations(self):
+        """ASTPP writes minutes:seconds; hours with whole minutes are what a spreadsheet made of them."""
+        for text, seconds in {"0": 0, "00:00": 0, "61:05": 3665, "0:00:00": 0, "0:01:05": 65, "1:02:05": 3725}.items():
+            self.assertEqual(self.record(billseconds=text).duration, seconds, text)
+        for text in ("1:00:00", "0:01:00", "61:05:00", "1:75:05", "1:60", "1:5", "60.5", "0.0416666"):
+            self.assertRejected("billseconds", billseconds=text)
+
+    def test_clocks_that_change(self):
+        """Only in local time: what is twice or never on the clock is said, not guessed."""
+        berlin = ZoneInfo("Europe/Berlin")
+        for text, reason in (("2024-10-27 02:30:00", "twice"), ("2024-03-31 02:30:00", "does not exist")):
+            with self.assertRaisesRegex(RowError, reason):
+                call_record(ROW | {"callstart": text}, "import", berlin)
+        for text, hour in (("2024-10-27 01:59:59", 23), ("2024-10-27 03:00:00", 2), ("2024-10-27 02:30:00+01:00", 1)):
+            self.assertEqual(call_record(ROW | {"callstart": text}, "import", berlin).date.hour, hour)
+        fixed = report_zone("Europe/Berlin", "fixed")
+        self.assertEqual(call_record(ROW | {"callstart": "2024-03-31 02:30:00"}, "import", fixed).date.hour, 1)
+
     def test_report_account(self):
         record = call_record(ROW | {"account_number": "Jane Doe (1234567890)"}, "import")
         self.assertEqual((record.account_astpp_id, record.account_number), (None, "1234567890"))
@@ -101,4 +120,8 @@ class TestCallRecord(BaseCase):
         self.assertRejected("debit", debit="NaN")
         self.assertRejected("debit", debit="1e-999999")
         self.assertRejected("debit", debit="1e99")
+        self.assertRejected("debit", debit="1_000")
+        self.assertRejected("debit", debit="१")
+        self.assertRejected("callednum", callednum="4.42012E+11")
+        self.assertRejected("account", account_number="9" * 101)
         self.assertRejected("call_direction", call_direction="sideways")

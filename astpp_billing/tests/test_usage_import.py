@@ -1,25 +1,27 @@
 import csv
+import gzip
 import io
+import zipfile
 from datetime import datetime
 
 from openpyxl import Workbook
 
+from odoo import http
 from odoo.exceptions import UserError
-from odoo.tests import tagged
+from odoo.tests import HttpCase, new_test_user, tagged
 
-from .common import COLUMNS, AstppCommon
+from .common import COLUMNS
+from .import_common import FILES, ImportCommon
+
+# The smallest PNG: one pixel.
+PNG = (
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xff\xff?\0"
+    b"\x05\xfe\x02\xfe\xa75\x81\x84\0\0\0\0IEND\xaeB`\x82"
+)
 
 
 @tagged("post_install", "-at_install")
-class TestUsageImport(AstppCommon):
-    def import_file(self, file, **values):
-        usage_import = self.env["astpp.usage.import"].create({"server_id": self.server.id, **values})
-        usage_import._import_stream(file, "cdrs.csv")
-        return usage_import
-
-    def usage(self):
-        return self.env["astpp.usage"].search([("server_id", "=", self.server.id)], order="id")
-
+class TestUsageImport(ImportCommon):
     def test_lines_become_usage(self):
         row = self.row(self.customer, debit="0.123456", notes="C&ocirc;te")
         done = self.import_file(self.csv_file(row, delimiter=";", bom=True))
@@ -52,17 +54,11 @@ class TestUsageImport(AstppCommon):
             )
         )
         self.assertEqual((done.added_count, done.rejected_count, done.line_count), (2, 2, 4))
-        raw = io.StringIO(done.with_context(bin_size=False).rejects_file and self._rejects(done))
+        raw = io.StringIO(done.with_context(bin_size=False).rejects_file and self.rejects(done))
         rows = list(csv.reader(raw))
         self.assertEqual([row[0] for row in rows[1:]], ["3", "4"])
         self.assertTrue(rows[1][2].startswith("'="), "a spreadsheet must not run it")
         self.assertIn("accountid", rows[2][1])
-
-    def _rejects(self, usage_import):
-        attachment = self.env["ir.attachment"].search(
-            [("res_model", "=", usage_import._name), ("res_id", "=", usage_import.id), ("res_field", "!=", False)]
-        )
-        return attachment.raw.decode()
 
     def test_unknown_account_waits_for_it(self):
         """Calls of an account that Odoo does not have yet are kept, and found by the account."""
@@ -107,3 +103,121 @@ class TestUsageImport(AstppCommon):
         done = self.import_file(self.csv_file(self.row(self.customer)))
         with self.assertRaises(UserError):
             done._import_stream(self.csv_file(self.row(self.customer)), "x.csv")
+
+    def test_no_calls(self):
+        """A report without calls is its first line alone."""
+        usage_import = self.make_import()
+        for file in (self.csv_file(), io.BytesIO(self.report())):
+            with self.assertRaisesRegex(UserError, "empty.csv: there are no calls in it"):
+                usage_import._import_stream(file, "empty.csv")
+        self.assertEqual(usage_import.state, "new")
+        done = self.import_file(self.csv_file("no call"))
+        self.assertEqual((done.added_count, done.rejected_count), (0, 1), "a line that is no call is told of")
+
+    def test_versions_in_one_file(self):
+        """One leg of a call with two amounts is billed once: the first line counts."""
+        first = self.row(self.customer, debit="0.10")
+        other = self.row(self.reseller_customer, debit="0.30") | {"uniqueid": first["uniqueid"]}
+        unknown = self.row(self.customer) | {"accountid": "4711"}
+        done = self.import_file(
+            self.csv_file(first, first | {"debit": "0.20"}, other, first, unknown, unknown | {"debit": "9"})
+        )
+        self.assertEqual(done.exception_count, 4)
+        amounts = {usage.amount: usage.exception for usage in self.usage() if usage.account_id}
+        self.assertEqual(amounts[0.2], "changed")
+        self.assertFalse(amounts[0.3], "each level is charged for the same call")
+        self.assertEqual(self.bill(self.customer).move_ids.amount_untaxed, 0.1)
+        waiting = self.usage().filtered(lambda usage: not usage.account_id)
+        self.assertEqual(waiting.mapped("second_exception"), [False, "changed"])
+
+    def test_changed_since(self):
+        row = self.row(self.customer, debit="0.10")
+        self.import_file(self.csv_file(row))
+        done = self.import_file(self.csv_file(row, row | {"debit": "0.20"}))
+        self.assertEqual((done.known_count, done.added_count), (1, 1))
+        self.assertEqual(self.usage().mapped("exception"), [False, "changed"])
+
+    def test_number_given_again(self):
+        """The file's number means the account that has it now, not the closed one that had it."""
+        closed = self.make_account("Gone", number="B7", status="closed")
+        # Whatever it is that keeps accounts from sharing a number today.
+        self.env.cr.execute("ALTER TABLE astpp_account DROP CONSTRAINT IF EXISTS astpp_account_number_uniq")
+        self.env.cr.execute("DROP INDEX IF EXISTS astpp_account_number_uniq")
+        heir = self.make_account("Heir", number="B8")
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE astpp_account SET number = 'B7' WHERE id = %s", [heir.id])
+        self.env.invalidate_all()
+        done = self.import_file(self.report(self.report_line(account="Heir (B7)")))
+        self.assertEqual((done.line_count, done.added_count), (1, 1))
+        self.assertEqual(self.usage().account_id, heir)
+        self.assertFalse(closed.usage_count)
+
+
+@tagged("post_install", "-at_install")
+class TestUsageUpload(ImportCommon, HttpCase):
+    """What the web client sends, and what the import keeps of it."""
+
+    def upload(self, usage_import, content, name="calls.csv"):
+        user = self.env["res.users"].search([("login", "=", "importer")]) or new_test_user(
+            self.env, login="importer", groups="base.group_user,account.group_account_invoice",
+            company_id=self.env.company.id, company_ids=[(6, 0, self.env.company.ids)],
+        )  # fmt: skip
+        self.authenticate(user.login, user.login)
+        response = self.url_open(
+            f"/astpp_billing/usage_import/{usage_import.id}",
+            data={"csrf_token": http.Request.csrf_token(self)},
+            files={"ufile": (name, content, "application/octet-stream")},
+        )
+        self.assertEqual(response.status_code, 200)
+        usage_import.invalidate_recordset()
+        return response.json()
+
+    def test_file(self):
+        usage_import = self.make_import()
+        self.assertEqual(self.upload(usage_import, self.csv_file(self.row(self.customer)).getvalue()), {})
+        self.assertEqual((usage_import.state, usage_import.name, usage_import.added_count), ("done", "calls.csv", 1))
+        again = self.upload(usage_import, self.csv_file(self.row(self.customer)).getvalue())
+        self.assertIn("done", again["error"])
+        self.assertEqual((usage_import.state, usage_import.refusal), ("done", False))
+
+    def workbook_damaged_in_the_middle(self):
+        """A workbook whose first rows can be read; a byte of the last ones is another one."""
+        file = io.BytesIO()
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet()
+        sheet.append(COLUMNS)
+        for number in range(6000):
+            sheet.append([self.row(self.customer, callednum=number * 7919)[name] for name in COLUMNS])
+        book.save(file)
+        content = bytearray(file.getvalue())
+        with zipfile.ZipFile(file) as archive:
+            sheet = archive.getinfo("xl/worksheets/sheet1.xml")
+        content[sheet.header_offset + sheet.compress_size - 3000] ^= 0xFF
+        return bytes(content)
+
+    def test_refused_files_keep_their_reason(self):
+        workbook = io.BytesIO()
+        Workbook().save(workbook)
+        for name, content, reason in (
+            ("photo.png", PNG, "no text"),
+            ("photo.csv", PNG, "no text"),
+            ("calls.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "no text"),
+            ("calls.csv.gz", gzip.compress(PNG), "no text"),
+            ("half.csv.gz", gzip.compress(self.csv_file(self.row(self.customer)).getvalue())[:-12], "damaged"),
+            ("broken.csv.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\3" + bytes(range(60, 90)), "damaged"),
+            ("none.xlsx", b"PK\3\4" + PNG, "damaged"),
+            ("half.xlsx", workbook.getvalue()[:-30], "damaged"),
+            ("far.xlsx", self.workbook_damaged_in_the_middle(), "damaged"),
+            ("empty.xlsx", workbook.getvalue(), "empty"),
+            ("empty.csv", b"", "empty"),
+            ("headings.csv", self.report(), "no calls"),
+            ("contacts.csv", b"name,phone\nx,1\n", "missing"),
+            ("euro.csv", (FILES / "report_in_euro.csv").read_bytes(), "EUR"),
+        ):
+            with self.subTest(name):
+                usage_import = self.make_import()
+                self.assertIn(reason, self.upload(usage_import, content, name)["error"])
+                self.assertEqual((usage_import.state, usage_import.name), ("refused", name))
+                self.assertIn(reason, usage_import.refusal)
+                self.assertEqual(usage_import.display_name, name)
+        self.assertFalse(self.usage())

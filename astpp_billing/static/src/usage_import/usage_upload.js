@@ -19,15 +19,14 @@ export class UsageUpload extends Component {
         this.state = useState({ busy: false });
     }
 
-    async choose() {
-        if (await this.props.record.save()) {
-            this.input.el.click();
-        }
+    choose() {
+        this.input.el.click();
     }
 
     async upload() {
         const [file] = this.input.el.files;
-        if (!file) {
+        // Saved with a file only: an import without one says nothing to anybody.
+        if (!file || !(await this.props.record.save())) {
             return;
         }
         this.state.busy = true;
@@ -40,9 +39,8 @@ export class UsageUpload extends Component {
                     type: "danger",
                     sticky: true,
                 });
-            } else {
-                await this.props.record.load();
             }
+            await this.props.record.load();
         } catch {
             this.notification.add(_t("The server did not take the file. Nothing was imported."), { type: "danger" });
         } finally {

@@ -1,0 +1,57 @@
+from collections import Counter
+
+from odoo.tests import tagged
+
+from ..usage_copy import in_chunks, owned_lines
+from .common import AstppCommon
+
+
+@tagged("post_install", "-at_install")
+class TestUsageLoad(AstppCommon):
+    """Two ways into the ledger: looking for each row, or copying the rows of hours that it has nothing of."""
+
+    def setUp(self):
+        super().setUp()
+        first = self.row(self.customer)
+        other = self.row(self.reseller_customer, debit="3") | {"uniqueid": first["uniqueid"]}
+        self.rows = [
+            *(first, first, first | {"debit": "2"}, first | {"debit": "2"}, first | {"billseconds": "61"}, other),
+            first | {"callstart": "2024-01-15 12:00:01"},
+            *(self.row(self.customer, uniqueid=""), self.row(self.customer, uniqueid="", debit="4")),
+            *(self.row(None) | {"accountid": "4711", "debit": debit, "uniqueid": "u"} for debit in ("1", "2")),
+        ]
+
+    def usage(self):
+        return [
+            (usage.source_key, usage.account_id.id, usage.amount, usage.exception, usage.second_exception)
+            for usage in self.env["astpp.usage"].search([("server_id", "=", self.server.id)], order="source_key")
+        ]
+
+    def test_both_ways_hold_the_same(self):
+        """Twins are duplicates, another version of a leg is changed; the first one is billed, by either way."""
+        counts = self.load(*self.rows)
+        loaded = self.usage()
+        self.env.cr.execute("DELETE FROM astpp_usage WHERE server_id = %s", [self.server.id])
+        records = ((0, self.record(row)) for row in self.rows)
+        usage, copied = self.env["astpp.usage"], Counter()
+        usage._copy_owned(in_chunks(owned_lines(usage._owners(self.server), records, copied)))
+        self.assertEqual(self.usage(), loaded)
+        copied.pop(None)
+        self.assertEqual(copied, counts["exceptions"])
+        self.assertEqual(copied, {"duplicate": 2, "changed": 2, "unknown_account": 2})
+
+    def test_loaded_again(self):
+        self.load(*self.rows)
+        before = self.usage()
+        again = self.load(*reversed(self.rows))
+        self.assertEqual((again["added"], again["known"]), (0, len(self.rows)))
+        self.assertEqual(self.usage(), before)
+
+    def test_order_of_two_items(self):
+        """Two subscriptions of one order stop no calls of its package."""
+        product = self.make_product("package", astpp_free_minutes=100)
+        subscriptions = self.subscribe(self.customer, product) | self.subscribe(self.customer, product)
+        subscriptions.astpp_order_id = 77
+        self.load(self.row(self.customer, calltype="FREE", package_id="77"))
+        usage = self.env["astpp.usage"].search([("account_id", "=", self.customer.id), ("charge_type", "=", "free")])
+        self.assertIn(usage.subscription_id, subscriptions)
