@@ -41,7 +41,10 @@ class AccountMove(models.Model):
         help="When this credit note is confirmed, the usage of the credited invoice can be billed again.",
     )
     astpp_usage_released = fields.Boolean(
-        string="Usage Set Free", readonly=True, copy=False, help="Credit notes set the usage of this invoice free, or another invoice bills it instead."
+        string="Usage Set Free",
+        readonly=True,
+        copy=False,
+        help="Credit notes set the usage of this invoice free, or another invoice bills it instead.",
     )
     # Portal users read invoices, but have no access to the ledger that these are computed from.
     astpp_usage_count = fields.Integer(

@@ -110,9 +110,7 @@ class AccountMove(models.Model):
             "astpp_issuer_id": issuer.id,
             "line_ids": [
                 Command.create(common | owed),
-                Command.create(
-                    common | {"account_id": received.id, "amount_currency": -amount, "balance": -balance}
-                ),
+                Command.create(common | {"account_id": received.id, "amount_currency": -amount, "balance": -balance}),
             ],
         }
 

@@ -20,7 +20,9 @@ class AccountTax(models.Model):
         flat = taxes.filtered(lambda tax: tax.amount_type == "fixed" and tax.astpp_currency_id)
         if not flat:
             return super()._add_tax_details_in_base_line(base_line, company, rounding_method)
-        rates = {currency.id: self._astpp_flat_rate(base_line, company, currency) for currency in flat.astpp_currency_id}
+        rates = {
+            currency.id: self._astpp_flat_rate(base_line, company, currency) for currency in flat.astpp_currency_id
+        }
         base_line["tax_ids"] = taxes.with_context(astpp_flat_rates=rates)
         try:
             return super()._add_tax_details_in_base_line(base_line, company, rounding_method)

@@ -12,7 +12,9 @@ class AstppTax(models.Model):
     name = fields.Char(required=True)
     company_id = fields.Many2one(related="server_id.company_id", store=True)
     rate = fields.Float(digits=(16, 5), help="Percent.")
-    flat_amount = fields.Float(digits=(16, 5), help="In the server's base currency. It is added once to each invoice, as a fixed tax.")
+    flat_amount = fields.Float(
+        digits=(16, 5), help="In the server's base currency. It is added once to each invoice, as a fixed tax."
+    )
     tax_ids = fields.Many2many(
         "account.tax",
         string="Odoo Taxes",

@@ -17,7 +17,9 @@ class TestBillingSpeed(AstppCommon):
         for account in accounts:
             self.load(*(self.row(account, debit=3, calltype=kind) for kind in ("STANDARD", "LOCAL", "FAX")))
         server_class = type(self.server)
-        with patch.object(server_class, "_usage_rate", autospec=True, side_effect=server_class._usage_rate) as looked_up:
+        with patch.object(
+            server_class, "_usage_rate", autospec=True, side_effect=server_class._usage_rate
+        ) as looked_up:
             moves = self.bill(*accounts).move_ids
         self.assertEqual((len(moves.invoice_line_ids), set(moves.mapped("amount_untaxed"))), (12, {4.5}))
         self.assertEqual(looked_up.call_count, 1)
@@ -48,7 +50,9 @@ class TestBillingSpeed(AstppCommon):
             return execute(cursor, query, *args, **kwargs)
 
         with patch.object(type(self.env.cr), "execute", spy):
-            self.assertFalse(self.env["astpp.account"].search([("id", "=", prepaid.id)]).filtered_domain(run._due_domain()))
+            self.assertFalse(
+                self.env["astpp.account"].search([("id", "=", prepaid.id)]).filtered_domain(run._due_domain())
+            )
         [statement] = [query for query in statements if "AS ended" in getattr(query, "code", "")]
         plan = "\n".join(row for (row,) in self.env.execute_query(statement.__class__("EXPLAIN %s", statement)))
         self.assertIn("astpp_usage_unbilled_idx", plan)

@@ -239,7 +239,9 @@ class TestBulk(AstppCommon):
         with patch.object(type(moves), "mro", lambda: [extension], create=True):
             self.assertEqual(moves._astpp_extended_hooks()["account.move._get_sync_stack"], "l10n_in")
         with (
-            patch.object(type(moves), "_astpp_extended_hooks", lambda _moves: {"account.move._get_sync_stack": "l10n_in"}),
+            patch.object(
+                type(moves), "_astpp_extended_hooks", lambda _moves: {"account.move._get_sync_stack": "l10n_in"}
+            ),
             self.counting_creates() as slow,
         ):
             moves._astpp_create_bulk([self.vals(10)])

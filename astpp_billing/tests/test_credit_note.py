@@ -135,9 +135,8 @@ class TestCreditNote(AstppCommon):
     def test_two_credit_notes_that_both_set_usage_free(self):
         first, second = self.credit(astpp_usage="release"), self.credit(astpp_usage="release")
         first.action_post()
-        with self.assertRaisesRegex(UserError, "credited already"):
-            with self.env.cr.savepoint():
-                second.action_post()
+        with self.assertRaisesRegex(UserError, "credited already"), self.env.cr.savepoint():
+            second.action_post()
         self.env.invalidate_all()
         second.unlink()
         self.bill_again()

@@ -54,8 +54,17 @@ class TestRecognition(AstppCommon):
                 for currency, rate in ((self.euro, 0.5), (self.env.ref("base.USD"), 1.0))
             ]
         )
-        advance = self.env["account.account"].with_company(company).create(
-            {"name": "Advances", "code": "212900", "account_type": "liability_current", "company_ids": [(6, 0, company.ids)]}
+        advance = (
+            self.env["account.account"]
+            .with_company(company)
+            .create(
+                {
+                    "name": "Advances",
+                    "code": "212900",
+                    "account_type": "liability_current",
+                    "company_ids": [(6, 0, company.ids)],
+                }
+            )
         )
         self.reseller_issuer.write(
             {

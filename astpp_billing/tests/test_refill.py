@@ -124,7 +124,9 @@ class TestFlatTax(AstppCommon):
     def setUpClass(cls):
         super().setUpClass()
         tax = cls.env["astpp.tax"]
-        cls.astpp_tax = tax.create({"name": "VAT", "server_id": cls.server.id, "astpp_id": 1, "rate": 10, "flat_amount": 3})
+        cls.astpp_tax = tax.create(
+            {"name": "VAT", "server_id": cls.server.id, "astpp_id": 1, "rate": 10, "flat_amount": 3}
+        )
         cls.astpp_tax.tax_ids = cls.astpp_tax._find_tax("percent", 10) | cls.astpp_tax._find_tax("fixed", 3)
 
     def invoice(self, *charges, **values):
@@ -171,6 +173,12 @@ class TestFlatTax(AstppCommon):
 
     def test_companys_own_fixed_tax_is_left_alone(self):
         own = self.env["account.tax"].create(
-            {"name": "Own", "amount_type": "fixed", "amount": 3, "type_tax_use": "sale", "company_id": self.env.company.id}
+            {
+                "name": "Own",
+                "amount_type": "fixed",
+                "amount": 3,
+                "type_tax_use": "sale",
+                "company_id": self.env.company.id,
+            }
         )
         self.assertNotIn(own, self.astpp_tax.tax_ids | self.astpp_tax._find_tax("fixed", 3))

@@ -118,7 +118,9 @@ class TestSettlement(AstppCommon):
         settlement.bill_id.action_post()
         self.assertEqual(settlement.bill_id.amount_total, 120)
         for account in (self.clearing_account, other):
-            lines = self.env["account.move.line"].search([("account_id", "=", account.id), ("parent_state", "=", "posted")])
+            lines = self.env["account.move.line"].search(
+                [("account_id", "=", account.id), ("parent_state", "=", "posted")]
+            )
             self.assertEqual(sum(lines.mapped("balance")), 0, account.code)
         self.reseller_issuer.clearing_account_id = False
         settlement.invalidate_recordset()

@@ -53,9 +53,7 @@ class AccountMoveReversal(models.TransientModel):
                 self.env._("%s is a top-up: credit its invoice, and sell a new top-up.", topups[0].move_id.display_name)
             )
         if free := replaced.filtered("astpp_usage_released"):
-            raise UserError(
-                self.env._("%s is credited already and its usage was set free.", free[0].display_name)
-            )
+            raise UserError(self.env._("%s is credited already and its usage was set free.", free[0].display_name))
         wizard = self.with_context(astpp_replaced=True)
         action = super(AccountMoveReversal, wizard).reverse_moves(is_modify)
         for move in self.new_move_ids.filtered("astpp_replaces_id"):
