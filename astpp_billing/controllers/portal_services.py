@@ -106,7 +106,7 @@ class AstppPortalServices(AstppPortal):
     def end(self, subscription_id, **_kw):
         """End an order with its paid period."""
         subscription = self._own_subscription(subscription_id)
-        reason = request.env.ref("astpp_billing.close_reason_request").sudo()
+        reason = request.env["astpp.close.reason"].sudo()._own("request")
 
         def close():
             if not subscription._renewed_by_odoo():

@@ -46,6 +46,7 @@ from . import astpp_subscription_period
 from . import astpp_subscription_change
 from . import astpp_subscription_wholesale
 from . import astpp_subscription_renewal
+from . import astpp_subscription_failure
 from . import astpp_subscription_notice
 from . import astpp_subscription_sync
 from . import astpp_subscription_outbox

@@ -1,7 +1,14 @@
+import logging
 from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+_logger = logging.getLogger(__name__)
+
+# Numbers that are freed together.
+BATCH = 1000
 
 
 class AstppDid(models.Model):
@@ -128,7 +135,24 @@ class AstppDid(models.Model):
     @api.model
     def _free_quarantined(self):
         """Put numbers back into the pool whose quarantine is over."""
-        self.search([("quarantine_until", "<=", fields.Datetime.now())]).quarantine_until = False
+        due = self.search([("quarantine_until", "<=", fields.Datetime.now())], order="id")
+        for first in range(0, len(due), BATCH):
+            due[first : first + BATCH]._end_quarantine()
+
+    def _end_quarantine(self):
+        """End the quarantine of these numbers; one that cannot be freed keeps no other from it."""
+        try:
+            with self.env.cr.savepoint():
+                self.quarantine_until = False
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            middle = len(self) // 2
+            if not middle:
+                _logger.exception("The quarantine of the number %s cannot be ended", self.number)
+                return
+            self[:middle]._end_quarantine()
+            self[middle:]._end_quarantine()
 
     def action_view_calls(self):
         """Open the calls that came in on the numbers."""

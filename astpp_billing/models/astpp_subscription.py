@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..renewal_period import per_month
+from ..renewal_period import LONGEST, per_month
 from .product_template import PERIOD_UNITS, SUBSCRIBED
 
 
@@ -176,6 +176,17 @@ class AstppSubscription(models.Model):
                 raise ValidationError(
                     self.env._(
                         "%s: a number is rented with a product of the type DID, one at a time.", subscription.name
+                    )
+                )
+
+    @api.constrains("period_count", "period_unit")
+    def _check_period(self):
+        for subscription in self.filtered("period_unit"):
+            if subscription.period_count > LONGEST[subscription.period_unit]:
+                raise ValidationError(
+                    self.env._(
+                        "%s: a period has at most 1000 years. Use 0 for what is paid once without end.",
+                        subscription.name,
                     )
                 )
 

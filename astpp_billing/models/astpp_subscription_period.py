@@ -34,7 +34,17 @@ class AstppSubscription(models.Model):
             return False
         if first and self._joins_billing_day():
             return next_boundary(start.replace(tzinfo=UTC), self.account_id._cycle()).replace(tzinfo=None)
-        return period_end(start, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
+        try:
+            return period_end(start, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
+        except (OverflowError, ValueError) as error:
+            raise UserError(
+                self.env._(
+                    "The period of %(order)s is too long for any calendar: %(count)s %(unit)s. Correct it.",
+                    order=self.name,
+                    count=self.period_count,
+                    unit=dict(self._fields["period_unit"]._description_selection(self.env))[self.period_unit],
+                )
+            ) from error
 
     def _joins_billing_day(self):
         """Tell whether periods follow the account's billing day, the first one being a part."""
@@ -91,7 +101,7 @@ class AstppSubscription(models.Model):
     def _open_period(self, start, end):
         """Move on to the period [start, end) and return its charge in a list."""
         self.ensure_one()
-        self.line_ids.filtered(lambda line: not line.applied and line.date <= start).sorted("date")._apply()
+        self.line_ids.filtered(lambda line: not line.applied and line.date <= start)._in_order()._apply()
         self.write(
             {
                 "start_date": start,

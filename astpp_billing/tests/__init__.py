@@ -42,6 +42,7 @@ from . import (
     test_renewal_handover,
     test_settlement,
     test_subscription,
+    test_subscription_failure,
     test_subscription_sale,
     test_subscription_story,
     test_sync,
