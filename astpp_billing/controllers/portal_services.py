@@ -96,7 +96,13 @@ class AstppPortalServices(AstppPortal):
         subscription = (
             request.env["astpp.subscription"]
             .sudo()
-            .search([("id", "=", subscription_id), ("account_id", "in", accounts.ids), ("state", "=", "active")])
+            .search(
+                [
+                    *[("id", "=", subscription_id), ("account_id", "in", accounts.ids), ("state", "=", "active")],
+                    # What a reseller pays for his customer's order ends with that one.
+                    ("customer_order_ids", "=", False),
+                ]
+            )
         )
         if not subscription:
             raise request.not_found()

@@ -73,7 +73,8 @@ class AstppSubscription(models.Model):
             joins = subscription._joins_billing_day()
             anchor = local_date(start.replace(tzinfo=UTC), account.tz).day
             subscription.anchor_day = account.billing_day if joins else anchor
-            subscription.did_id._assign(subscription)
+            if not subscription._is_wholesale():
+                subscription.did_id._assign(subscription)
             # The terms hold from the first day on.
             subscription.line_ids.sudo().date = start
             entries += subscription._open_period(start, subscription._end_of_period(start, first=True))
@@ -177,7 +178,8 @@ class AstppSubscription(models.Model):
         )
         running.line_ids.filtered(lambda line: not line.applied).sudo().unlink()
         running.allowance_ids._close(moment)
-        running.did_id._release(running)
+        if holders := started.filtered(lambda subscription: not subscription._is_wholesale()):
+            holders.did_id._release(holders)
         started._notify("ended")
         if above := running.wholesale_id:
             above._terminate(reason, moment, note)

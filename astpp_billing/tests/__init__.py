@@ -13,6 +13,7 @@ from . import (
     test_call_record,
     test_connector,
     test_did,
+    test_did_levels,
     test_ingest,
     test_invoice_mail,
     test_invoice_report,
