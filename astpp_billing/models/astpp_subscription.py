@@ -18,7 +18,7 @@ class AstppSubscription(models.Model):
     server_id = fields.Many2one(
         "astpp.server", compute="_compute_server_id", store=True, precompute=True, readonly=True, ondelete="restrict"
     )
-    company_id = fields.Many2one(related="server_id.company_id", store=True, precompute=True)
+    company_id = fields.Many2one("res.company", compute="_compute_company_id", store=True, precompute=True)
     account_id = fields.Many2one(
         "astpp.account", required=True, ondelete="restrict", index=True, tracking=True, check_company=True
     )
@@ -130,6 +130,12 @@ class AstppSubscription(models.Model):
     def _compute_server_id(self):
         for subscription in self:
             subscription.server_id = subscription.server_id or subscription.account_id.server_id
+
+    @api.depends("server_id.company_id")
+    def _compute_company_id(self):
+        for subscription in self:
+            # Until there is an account, the form offers those of the user's company.
+            subscription.company_id = subscription.server_id.company_id or self.env.company
 
     @api.depends("product_id", "account_id")
     def _compute_price(self):

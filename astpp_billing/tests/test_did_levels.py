@@ -188,7 +188,7 @@ class TestDidLevels(AstppCommon):
             for account, offered in ((self.reseller_customer, True), (self.customer, False), (None, False)):
                 account_id = account.id if account else False
                 values = {"account_id": account_id, "parent": SimpleNamespace(astpp_account_id=account_id)}
-                found = self.env["astpp.did"].search(eval(domain, values))  # noqa: S307
+                found = self.env["astpp.did"].search(eval(domain, values))
                 with self.subTest(model=model, account=account):
                     self.assertEqual(self.did in found, offered)
 
