@@ -100,6 +100,7 @@ class AstppIssuer(models.Model):
         self.env["account.move"].flush_model(["astpp_series", "journal_id"])
         return bool(
             others
+            and journal
             and self.env.execute_query(
                 SQL(
                     "SELECT 1 FROM account_move WHERE journal_id = %s AND astpp_series = ANY(%s) AND id != %s LIMIT 1",
@@ -181,6 +182,8 @@ class AstppIssuer(models.Model):
 
     def _given_series(self):
         """Return [(series, least digits of a number)] of the numbers that the journal's invoices have."""
+        if not self.journal_id:
+            return []
         self.env["account.move"].flush_model(["astpp_series", "journal_id", "name"])
         return self.env.execute_query(
             SQL(

@@ -26,6 +26,8 @@ class AstppSubscription(models.Model):
         Whoever fails, or did not get any further, waits for his next attempt; so nobody is taken on twice in
         vain, and whoever calls this until nothing is due comes to an end.
         """
+        if not self:
+            return
         before = {subscription: subscription._position() for subscription in self}
         try:
             with self.env.cr.savepoint():
@@ -37,7 +39,8 @@ class AstppSubscription(models.Model):
         except Exception as error:
             if len(self) > 1:
                 for subscription in self:
-                    subscription._try_step()
+                    # An order takes those of the levels above with it when it ends.
+                    subscription.filtered_domain(self._due_domain())._try_step()
             else:
                 self._note_renewal_failure(error)
             return

@@ -59,20 +59,16 @@ class AstppSubscription(models.Model):
         return vals
 
     def _terminate(self, reason, moment=None, note=False):
-        paid_until = {
-            order: order.next_date
-            for order in self.filtered(lambda s: s.did_id and s.state in RUNNING and not s._is_wholesale())
-            if order.account_id.account_type == "reseller"
-        }
-        res = super()._terminate(reason, moment, note)
-        for order, date in paid_until.items():
-            order._go_on_as_level(date)
-        return res
+        for order in self.filtered(lambda s: s.did_id and s.state in RUNNING and not s._is_wholesale()):
+            if order.account_id.account_type == "reseller" and order.account_id.status != "closed":
+                order._go_on_as_level(moment or fields.Datetime.now())
+        return super()._terminate(reason, moment, note)
 
-    def _go_on_as_level(self, paid_until):
-        """Have a reseller who ended his own order of a number pay as a level for his customer who still has it.
+    def _go_on_as_level(self, moment):
+        """Have a reseller who ends his own order of a number pay as a level for his customer who still has it.
 
-        :param paid_until: naive UTC, where the period ends that he has paid; False without one
+        What he has paid until then stays paid, and what the levels above him pay goes on.
+        :param moment: naive UTC, when his order ends
         """
         self.ensure_one()
         account = self.account_id
@@ -84,20 +80,20 @@ class AstppSubscription(models.Model):
         ).sorted(lambda order: order.account_id.parent_path.count("/"))[:1]
         if not below:
             return
-        start = self.start_date
+        start, paid_until = self.start_date, self.next_date
         if paid_until and self.product_id.astpp_refund_unused:
-            # He got the rest back.
-            start = paid_until = max(day_start(self.end_date, account.tz), start)
+            # He gets the rest back.
+            start = paid_until = max(day_start(moment, account.tz), start)
         level = self.copy({"setup_fee": 0})
         level.write(
             {
-                "state": "active",
-                "activation_date": self.end_date,
+                "state": self.state,
+                "activation_date": moment,
                 "start_date": start,
                 "next_date": paid_until,
                 "anchor_day": self.anchor_day,
-                # What was the next level so far is the one above it.
-                "wholesale_id": below.wholesale_id.id,
+                "wholesale_id": (self.wholesale_id or below.wholesale_id).id,
             }
         )
+        self.wholesale_id = False
         below.wholesale_id = level

@@ -157,6 +157,29 @@ class TestDidLevels(AstppCommon):
         self.assertEqual([round(amount, 2) for amount in self.charges(self.reseller)], [30, -15.48, 30])
 
     @freeze_time("2024-01-01 10:00:00")
+    def test_levels_above_a_reseller_who_ends_his_own_order(self):
+        """They go on paying, for him as before; and nobody pays for a reseller who is closed."""
+        upper = self.make_account("Upper Reseller", account_type="reseller")
+        self.reseller.parent_id = upper
+        orders = self.sell(self.reseller, (self.number, {"astpp_did_id": self.did.id}))
+        own, above = self.of(orders, self.reseller), self.of(orders, upper)
+        [retail] = self.sell(self.reseller_customer, (self.number, {"astpp_did_id": self.did.id}))
+        own._terminate(self.reason)
+        level = retail.wholesale_id
+        self.assertEqual((own.state, level.account_id, level.wholesale_id), ("terminated", self.reseller, above))
+        with freeze_time("2024-02-01 10:00:00"):
+            self.renew()
+            self.assertEqual([self.charges(each) for each in (upper, self.reseller)], [[30, 30], [30, 30]])
+            retail._terminate(self.reason)
+        self.assertEqual([each.state for each in (above, level)], ["terminated", "terminated"])
+        self.did.quarantine_until = False
+        own = self.subscribe(self.reseller, self.number, did_id=self.did.id)
+        retail = self.subscribe(self.reseller_customer, self.number, did_id=self.did.id)
+        self.reseller.status = "closed"
+        own._terminate(self.reason)
+        self.assertEqual((retail.state, retail.wholesale_id), ("active", own.browse()))
+
+    @freeze_time("2024-01-01 10:00:00")
     def test_levels_below_a_reseller_who_holds_it(self):
         """The upper reseller holds it, the lower one is charged by the level above him; back it goes to who holds it."""
         lower = self.make_account("Lower Reseller", account_type="reseller", parent_id=self.reseller.id)

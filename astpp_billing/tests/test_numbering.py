@@ -311,6 +311,15 @@ class TestNumbering(AstppCommon):
         self.operator.first_number = 50
         self.assertEqual(self.numbers(self.operator, "2025-02-01"), ["H202500003"])
 
+    def test_issuer_of_a_company_without_a_journal(self):
+        company = self.env["res.company"].create({"name": "No Journal Yet"})
+        issuer = self.env["astpp.issuer"].create({"name": "X", "company_id": company.id, "prefix": "{year}-"})
+        issuer.write({"first_number": 7, "padding": 3})
+        self.assertFalse(issuer.journal_id)
+        with freeze_time("2024-11-05"):
+            issuer.invalidate_recordset(["next_number"])
+            self.assertEqual(issuer.next_number, "2024-007")
+
     def test_year_in_the_prefix_clashes(self):
         """With any year in its place; another brace is a character like any other."""
         other = self.make_account("Other", account_type="reseller")

@@ -106,6 +106,21 @@ class TestSubscriptionFailure(AstppCommon):
             self.assertIn("next_date", tracked, "the chatter of the good one is kept")
 
     @freeze_time("2024-01-01 10:00:00")
+    def test_levels_that_end_together_are_no_failure(self):
+        """One by one, the customer's order takes the reseller's with it before it is its turn."""
+        once = self.make_product(astpp_recurring=False)
+        retail = self.subscribe(self.reseller_customer, once)
+        wholesale = retail._make_wholesale()
+        wholesale._start()
+        broken = self.subscribe(self.customer, self.make_product())
+        self.make_absurd(broken)
+        with freeze_time("2024-02-02 10:00:00"):
+            self.renew()
+        self.assertEqual((retail.state, wholesale.state), ("terminated", "terminated"))
+        self.assertTrue(broken.renewal_failures)
+        self.assertFalse(wholesale.renewal_failures or self.alerts(wholesale))
+
+    @freeze_time("2024-01-01 10:00:00")
     def test_tried_again_later_each_time_and_told_once(self):
         broken = self.subscribe(self.customer, self.make_product())
         self.make_absurd(broken)
