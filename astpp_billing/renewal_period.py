@@ -11,6 +11,13 @@ from .billing_cycle import clamped, local_date, midnight
 
 MICRO = Decimal("0.000001")
 DAYS_PER_MONTH = Decimal("365.25") / 12
+# Units of a thousand years. What is paid for longer has no end that a calendar could hold.
+LONGEST = {"day": 365_000, "month": 12_000, "year": 1_000}
+
+
+def bounded(unit: str, count: int) -> int:
+    """Return the count of a period as ASTPP has it, 0 (without end) when it is longer than any calendar, or negative."""
+    return count if 0 <= count <= LONGEST[unit] else 0
 
 
 def day_start(instant: datetime, tz: str) -> datetime:

@@ -96,7 +96,13 @@ class AstppPortalServices(AstppPortal):
         subscription = (
             request.env["astpp.subscription"]
             .sudo()
-            .search([("id", "=", subscription_id), ("account_id", "in", accounts.ids), ("state", "=", "active")])
+            .search(
+                [
+                    *[("id", "=", subscription_id), ("account_id", "in", accounts.ids), ("state", "=", "active")],
+                    # What a reseller pays for his customer's order ends with that one.
+                    ("customer_order_ids", "=", False),
+                ]
+            )
         )
         if not subscription:
             raise request.not_found()
@@ -106,7 +112,7 @@ class AstppPortalServices(AstppPortal):
     def end(self, subscription_id, **_kw):
         """End an order with its paid period."""
         subscription = self._own_subscription(subscription_id)
-        reason = request.env.ref("astpp_billing.close_reason_request").sudo()
+        reason = request.env["astpp.close.reason"].sudo()._own("request")
 
         def close():
             if not subscription._renewed_by_odoo():

@@ -13,6 +13,7 @@ from . import astpp_sync_step
 from . import astpp_sync_slice
 from . import astpp_tax
 from . import astpp_issuer
+from . import astpp_issuer_series
 from . import astpp_issuer_sync
 from . import astpp_issuer_notice
 from . import astpp_issuer_brand
@@ -48,6 +49,7 @@ from . import astpp_subscription_period
 from . import astpp_subscription_change
 from . import astpp_subscription_wholesale
 from . import astpp_subscription_renewal
+from . import astpp_subscription_failure
 from . import astpp_subscription_notice
 from . import astpp_subscription_sync
 from . import astpp_subscription_outbox

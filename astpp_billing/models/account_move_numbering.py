@@ -19,6 +19,9 @@ class AccountMove(models.Model):
     _inherit = "account.move"
 
     astpp_series = fields.Char(string="Number Series", readonly=True, copy=False)
+    astpp_series_year = fields.Integer(
+        readonly=True, copy=False, aggregator=None, help="The year in the number; 0 when series do not begin anew."
+    )
     astpp_series_start = fields.Boolean(
         readonly=True, copy=False, help="The number was the issuer's first number, so none is missing before it."
     )
@@ -50,14 +53,24 @@ class AccountMove(models.Model):
 
     def _astpp_series_prefix(self):
         """Return the prefix that the move is or would be numbered with, None for ordinary moves."""
+        return self._astpp_series_and_year()[0]
+
+    def _astpp_series_and_year(self):
+        """Return (prefix, year in it or 0) that the move is or would be numbered with, (None, 0) for ordinary moves."""
         # Most moves have neither, and each of them comes here several times.
         if len(self._ids) != 1 or not (self.astpp_series or self.astpp_issuer_id):
-            return None
+            return None, 0
         if not self.is_sale_document(include_receipts=True):
-            return None
+            return None, 0
         if self.name and self.name != "/":
-            return self.astpp_series or None
-        return self.astpp_issuer_id.sudo()._series_prefix(self.move_type) if self.astpp_issuer_id else None
+            return self.astpp_series or None, self.astpp_series_year
+        if not self.astpp_issuer_id:
+            return None, 0
+        return self.astpp_issuer_id.sudo()._series(self.move_type, self._astpp_series_date())
+
+    def _astpp_series_date(self):
+        """Return the date whose year is in the number: the invoice's, wherever the accounting date may be."""
+        return self.invoice_date or self.date or fields.Date.context_today(self)
 
     # Odoo takes numbers apart with five patterns, one for each way to restart. In a series
     # there is one way: the prefix by its length, then digits.
@@ -89,13 +102,15 @@ class AccountMove(models.Model):
         return self._astpp_series_regex() or super()._sequence_fixed_regex
 
     def _set_next_sequence(self):
-        prefix = self._astpp_series_prefix()
+        prefix, year = self._astpp_series_and_year()
         if not prefix and not self.astpp_series:
             return super()._set_next_sequence()
         # Without a number yet, and inside Odoo's computation of the name: no write() here.
-        fields_to_set = [self._fields["astpp_series"], self._fields["astpp_series_start"]]
+        fields_to_set = [self._fields[name] for name in ("astpp_series", "astpp_series_year", "astpp_series_start")]
         with self.env.protecting(fields_to_set, self):
             self.astpp_series = prefix
+            if self.astpp_series_year != year:
+                self.astpp_series_year = year
             self.astpp_series_start = bool(prefix) and self._astpp_starts_series(prefix)
         if prefix:
             self.journal_id._astpp_hold_series()
@@ -105,7 +120,7 @@ class AccountMove(models.Model):
         if self._astpp_holds_series(prefix):
             return False
         last = self._last_series_number(self.journal_id, prefix, self._origin.id)
-        return last < self.astpp_issuer_id.sudo().first_number - 1 or not last
+        return not last or last < self._astpp_number_before(prefix, last)
 
     def _astpp_holds_series(self, prefix):
         """Tell whether this transaction gave a number of the series before.
@@ -125,15 +140,25 @@ class AccountMove(models.Model):
         last = 0 if held else self._last_series_number(self.journal_id, prefix, self._origin.id)
         return SERIES_FORMAT, {
             "prefix1": prefix,
-            "seq": max(last, issuer.first_number - 1),
+            # Odoo counts on from its own cache when the series is held.
+            "seq": 0 if held else self._astpp_number_before(prefix, last),
             "seq_length": issuer.padding,
         }
+
+    def _astpp_number_before(self, prefix, last):
+        issuer = self.astpp_issuer_id.sudo()
+        return issuer._number_before(self.move_type, prefix, self.journal_id.sudo(), last, self._origin.id)
+
+    def _sequence_matches_date(self):
+        if self.name and self.name != "/" and self.astpp_series:
+            return not self.astpp_series_year or self.astpp_series_year == self._astpp_series_date().year
+        return super()._sequence_matches_date()
 
     @api.model
     def _deduce_sequence_number_reset(self, name):
         return "never" if self._astpp_series_prefix() else super()._deduce_sequence_number_reset(name)
 
-    @api.depends("astpp_issuer_id")
+    @api.depends("astpp_issuer_id", "invoice_date")
     def _compute_name_placeholder(self):
         return super()._compute_name_placeholder()
 
@@ -188,8 +213,9 @@ class AccountMove(models.Model):
         # A name given by hand belongs to a series when it looks like one of its numbers; with
         # any other name the move is numbered as an ordinary one.
         renamed = self.filtered(lambda move: move.name != vals["name"])
-        for series, moves in renamed.grouped(lambda move: move._astpp_series_of(vals["name"])).items():
-            super(AccountMove, moves).write({**vals, "astpp_series": series, "astpp_series_start": False})
+        for (series, year), moves in renamed.grouped(lambda move: move._astpp_series_of(vals["name"])).items():
+            own = {"astpp_series": series, "astpp_series_year": year, "astpp_series_start": False}
+            super(AccountMove, moves).write({**vals, **own})
             if series:
                 moves.journal_id._astpp_hold_series()
         if kept := self - renamed:
@@ -203,10 +229,11 @@ class AccountMove(models.Model):
         return super().unlink()
 
     def _astpp_series_of(self, name):
-        """Return the prefix of the series that ``name`` is a number of, None for no series."""
-        issuer = self.astpp_issuer_id.sudo()
-        own = issuer._series_prefix(self.move_type) if issuer else None
-        return next((prefix for prefix in (self.astpp_series, own) if prefix and _in_series(name, prefix)), None)
+        """Return (prefix, year or 0) of the series that ``name`` is a number of, (None, 0) for no series."""
+        known = [(self.astpp_series, self.astpp_series_year)]
+        if issuer := self.astpp_issuer_id.sudo():
+            known.append(issuer._series_of_name(self.move_type, name))
+        return next(((prefix, year) for prefix, year in known if prefix and _in_series(name, prefix)), (None, 0))
 
 
 def _in_series(name, prefix):

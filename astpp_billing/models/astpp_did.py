@@ -1,7 +1,15 @@
+import logging
 from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+_logger = logging.getLogger(__name__)
+
+# Numbers that are freed together.
+BATCH = 1000
 
 
 class AstppDid(models.Model):
@@ -85,10 +93,12 @@ class AstppDid(models.Model):
     def _assign(self, subscription):
         """Give a number to the subscription's account.
 
-        The database keeps it to one owner: two who take it at the same moment cannot both commit.
+        The database keeps it to one owner: two who take it at the same moment cannot both commit. What a reseller
+        above has, he gives to his customer, and gets back.
         :raise UserError: when it is not free
         """
         account = subscription.account_id
+        above = account.search([("id", "parent_of", account.parent_id.ids)])
         for did in self:
             # Somebody else may be selling it now: their transaction is waited for.
             did.lock_for_update()
@@ -96,7 +106,8 @@ class AstppDid(models.Model):
                 did._open_assignment(account, subscription)
                 continue
             reserved_for_other = did.state == "reserved" and did.reserved_account_id != account
-            if did.state in ("assigned", "quarantine") or reserved_for_other:
+            taken = did.state == "assigned" and did.account_id not in above
+            if taken or did.state == "quarantine" or reserved_for_other:
                 state = dict(self._fields["state"]._description_selection(self.env))[did.state]
                 raise UserError(
                     self.env._("The number %(number)s is not free: %(state)s.", number=did.number, state=state)
@@ -104,22 +115,63 @@ class AstppDid(models.Model):
             did._open_assignment(account, subscription)
 
     def _open_assignment(self, account, subscription):
+        self._close_assignments()
         self.write({"account_id": account.id, "reserved_account_id": False, "quarantine_until": False})
         # The history is the inventory's own, nobody writes it by hand.
         self.env["astpp.did.assignment"].sudo().create(
             [{"did_id": did.id, "account_id": account.id, "subscription_id": subscription.id} for did in self]
         )
 
+    def _close_assignments(self):
+        # As above.
+        self.assignment_ids.sudo().filtered(lambda assignment: not assignment.date_end).date_end = fields.Datetime.now()
+        # The index allows one open row a number: close before the next one opens.
+        self.assignment_ids.flush_recordset()
+
     def _release(self, subscriptions):
-        """Take the numbers back from these subscriptions, into quarantine."""
+        """Take the numbers back from these subscriptions that end: to the reseller who holds it, or into quarantine."""
         now = fields.Datetime.now()
         for did in self:
             if did.account_id not in subscriptions.account_id:
                 continue
+            if order := did._holding_order():
+                did._open_assignment(order.account_id, order)
+                continue
             days = did.server_id.did_quarantine_days
             did.write({"account_id": False, "quarantine_until": now + timedelta(days=days) if days else False})
-            did.assignment_ids.sudo().filtered(lambda assignment: not assignment.date_end).date_end = now
-        self.assignment_ids.flush_recordset()
+            did._close_assignments()
+
+    def _holding_order(self, ending=None):
+        """Return the running order by which a reseller holds the number: its owner, or the nearest one above him.
+
+        :param ending: subscriptions that end now, and held it until then
+        """
+        self.ensure_one()
+        held = Domain("state", "in", ("active", "suspended")) | Domain("id", "in", ending.ids if ending else [])
+        chain = Domain("account_id", "parent_of", self.account_id.ids) & Domain(
+            "account_id.account_type", "=", "reseller"
+        )
+        # sudo: who sells the number to his customer need not see the orders of the levels above.
+        orders = (
+            self.env["astpp.subscription"]
+            .sudo()
+            .search(Domain("did_id", "=", self.id) & held & chain & Domain("customer_order_ids", "=", False))
+        )
+        nearest = orders.sorted(lambda order: order.account_id.parent_path.count("/"), reverse=True)[:1]
+        return nearest.sudo(False)
+
+    def _price_for(self, account, product):
+        """Return what the number costs an account: its own price, unless a reseller above sells by a list of his own.
+
+        :param product: the product that it is rented with
+        :return: (price per period, setup fee), in the server's base currency
+        """
+        self.ensure_one()
+        price, fee = product._astpp_price(account)
+        issuer = account.issuer_id
+        if issuer.account_id and issuer.pricelist_id._get_product_rule(product, 1, date=fields.Datetime.now()):
+            return price, fee
+        return self.price or price, self.setup_fee or fee
 
     def action_free(self):
         """End a quarantine or a reservation now."""
@@ -128,7 +180,24 @@ class AstppDid(models.Model):
     @api.model
     def _free_quarantined(self):
         """Put numbers back into the pool whose quarantine is over."""
-        self.search([("quarantine_until", "<=", fields.Datetime.now())]).quarantine_until = False
+        due = self.search([("quarantine_until", "<=", fields.Datetime.now())], order="id")
+        for first in range(0, len(due), BATCH):
+            due[first : first + BATCH]._end_quarantine()
+
+    def _end_quarantine(self):
+        """End the quarantine of these numbers; one that cannot be freed keeps no other from it."""
+        try:
+            with self.env.cr.savepoint():
+                self.quarantine_until = False
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            middle = len(self) // 2
+            if not middle:
+                _logger.exception("The quarantine of the number %s cannot be ended", self.number)
+                return
+            self[:middle]._end_quarantine()
+            self[middle:]._end_quarantine()
 
     def action_view_calls(self):
         """Open the calls that came in on the numbers."""

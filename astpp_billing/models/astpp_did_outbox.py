@@ -17,28 +17,42 @@ class AstppDid(models.Model):
 
     _inherit = "astpp.did"
 
-    def _open_assignment(self, account, subscription):
-        res = super()._open_assignment(account, subscription)
-        # ASTPP keeps the reseller's and the customer's hold on a number apart (ASTPP facts 1.11).
-        column = "parent_id" if account.account_type == "reseller" else "accountid"
-        owner = account.astpp_id
-        rows = {"values": {column: owner}, "expected": {column: [0, owner]}}
-        text = self.env._("Given: %s")
-        self._queue_owners([did._owner_entry(account, subscription, "give", text, rows) for did in self])
+    def _assign(self, subscription):
+        account = subscription.account_id
+        holders = {did: did.account_id for did in self}
+        res = super()._assign(subscription)
+        entries = []
+        for did, holder in holders.items():
+            # ASTPP keeps the reseller's and the customer's hold on a number apart (ASTPP facts 1.11).
+            expected = [0, account.astpp_id]
+            if account.account_type == "reseller" and holder != account:
+                # The reseller above gives it to the one below him.
+                expected += holder.mapped("astpp_id")
+            column = "parent_id" if account.account_type == "reseller" else "accountid"
+            rows = {"values": {column: account.astpp_id}, "expected": {column: expected}}
+            last = max(did.assignment_ids.ids)
+            entries.append(did._owner_entry(account, subscription, f"give/{last}", self.env._("Given: %s"), rows))
+        self._queue_owners(entries)
         return res
 
     def _release(self, subscriptions):
-        owners = {did: did.account_id for did in self if did.account_id in subscriptions.account_id}
-        ordered = {subscription.did_id: subscription for subscription in subscriptions}
+        before = [
+            (did, did.account_id, max(did.assignment_ids.ids, default=0), did._holding_order(subscriptions).account_id)
+            for did in self
+        ]
         res = super()._release(subscriptions)
         text, entries = self.env._("Taken back: %s"), []
-        for did, account in owners.items():
-            reseller = account.account_type == "reseller"
-            column = "parent_id" if reseller else "accountid"
-            values = {column: 0} if reseller else {column: 0} | FORWARDING
-            # Who has it by now keeps it.
-            rows = {"values": values, "expected": {column: [0, account.astpp_id]}}
-            entries.append(did._owner_entry(account, ordered.get(did, subscriptions.browse()), "take", text, rows))
+        for did, owner, last, held_by in before:
+            subscription = subscriptions.filtered(lambda s, did=did: s.did_id == did)[:1]
+            if owner in subscriptions.account_id and owner.account_type != "reseller":
+                # Who has it by now keeps it.
+                rows = {"values": {"accountid": 0} | FORWARDING, "expected": {"accountid": [0, owner.astpp_id]}}
+                entries.append(did._owner_entry(owner, subscription, f"take/{last}", text, rows))
+            holder = did._holding_order().account_id
+            if held_by != holder:
+                ids = [0, *held_by.mapped("astpp_id"), *holder.mapped("astpp_id")]
+                rows = {"values": {"parent_id": holder.astpp_id or 0}, "expected": {"parent_id": ids}}
+                entries.append(did._owner_entry(held_by, subscription, f"end/{subscription.id}", text, rows))
         self._queue_owners(entries)
         return res
 
@@ -46,7 +60,7 @@ class AstppDid(models.Model):
         self.ensure_one()
         return (
             account,
-            f"did/{self.id}/{cause}/{max(self.assignment_ids.ids, default=0)}",
+            f"did/{self.id}/{cause}",
             text % self.number,
             [{"table": "dids", "match": {"id": self.astpp_id}, **rows}],
             {"did_id": self.id, "subscription_id": subscription.id},

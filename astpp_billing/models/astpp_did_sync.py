@@ -35,7 +35,12 @@ class AstppDid(models.Model):
         return created, changed
 
     def _synced_changes(self, wanted, current):
-        """A number that Odoo gave or took stays so until ASTPP itself changes its owner."""
+        """A number that Odoo gave or took stays so until ASTPP itself changes its owner.
+
+        One that no customer has is the reseller's who holds it, when Odoo gave it to him.
+        """
+        if not wanted["account_id"] and wanted["reseller_id"] and self.account_id.id == wanted["reseller_id"]:
+            wanted = wanted | {"account_id": self.account_id.id}
         changes = super()._synced_changes(wanted, current)
         before = self.astpp_snapshot or {}
         ours = self.server_id.renewals_by == "odoo" or self.server_id.write_did

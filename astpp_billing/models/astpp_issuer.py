@@ -1,9 +1,7 @@
-import re
-
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import UserError
 
 # Numbers have at most nine digits, as in Odoo's own sequences.
 MAX_NUMBER = 999_999_999
@@ -49,7 +47,6 @@ class AstppIssuer(models.Model):
         string="Invoice Footer", translate=True, help="Printed at the bottom of every page of the issuer's documents."
     )
 
-    # Numbering
     journal_id = fields.Many2one(
         "account.journal",
         compute="_compute_journal_id",
@@ -60,25 +57,6 @@ class AstppIssuer(models.Model):
         check_company=True,
         tracking=True,
     )
-    prefix = fields.Char(
-        string="Number Prefix",
-        required=True,
-        tracking=True,
-        help="Printed before the number, any characters: a new prefix starts a new series at the first number.",
-    )
-    refund_prefix = fields.Char(
-        string="Credit Note Prefix",
-        tracking=True,
-        help="A series of its own for credit notes. Empty: they share the invoices' series.",
-    )
-    first_number = fields.Integer(
-        default=1,
-        required=True,
-        tracking=True,
-        help="The next number is at least this one. Raising it skips the numbers in between.",
-    )
-    padding = fields.Integer(string="Digits", default=5, required=True, tracking=True)
-    next_number = fields.Char(compute="_compute_next_number")
 
     # Invoicing
     invoice_mode = fields.Selection(
@@ -131,10 +109,6 @@ class AstppIssuer(models.Model):
     _operator_uniq = models.UniqueIndex(
         "(company_id) WHERE account_id IS NULL AND active", "This company has an operator already."
     )
-    _number_range = models.Constraint(
-        f"CHECK(first_number BETWEEN 1 AND {MAX_NUMBER} AND padding BETWEEN 1 AND 9)",
-        f"The first number is 1 to {MAX_NUMBER}, and numbers have 1 to 9 digits.",
-    )
 
     @api.depends("account_id", "company_id")
     def _compute_partner_id(self):
@@ -149,13 +123,6 @@ class AstppIssuer(models.Model):
             domain += [("type", "=", "sale"), ("code", "=" if issuer.account_id else "!=", "RSL")]
             issuer.journal_id = self.env["account.journal"].search(domain, limit=1)
 
-    @api.depends("prefix", "first_number", "padding", "journal_id")
-    def _compute_next_number(self):
-        for issuer in self:
-            prefix = issuer.prefix or ""
-            number = max(issuer._last_number(prefix), issuer.first_number - 1) + 1
-            issuer.next_number = f"{prefix}{number:0{issuer.padding}d}"
-
     def _compute_invoice_count(self):
         counts = dict(
             self.env["account.move"]._read_group(
@@ -164,58 +131,6 @@ class AstppIssuer(models.Model):
         )
         for issuer in self:
             issuer.invoice_count = counts.get(issuer, 0)
-
-    @api.constrains("prefix", "refund_prefix", "journal_id", "active")
-    def _check_prefix(self):
-        for issuer in self:
-            for prefix in filter(None, (issuer.prefix, issuer.refund_prefix)):
-                if not prefix.isprintable() or prefix != prefix.strip():
-                    raise ValidationError(
-                        self.env._("The prefix “%s” may have no line breaks and no blanks at its ends.", prefix)
-                    )
-                if clash := issuer._clashing_series(prefix):
-                    raise ValidationError(
-                        self.env._(
-                            "The prefix “%(prefix)s” would give the same numbers as “%(other)s” in the journal "
-                            "%(journal)s. Choose another prefix or another journal.",
-                            prefix=prefix,
-                            other=clash,
-                            journal=issuer.journal_id.display_name,
-                        )
-                    )
-
-    def _clashing_series(self, prefix):
-        """Return another prefix of this journal whose numbers could equal those of ``prefix``.
-
-        Prefixes such as R1 and R10 live together as long as neither needs more digits than
-        its padding to write a number of the other.
-        """
-        self.ensure_one()
-        others = self.sudo().search([("journal_id", "=", self.journal_id.id), ("id", "!=", self.id)])
-        used = {issuer.prefix: issuer.padding for issuer in others}
-        used |= {issuer.refund_prefix: issuer.padding for issuer in others if issuer.refund_prefix}
-        if prefix in used:
-            return prefix
-        past = (
-            self.env["account.move"]
-            .sudo()
-            ._read_group([("journal_id", "=", self.journal_id.id), ("astpp_series", "!=", False)], ["astpp_series"])
-        )
-        own = [series for (series,) in past] + [self.prefix, self.refund_prefix]
-        used = {series: self.padding for series in own if series} | used
-        for other, padding in used.items():
-            (short, digits), (long, long_digits) = sorted(
-                [(prefix, self.padding), (other, padding)], key=lambda pair: len(pair[0])
-            )
-            rest = long.removeprefix(short)
-            if rest != long and rest.isdecimal() and len(rest) + long_digits <= digits:
-                return other
-        # Ordinary invoices of the journal that happen to be numbered with this prefix.
-        moves = self.env["account.move"].sudo()
-        like = re.sub(r"([\\%_])", r"\\\1", prefix)
-        domain = [("journal_id", "=", self.journal_id.id), ("astpp_series", "=", False), ("name", "=like", f"{like}%")]
-        names = moves.search_fetch(domain, ["name"], limit=1000).mapped("name")
-        return next((name for name in names if name[len(prefix) :].isdecimal()), None)
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -230,9 +145,6 @@ class AstppIssuer(models.Model):
     def write(self, vals):
         before = self.account_id
         res = super().write(vals)
-        if {"prefix", "refund_prefix", "first_number", "padding"} & vals.keys():
-            # Odoo keeps the last number of each series for the rest of the transaction.
-            self.env["account.move"]._get_sequence_cache().clear()
         if {"account_id", "active"} & vals.keys():
             (before | self.account_id)._denormalise_usage()
         return res
@@ -275,16 +187,6 @@ class AstppIssuer(models.Model):
         return company.sudo().astpp_operator_ids[:1] or self.sudo().create(
             {"name": company.name, "company_id": company.id, "prefix": "INV_"}
         )
-
-    def _series_prefix(self, move_type):
-        """Return the prefix of the series for invoices or credit notes of this issuer."""
-        self.ensure_one()
-        return (move_type == "out_refund" and self.refund_prefix) or self.prefix
-
-    def _last_number(self, prefix):
-        """Return the highest number of a series in the issuer's journal, 0 when it is new."""
-        self.ensure_one()
-        return self.env["account.move"]._last_series_number(self.journal_id, prefix)
 
     def action_view_invoices(self):
         """Open the invoices of the issuer."""

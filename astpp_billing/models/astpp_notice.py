@@ -76,7 +76,7 @@ class AstppNotice(models.Model):
         progress._commit_progress(remaining=len(due))
         for first in range(0, len(due), BATCH):
             batch = self.env["astpp.subscription"].browse(due[first : first + BATCH])
-            batch._notify("reminder")
+            batch._remind()
             if not progress._commit_progress(len(batch)):
                 break
 

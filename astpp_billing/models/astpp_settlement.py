@@ -64,7 +64,9 @@ class AstppSettlement(models.Model):
     @api.depends("issuer_id", "account_id")
     def _compute_company_id(self):
         for settlement in self:
-            settlement.company_id = settlement.issuer_id.company_id or settlement.account_id.company_id
+            whose = settlement.issuer_id or settlement.account_id
+            # Until there is either, the form offers those of the user's company.
+            settlement.company_id = whose.company_id or self.env.company
 
     @api.depends("issuer_id", "account_id", "date")
     def _compute_name(self):

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..renewal_period import per_month
+from ..renewal_period import LONGEST, per_month
 from .product_template import PERIOD_UNITS, SUBSCRIBED
 
 
@@ -18,7 +18,7 @@ class AstppSubscription(models.Model):
     server_id = fields.Many2one(
         "astpp.server", compute="_compute_server_id", store=True, precompute=True, readonly=True, ondelete="restrict"
     )
-    company_id = fields.Many2one(related="server_id.company_id", store=True, precompute=True)
+    company_id = fields.Many2one("res.company", compute="_compute_company_id", store=True, precompute=True)
     account_id = fields.Many2one(
         "astpp.account", required=True, ondelete="restrict", index=True, tracking=True, check_company=True
     )
@@ -131,6 +131,12 @@ class AstppSubscription(models.Model):
         for subscription in self:
             subscription.server_id = subscription.server_id or subscription.account_id.server_id
 
+    @api.depends("server_id.company_id")
+    def _compute_company_id(self):
+        for subscription in self:
+            # Until there is an account, the form offers those of the user's company.
+            subscription.company_id = subscription.server_id.company_id or self.env.company
+
     @api.depends("product_id", "account_id")
     def _compute_price(self):
         for subscription in self.filtered(lambda s: s.product_id and s.account_id):
@@ -176,6 +182,17 @@ class AstppSubscription(models.Model):
                 raise ValidationError(
                     self.env._(
                         "%s: a number is rented with a product of the type DID, one at a time.", subscription.name
+                    )
+                )
+
+    @api.constrains("period_count", "period_unit")
+    def _check_period(self):
+        for subscription in self.filtered("period_unit"):
+            if subscription.period_count > LONGEST[subscription.period_unit]:
+                raise ValidationError(
+                    self.env._(
+                        "%s: a period has at most 1000 years. Use 0 for what is paid once without end.",
+                        subscription.name,
                     )
                 )
 

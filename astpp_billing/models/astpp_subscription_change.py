@@ -42,7 +42,7 @@ class AstppSubscription(models.Model):
         start = self.next_date
         while start < moment and self.recurring and self.period_count:
             start = self._end_of_period(start)
-        planned = self.line_ids.filtered(lambda line: not line.applied and line.date <= start).sorted("date")[-1:]
+        planned = self.line_ids.filtered(lambda line: not line.applied and line.date <= start)._in_order()[-1:]
         self.line_ids.filtered(lambda line: not line.applied and line.date == start).sudo().unlink()
         terms = {"price": price, "date": start}
         if planned.exists():
@@ -52,19 +52,20 @@ class AstppSubscription(models.Model):
     def _apply_changes(self, now):
         """Put planned terms into force whose day came in the middle of a period.
 
-        Those of a period's first day are put into force by its renewal.
+        Those of a period's first day are put into force by its renewal. Several of one subscription come one
+        after the other: each gives back what the one before it charged.
         """
-        entries, changed = [], self.browse()
-        for subscription in self.filtered(lambda s: s.state == "active"):
-            due = subscription.line_ids.filtered(
-                lambda line, s=subscription: not line.applied
-                and line.date <= now
-                and (not s.next_date or line.date < s.next_date)
-            )
-            for line in due.sorted("date"):
-                entries += subscription._change_now(line)
-                changed |= subscription
-        changed._add_charges(entries)
+        active = self.filtered(lambda s: s.state == "active")
+        while due := [line for subscription in active if (line := subscription._next_change(now))]:
+            entries = [entry for line in due for entry in line.subscription_id._change_now(line)]
+            active._add_charges(entries)
+
+    def _next_change(self, now):
+        """Return the terms that come into force next in the middle of the running period, if their day came."""
+        self.ensure_one()
+        return self.line_ids.filtered(
+            lambda line: (not line.applied and line.date <= now and (not self.next_date or line.date < self.next_date))
+        )._in_order()[:1]
 
     def _change_now(self, line):
         """Put one line into force; return the credit of the old rest and the charge of the new one."""

@@ -33,6 +33,10 @@ class AstppSubscriptionLine(models.Model):
         self.sudo().unlink()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
+    def _in_order(self):
+        """Return them as they come into force; of one day, what was planned last holds."""
+        return self.sorted(lambda line: (line.date, line.id))
+
     def _apply(self):
         """Make these terms those of their subscriptions."""
         for line in self:

@@ -2,6 +2,7 @@ import logging
 from datetime import UTC, timedelta
 
 from odoo import fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
 from ..billing_cycle import local_date
@@ -56,20 +57,36 @@ class AstppSubscription(models.Model):
         wanted = {subscription_id: notice_id for notice_id, subscription_id, state in new if state == "queued"}
         self.browse(wanted)._queue_mails(kind, wanted)
 
+    def _remind(self):
+        """Queue the reminders of these renewals; one that fails keeps no other from it."""
+        try:
+            with self.env.cr.savepoint():
+                self._notify("reminder")
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            if len(self) == 1:
+                _logger.exception("The reminder of %s cannot be queued", self.name)
+                return
+            for subscription in self:
+                subscription._remind()
+
     def _queue_mails(self, kind, notices):
         """Render and queue the mails of a notice, together if possible, else one by one.
 
         :param notices: {subscription id: notice id}
         """
-        # The notice is the operator's message, whoever caused it; the template is an administrator's.
-        template = self.env.ref(f"astpp_billing.mail_template_{kind}").sudo()
         try:
             with self.env.cr.savepoint():
                 if self:
+                    # The notice is the operator's message, whoever caused it; the template is an administrator's.
+                    template = self.env.ref(f"astpp_billing.mail_template_{kind}").sudo()
                     mails = template.send_mail_batch(self.ids, email_layout_xmlid=LAYOUT)
                     for subscription, mail in zip(self, mails, strict=True):
                         self.env["astpp.notice"].browse(notices[subscription.id]).sudo().mail_id = mail
             return
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
         except Exception as error:
             if len(self) == 1:
                 _logger.warning("Notice %s of subscription %s cannot be made", kind, self.name, exc_info=True)

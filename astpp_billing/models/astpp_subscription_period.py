@@ -34,7 +34,17 @@ class AstppSubscription(models.Model):
             return False
         if first and self._joins_billing_day():
             return next_boundary(start.replace(tzinfo=UTC), self.account_id._cycle()).replace(tzinfo=None)
-        return period_end(start, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
+        try:
+            return period_end(start, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
+        except (OverflowError, ValueError) as error:
+            raise UserError(
+                self.env._(
+                    "The period of %(order)s is too long for any calendar: %(count)s %(unit)s. Correct it.",
+                    order=self.name,
+                    count=self.period_count,
+                    unit=dict(self._fields["period_unit"]._description_selection(self.env))[self.period_unit],
+                )
+            ) from error
 
     def _joins_billing_day(self):
         """Tell whether periods follow the account's billing day, the first one being a part."""
@@ -63,7 +73,8 @@ class AstppSubscription(models.Model):
             joins = subscription._joins_billing_day()
             anchor = local_date(start.replace(tzinfo=UTC), account.tz).day
             subscription.anchor_day = account.billing_day if joins else anchor
-            subscription.did_id._assign(subscription)
+            if not subscription._is_wholesale():
+                subscription.did_id._assign(subscription)
             # The terms hold from the first day on.
             subscription.line_ids.sudo().date = start
             entries += subscription._open_period(start, subscription._end_of_period(start, first=True))
@@ -91,7 +102,7 @@ class AstppSubscription(models.Model):
     def _open_period(self, start, end):
         """Move on to the period [start, end) and return its charge in a list."""
         self.ensure_one()
-        self.line_ids.filtered(lambda line: not line.applied and line.date <= start).sorted("date")._apply()
+        self.line_ids.filtered(lambda line: not line.applied and line.date <= start)._in_order()._apply()
         self.write(
             {
                 "start_date": start,
@@ -167,7 +178,8 @@ class AstppSubscription(models.Model):
         )
         running.line_ids.filtered(lambda line: not line.applied).sudo().unlink()
         running.allowance_ids._close(moment)
-        running.did_id._release(running)
+        if holders := started.filtered(lambda subscription: not subscription._is_wholesale()):
+            holders.did_id._release(holders)
         started._notify("ended")
         if above := running.wholesale_id:
             above._terminate(reason, moment, note)

@@ -45,29 +45,35 @@ class AstppSubscription(models.Model):
         changed = Domain("state", "=", "active") & Domain(
             "line_ids", "any", [("applied", "=", False), ("date", "<=", now)]
         )
-        resumed = Domain("state", "=", "suspended") & (
+        ended = Domain("state", "=", "suspended") & (
             Domain("account_id.status", "=", "closed") | Domain("end_date", "<=", now)
         )
-        return ours & (due | changed | resumed)
+        # Those that failed wait for their next attempt.
+        again = Domain("renewal_retry_date", "=", False) | Domain("renewal_retry_date", "<=", now)
+        return ours & (due | changed | ended) & again
 
     @api.model
     def _renew_batch(self, limit=BATCH):
         """Take the subscriptions that are due one step further.
 
-        :return: the subscriptions that were taken on
+        :return: the subscriptions that were taken on; each of them got further, or waits for its next attempt
         """
         due = self.search(self._due_domain(), order="next_date, id", limit=limit).try_lock_for_update()
+        due._try_step()
+        return due
+
+    def _step(self):
+        """Take each one step further: planned changes, then its end, its suspension or its next period."""
         now = fields.Datetime.now()
-        due._apply_changes(now)
-        endings, rest = due._split_endings(now)
+        self._apply_changes(now)
+        endings, rest = self._split_endings(now)
         for reason, subscriptions in endings.items():
             for moment, together in subscriptions.grouped(lambda s: s._end_moment(now)).items():
-                together._terminate(self.env.ref(f"astpp_billing.close_reason_{reason}"), moment)
+                together._terminate(self.env["astpp.close.reason"]._own(reason), moment)
         renewable = rest.filtered(lambda s: s.state == "active" and s.next_date and s.next_date <= now)
         inactive = renewable.filtered(lambda s: s.account_id.status != "active")
         inactive._suspend()
         (renewable - inactive)._renew()
-        return due
 
     def _split_endings(self, now):
         """Tell those that end from those that go on.
@@ -89,13 +95,16 @@ class AstppSubscription(models.Model):
     def _end_moment(self, now):
         """Return when a subscription that ends now has ended: as planned, or with its paid period."""
         self.ensure_one()
+        if self.state == "suspended" and self.end_date and self.end_date <= now:
+            return self.end_date
         return min(filter(None, (self.end_date, self.next_date, now)))
 
     def _reason_to_end(self, now, funds):
         """Return the id part of the reason to end instead of going on, or None (ASTPP facts 4.3)."""
         self.ensure_one()
         due = self.next_date and self.next_date <= now and self.state == "active"
-        ends = self.end_date and self.end_date <= (self.next_date or now)
+        # What is suspended is not renewed until then.
+        ends = self.end_date and self.end_date <= (now if self.state == "suspended" else self.next_date or now)
         account = self.account_id
         if ends and (due or self.end_date <= now):
             return "request"

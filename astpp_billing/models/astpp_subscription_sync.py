@@ -3,6 +3,7 @@ from datetime import UTC, timedelta
 from odoo import api, models
 
 from ..billing_cycle import midnight
+from ..renewal_period import bounded
 
 # ASTPP's fields that Odoo decides once it renews.
 RENEWAL_FIELDS = {"start_date", "next_date", "end_date", "state", "close_reason", "price", "quantity", "product_id"}
@@ -23,7 +24,8 @@ class AstppSubscription(models.Model):
         accounts = server._synced_ids("astpp.account")
         products = server._synced_product_ids()
         dids = {did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])}
-        did_product = self.env.ref("astpp_billing.product_did").id
+        # Without it, orders of numbers wait.
+        did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
         wanted, left_out = {}, 0
         # ASTPP has not heard yet of what was done here.
         newer = set(self.env["astpp.outbox"]._unapplied(server, "subscription_id", "order").mapped("astpp_id"))
@@ -32,7 +34,7 @@ class AstppSubscription(models.Model):
                 continue
             is_did = order.category == "did"
             account_id = accounts.get(order.account_id)
-            product_id = did_product if is_did else products.get(order.product_id)
+            product_id = (did_product and did_product.id) if is_did else products.get(order.product_id)
             if not account_id or not product_id:
                 left_out += 1
                 continue
@@ -47,7 +49,7 @@ class AstppSubscription(models.Model):
                 "price": float(order.price),
                 "setup_fee": float(order.setup_fee),
                 "recurring": order.recurring,
-                "period_count": max(order.billing_days, 0),
+                "period_count": bounded("day", order.billing_days),
                 "period_unit": "day",
                 "free_minutes": order.free_minutes,
                 "start_date": order.start,

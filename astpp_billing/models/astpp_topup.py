@@ -23,7 +23,7 @@ class AstppTopup(models.Model):
         tracking=True,
     )
     server_id = fields.Many2one(related="account_id.server_id", store=True)
-    company_id = fields.Many2one(related="account_id.company_id", store=True)
+    company_id = fields.Many2one("res.company", compute="_compute_company_id", store=True)
     billing_company_id = fields.Many2one(related="account_id.billing_company_id")
     partner_id = fields.Many2one(related="account_id.partner_id", store=True)
     issuer_id = fields.Many2one(related="account_id.issuer_id", store=True)
@@ -70,6 +70,12 @@ class AstppTopup(models.Model):
     _move_uniq = models.UniqueIndex("(move_id) WHERE move_id IS NOT NULL", "This invoice is of another top-up.")
     _sale_line_uniq = models.UniqueIndex("(sale_line_id) WHERE sale_line_id IS NOT NULL")
     _amount_positive = models.Constraint("CHECK(amount > 0)", "A top-up adds an amount above zero.")
+
+    @api.depends("account_id.company_id")
+    def _compute_company_id(self):
+        for topup in self:
+            # Until there is an account, the form offers those of the user's company.
+            topup.company_id = topup.account_id.company_id or self.env.company
 
     @api.depends("account_id", "amount")
     def _compute_name(self):

@@ -32,7 +32,9 @@ class AstppUsage(models.Model):
             for account in self.env["astpp.account"].search([("server_id", "=", server.id), ("astpp_id", "!=", 0)])
         }
         products = server._synced_product_ids()
-        did_product = self.env.ref("astpp_billing.product_did").id
+        # Without it, fees of numbers are billed with the product of other charges.
+        did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
+        did_product = did_product.id if did_product else None
         subscriptions = {
             subscription.astpp_id: subscription
             for subscription in self.env["astpp.subscription"].search(

@@ -46,8 +46,9 @@ class AstppUsage(models.Model):
             fetch=True,
         )
         self.invalidate_model()
-        keys = {key for (key,) in added}
-        return [entry for entry in entries if entry["key"] in keys]
+        # Of two under one key, the first one was added.
+        first = {entry["key"]: entry for entry in reversed(entries)}
+        return [first[key] for (key,) in added]
 
     @api.model
     def _add_credits(self, credits_given):

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..renewal_period import LONGEST
+
 PERIOD_UNITS = [("day", "Days"), ("month", "Months"), ("year", "Years")]
 # What is ordered once and charged by period, or once.
 SUBSCRIBED = ("package", "subscription", "did")
@@ -86,6 +88,17 @@ class ProductTemplate(models.Model):
                 raise ValidationError(
                     self.env._(
                         "%s: period, minutes and setup fee cannot be negative, and a commission is 0 to 100 percent.",
+                        template.display_name,
+                    )
+                )
+
+    @api.constrains("astpp_period_count", "astpp_period_unit")
+    def _check_astpp_period_length(self):
+        for template in self.filtered("astpp_period_unit"):
+            if template.astpp_period_count > LONGEST[template.astpp_period_unit]:
+                raise ValidationError(
+                    self.env._(
+                        "%s: a period has at most 1000 years. Use 0 for what is paid once without end.",
                         template.display_name,
                     )
                 )

@@ -1,6 +1,8 @@
 from odoo import api, models
 from odoo.fields import Command
 
+from ..renewal_period import bounded
+
 
 class ProductTemplate(models.Model):
     """Products as ASTPP has them."""
@@ -48,7 +50,7 @@ class ProductTemplate(models.Model):
             "active": record.active,
             "astpp_type": record.category,
             "astpp_recurring": record.recurring,
-            "astpp_period_count": record.billing_days,
+            "astpp_period_count": bounded("day", record.billing_days),
             "astpp_period_unit": "day",
             "astpp_setup_fee": float(record.setup_fee),
             "astpp_free_minutes": record.free_minutes,

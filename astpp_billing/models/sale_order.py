@@ -85,7 +85,7 @@ class SaleOrder(models.Model):
         if paid := topups.filtered(lambda topup: topup.state == "credited"):
             raise UserError(self.env._("The top-up %s is paid. Credit its invoice instead.", paid[0].display_name))
         topups.action_cancel()
-        subscriptions._terminate(self.env.ref("astpp_billing.close_reason_request"))
+        subscriptions._terminate(self.env["astpp.close.reason"]._own("request"))
         return super()._action_cancel()
 
     def action_view_astpp_subscriptions(self):

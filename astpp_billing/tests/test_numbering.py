@@ -1,6 +1,6 @@
 from odoo import Command
 from odoo.exceptions import ValidationError
-from odoo.tests import tagged
+from odoo.tests import freeze_time, tagged
 
 from .common import AstppCommon
 
@@ -179,3 +179,166 @@ class TestNumbering(AstppCommon):
     def test_two_digit_growth(self):
         self.operator.write({"padding": 1, "first_number": 9})
         self.assertEqual(self.numbers(self.operator, "2024-02-01", "2024-02-01"), ["INV_9", "INV_10"])
+
+    def test_raised_first_number_in_a_hashed_journal(self):
+        """Numbers that are secured by a hash follow each other: a first number above the next one is refused."""
+        self.operator.journal_id.restrict_mode_hash_table = True
+        self.operator.write({"prefix": "H-", "first_number": 5000})
+        moves = self.invoice(self.operator) | self.invoice(self.operator)
+        self.assertEqual(moves.mapped("name"), ["H-05000", "H-05001"])
+        self.assertTrue(all(moves.mapped("inalterable_hash")))
+        with self.assertRaisesRegex(ValidationError, "H-05002"), self.env.cr.savepoint():
+            self.operator.first_number = 6000
+        self.assertEqual(self.numbers(self.operator, "2024-02-01"), ["H-05002"])
+        self.operator.first_number = 1
+        self.assertEqual(self.numbers(self.operator, "2024-02-01"), ["H-05003"])
+        # As the text says: another prefix begins a new series.
+        self.operator.write({"prefix": "I-", "first_number": 6000})
+        self.assertEqual(self.numbers(self.operator, "2024-02-01", "2024-02-01"), ["I-06000", "I-06001"])
+        self.assertTrue(self.env["account.move"].search([("name", "=", "I-06001")]).inalterable_hash)
+
+    def test_first_number_raised_before_the_journal_was_hashed(self):
+        moves = self.invoice(self.operator) | self.invoice(self.operator)
+        self.operator.first_number = 5000
+        self.operator.journal_id.restrict_mode_hash_table = True
+        self.assertEqual(self.operator.next_number, "INV_00003", "a number that was skipped could not be secured")
+        moves |= self.invoice(self.operator)
+        self.assertEqual(moves[-1].name, "INV_00003")
+        self.assertTrue(all(moves.mapped("inalterable_hash")))
+
+    def test_credit_notes_in_a_hashed_journal(self):
+        self.operator.journal_id.restrict_mode_hash_table = True
+        self.operator.refund_prefix = "CN_"
+        refunds = [self.invoice(self.operator, move_type="out_refund").name for _n in range(2)]
+        self.assertEqual(refunds, ["CN_00001", "CN_00002"])
+        with self.assertRaisesRegex(ValidationError, "CN_00003"):
+            self.operator.first_number = 10
+
+    def test_changed_digits_are_checked_like_prefixes(self):
+        """R1-00 and 001 reads as R1- and 00001: refused, whichever of the two is changed."""
+        other = self.make_issuer(self.make_account("Other", account_type="reseller"), prefix="R1-00", padding=4)
+        with self.assertRaisesRegex(ValidationError, "R1-"), self.env.cr.savepoint():
+            other.padding = 3
+        self.reseller_issuer.padding = 4
+        other.padding = 3
+        with self.assertRaisesRegex(ValidationError, "R1-00"), self.env.cr.savepoint():
+            self.reseller_issuer.padding = 5
+        self.assertEqual(self.numbers(self.reseller_issuer, "2024-02-01"), ["R1-0001"])
+        self.assertEqual(self.numbers(other, "2024-02-01"), ["R1-00001"])
+
+    def test_changed_digits_against_numbers_that_were_given(self):
+        """The other prefix is used no more, its numbers are there."""
+        other = self.make_issuer(self.make_account("Other", account_type="reseller"), prefix="R1-00", padding=4)
+        self.reseller_issuer.padding = 4
+        other.padding = 3
+        self.assertEqual(self.numbers(other, "2024-02-01"), ["R1-00001"])
+        other.write({"prefix": "X-", "padding": 5})
+        with self.assertRaisesRegex(ValidationError, "R1-00"):
+            self.reseller_issuer.padding = 5
+
+    def test_year_in_the_prefix(self):
+        """Each year is a series of its own, by the invoice's date; the first number is the first year's."""
+        self.operator.write({"prefix": "INV-{year}-", "refund_prefix": "{year}/CN", "first_number": 100})
+        with freeze_time("2024-11-05"):
+            self.operator.invalidate_recordset(["next_number"])
+            self.assertEqual(self.operator.next_number, "INV-2024-00100")
+        names = self.numbers(self.operator, "2024-02-01", "2024-12-31", "2025-01-01", "2024-12-31", "2025-06-01")
+        self.assertEqual(
+            names, ["INV-2024-00100", "INV-2024-00101", "INV-2025-00001", "INV-2024-00102", "INV-2025-00002"]
+        )
+        refund = self.invoice(self.operator, "2025-03-01", move_type="out_refund")
+        self.assertEqual(refund.name, "2025/CN00100", "the first year of the credit notes")
+        with freeze_time("2025-11-05"):
+            self.operator.invalidate_recordset(["next_number"])
+            self.assertEqual(self.operator.next_number, "INV-2025-00003")
+        with freeze_time("2026-01-05"):
+            self.operator.invalidate_recordset(["next_number"])
+            self.assertEqual(self.operator.next_number, "INV-2026-00001")
+        moves = self.env["account.move"].search([("astpp_issuer_id", "=", self.operator.id)])
+        self.env.add_to_compute(moves._fields["made_sequence_gap"], moves)
+        self.assertFalse(moves.filtered("made_sequence_gap"))
+        self.assertEqual(refund.sequence_prefix, "2025/CN")
+
+    def test_year_in_the_prefix_beside_ordinary_invoices(self):
+        self.operator.prefix = "OP/{year}/"
+        journal = self.operator.journal_id
+        first = self.invoice(journal=journal)
+        self.numbers(self.operator, "2024-02-01", "2025-02-01")
+        second = self.invoice(journal=journal, date="2024-04-01")
+        self.assertEqual((second.sequence_prefix, second.sequence_number), (first.sequence_prefix, 2))
+
+    def test_year_of_a_draft(self):
+        self.operator.prefix = "{year}-"
+        draft = self.invoice(self.operator, "2024-12-31", post=False)
+        self.assertEqual(draft.name_placeholder, "2024-00001")
+        draft.invoice_date = "2025-01-01"
+        self.assertEqual(draft.name_placeholder, "2025-00001")
+        draft.action_post()
+        self.assertEqual((draft.name, draft.astpp_series), ("2025-00001", "2025-"))
+        # With its number, it stays in its year.
+        draft.button_draft()
+        draft.invoice_date = "2026-02-01"
+        with self.assertRaisesRegex(ValidationError, "2025-00001"), self.env.cr.savepoint():
+            draft.action_post()
+        draft.invoice_date = "2025-02-01"
+        draft.action_post()
+        self.assertEqual(draft.name, "2025-00001")
+
+    def test_year_is_that_of_the_invoice_date(self):
+        """Odoo books what comes late into an open period; its number is that of its own year."""
+        self.operator.prefix = "{year}-"
+        self.env.company.fiscalyear_lock_date = "2024-12-31"
+        late = self.invoice(self.operator, "2024-12-31")
+        self.assertEqual((late.name, late.date.year > 2024), ("2024-00001", True))
+
+    def test_year_of_a_name_given_by_hand(self):
+        self.operator.prefix = "INV-{year}-"
+        move = self.invoice(self.operator, "2024-02-01")
+        move.button_draft()
+        move.name = "INV-2023-00007"
+        with self.assertRaisesRegex(ValidationError, "INV-2023-00007"), self.env.cr.savepoint():
+            move.action_post()
+        move.name = "INV-2024-00007"
+        move.action_post()
+        self.assertEqual(self.numbers(self.operator, "2024-02-01", "2025-02-01"), ["INV-2024-00008", "INV-2025-00001"])
+
+    def test_year_in_a_hashed_journal(self):
+        self.operator.journal_id.restrict_mode_hash_table = True
+        self.operator.write({"prefix": "H{year}", "first_number": 7})
+        names = self.numbers(self.operator, "2024-02-01", "2025-02-01", "2025-02-01")
+        self.assertEqual(names, ["H202400007", "H202500001", "H202500002"])
+        # It is the first year's, which is over.
+        self.operator.first_number = 50
+        self.assertEqual(self.numbers(self.operator, "2025-02-01"), ["H202500003"])
+
+    def test_issuer_of_a_company_without_a_journal(self):
+        company = self.env["res.company"].create({"name": "No Journal Yet"})
+        issuer = self.env["astpp.issuer"].create({"name": "X", "company_id": company.id, "prefix": "{year}-"})
+        issuer.write({"first_number": 7, "padding": 3})
+        self.assertFalse(issuer.journal_id)
+        with freeze_time("2024-11-05"):
+            issuer.invalidate_recordset(["next_number"])
+            self.assertEqual(issuer.next_number, "2024-007")
+
+    def test_year_in_the_prefix_clashes(self):
+        """With any year in its place; another brace is a character like any other."""
+        other = self.make_account("Other", account_type="reseller")
+        self.reseller_issuer.prefix = "R{year}-"
+        for prefix in ("R2024-", "R{year}-", "R{year}-00"):
+            with self.subTest(prefix), self.assertRaises(ValidationError), self.env.cr.savepoint():
+                self.make_issuer(other, prefix=prefix, padding=3)
+        # 0000 and then 1 … : R2 and 4 more digits of the number.
+        self.reseller_issuer.prefix = "R{year}"
+        with self.assertRaises(ValidationError), self.env.cr.savepoint():
+            self.make_issuer(other, prefix="R20", padding=7)
+        issuers = self.make_issuer(other, prefix="R20", padding=6) | self.reseller_issuer
+        names = [self.invoice(issuer, "2024-02-01").name for issuer in issuers]
+        self.assertEqual(names, ["R20000001", "R202400001"])
+        issuers[0].prefix = "R{years}-{YEAR}"
+        self.assertEqual(self.numbers(issuers[0], "2024-02-01"), ["R{years}-{YEAR}000001"])
+
+    def test_year_in_the_prefix_clashes_with_ordinary_invoices(self):
+        move = self.invoice(journal=self.operator.journal_id)
+        self.assertIn("2024", move.sequence_prefix)
+        with self.assertRaisesRegex(ValidationError, move.name):
+            self.operator.prefix = move.sequence_prefix.replace("2024", "{year}")

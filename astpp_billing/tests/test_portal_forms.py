@@ -120,6 +120,26 @@ class TestPortalForms(PortalWalkCommon):
         self.save(f"{url}/end", {}, {"astpp_subscription": {"end_date", "close_reason_id"}}, "customer")
         self.assertEqual(self.subscription.account_id, self.owner)
 
+    def test_a_reseller_cannot_end_what_he_pays_for_his_customer(self):
+        self.owner.payment_mode = "postpaid"
+        order = self.env["sale.order"].sudo().create(
+            {
+                "partner_id": self.owner.partner_id.id,
+                "astpp_account_id": self.owner.id,
+                "order_line": [(0, 0, {"product_id": self.products[0].id})],
+            }
+        )  # fmt: skip
+        order.action_confirm()
+        level = self.env["astpp.subscription"].search(
+            [("sale_order_id", "=", order.id), ("account_id", "=", self.reseller.id)]
+        )
+        self.sign_in("reseller")
+        self.assertNotIn(f"/my/services/{level.id}/end", self.url_open("/my/services").text)
+        for act in ("end", "change"):
+            response = self.post(f"/my/services/{level.id}/{act}", {"product_id": str(self.products[1].id)})
+            self.assertEqual(response.status_code, 404)
+        self.assertEqual((level.state, level.end_date), ("active", False))
+
     def test_top_up(self):
         self.sign_in("customer")
         self.post("/my/topup", self.extra | {"account_id": str(self.owner.id), "amount": "5"})

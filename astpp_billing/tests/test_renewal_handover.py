@@ -115,6 +115,21 @@ class TestRenewalHandover(SyncCommon):
         self.sync()
         self.assertEqual((did.state, len(did.assignment_ids)), ("free", 2))
 
+    @freeze_time("2024-03-10 10:00:00")
+    def test_absurd_period_of_astpps(self):
+        """Longer than any calendar: it has no end, and the synchronisation goes on."""
+        self.mariadb.execute("UPDATE order_items SET billing_days = 1000000000")
+        self.mariadb.execute("UPDATE products SET billing_days = 1000000000")
+        self.sync()
+        subscription = self.subscription()
+        self.assertEqual((subscription.period_count, subscription.product_id.astpp_period_count), (0, 0))
+
+    def test_orders_of_numbers_wait_for_their_product(self):
+        """Somebody deleted the product for numbers: nothing else waits for it."""
+        self.env.ref("astpp_billing.product_did").product_tmpl_id.unlink()
+        self.sync()
+        self.assertEqual(self.subscription().state, "active")
+
     def test_funds(self):
         self.mariadb.execute("UPDATE accounts SET balance = 12.5, credit_limit = 100 WHERE id = 13")
         self.mariadb.execute("UPDATE accounts SET balance = 7 WHERE id = 14")
