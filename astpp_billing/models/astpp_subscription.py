@@ -129,7 +129,7 @@ class AstppSubscription(models.Model):
     @api.depends("account_id")
     def _compute_server_id(self):
         for subscription in self:
-            subscription.server_id = subscription.server_id or subscription.account_id.server_id
+            subscription.server_id = subscription.account_id.server_id or subscription.server_id
 
     @api.depends("server_id.company_id")
     def _compute_company_id(self):
