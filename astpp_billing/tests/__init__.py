@@ -30,6 +30,7 @@ from . import (
     test_paypal_browser,
     test_paypal_refund,
     test_portal,
+    test_portal_amounts,
     test_portal_brand,
     test_portal_forms,
     test_portal_reseller,

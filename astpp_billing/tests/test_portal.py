@@ -62,7 +62,7 @@ class TestPortal(AstppCommon, HttpCase):
             "filterby=inbound": ("4422222", "4411111"),
             "search_in=number&search=1111": ("4411111", "4422222"),
             "search_in=text&search=HYPER": ("4411111", "4422222"),
-            "search_in=amount&search=1,2": ("4411111", "4422222"),
+            "search_in=amount&search=1.2": ("4411111", "4422222"),
             "search_in=amount&search=0.1&filterby=inbound": ("4422222", "4411111"),
         }
         for query, (shown, hidden) in cases.items():
