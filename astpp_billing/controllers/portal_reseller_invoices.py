@@ -127,8 +127,12 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
     @route("/my/reseller/invoices/act", type="http", auth="user", methods=["POST"], website=True)
     def act(self, act="", **_post):
         """Do something with the documents chosen on the list."""
-        moves = self._own_moves(request.httprequest.form.getlist("move_id"))
+        self._reseller()
         url = "/my/reseller/invoices"
+        ticked = request.httprequest.form.getlist("move_id")
+        if not ticked:
+            return self._notice(error=request.env._("Tick the invoices first."), url=url)
+        moves = self._own_moves(ticked)
         drafts = moves.filtered(lambda move: move.state == "draft")
         match act:
             case "confirm":

@@ -11,6 +11,7 @@ from . import (
     test_bulk,
     test_call_csv,
     test_call_record,
+    test_connection_notification,
     test_connector,
     test_did,
     test_ingest,

@@ -183,6 +183,16 @@ class TestPortal(AstppCommon, HttpCase):
         self.post(f"/my/services/{subscription.id}/end")
         self.assertEqual(subscription.end_date, subscription.next_date)
 
+    def test_order_without_a_quantity_is_said(self):
+        package = self.make_product("package", name="Talk 500", astpp_can_purchase=True)
+        for quantity in ("", "0", "x", "1000"):
+            page = self.post(
+                "/my/services/order", account_id=self.customer.id, product_id=package.id, quantity=quantity
+            )
+            self.assertEqual(page.status_code, 200, quantity)
+            self.assertIn("Order 1 to 999 of it.", page.text)
+        self.assertFalse(self.customer.subscription_ids)
+
     def test_top_up_and_coupon(self):
         account = self.make_account(payment_mode="prepaid", partner_id=self.customer.partner_id.id)
         page = self.post("/my/topup", account_id=account.id, amount="25.50")
