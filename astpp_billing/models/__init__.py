@@ -84,6 +84,8 @@ from . import astpp_violation
 from . import account_journal
 from . import account_move
 from . import account_move_document
+from . import account_move_destinations
+from . import account_move_statement
 from . import account_move_usage
 from . import account_move_settlement
 from . import account_move_outbox

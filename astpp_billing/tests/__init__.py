@@ -15,6 +15,7 @@ from . import (
     test_connector,
     test_did,
     test_ingest,
+    test_invoice_destinations,
     test_invoice_mail,
     test_invoice_report,
     test_invoice_usage,
