@@ -104,7 +104,8 @@ class AstppNotice(models.Model):
     def _mail_outcome(self, move):
         """Make the mail and return what to note on the notice."""
         issuer_switch, partner_switch = SWITCHES[self.kind]
-        settled = self.kind in ("due", "overdue") and move.payment_state not in ("not_paid", "partial")
+        reminds = self.kind in ("due", "overdue")
+        settled = reminds and (move.payment_state not in ("not_paid", "partial") or move._astpp_covered())
         if not move.astpp_issuer_id[issuer_switch] or not move.partner_id[partner_switch] or settled:
             return {"state": "off"}
         if move.state != "posted":
@@ -154,4 +155,7 @@ class AstppNotice(models.Model):
             (notice.move_id, notice.date)
             for notice in self.search([("kind", "=", kind), ("move_id", "in", [move.id for move in dates])])
         }
-        self._note(kind, {move: date for move, date in dates.items() if (move, date) not in known})
+        new = {move: date for move, date in dates.items() if (move, date) not in known}
+        # Whoever is in credit is reminded of nothing that his credit pays.
+        covered = self.env["account.move"].union(*new)._astpp_covered()
+        self._note(kind, {move: date for move, date in new.items() if move not in covered})

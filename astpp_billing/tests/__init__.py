@@ -18,6 +18,7 @@ from . import (
     test_invoice_destinations,
     test_invoice_mail,
     test_invoice_report,
+    test_invoice_statement,
     test_invoice_usage,
     test_ledger_check,
     test_mysql,
