@@ -47,7 +47,10 @@ def number_of(text, lang):
 
 def _grouped(whole, separator, grouping):
     """Return how the digits may be parted: in threes, or as the language does it (10,00,000 in Hindi)."""
-    return {_part(whole, separator, [3]), _part(whole, separator, [size for size in literal_eval(grouping) if size > 0])}
+    return {
+        _part(whole, separator, [3]),
+        _part(whole, separator, [size for size in literal_eval(grouping) if size > 0]),
+    }
 
 
 def _part(whole, separator, sizes):

@@ -79,6 +79,10 @@ class AccountMove(models.Model):
             return None
         return self.env._("Issuer %s has no e-mail address: enter one on his contact.", issuer.name)
 
+    def _is_ready_to_be_sent(self):
+        """Odoo asks before it mails a paid invoice by itself: ours have a mail of their own, where it is wanted."""
+        return not self.astpp_account_id and super()._is_ready_to_be_sent()
+
     def _get_mail_template(self):
         """Invoices of an issuer are sent in his words, whoever sends them."""
         if self and all(move.astpp_issuer_id and move.is_sale_document() for move in self):

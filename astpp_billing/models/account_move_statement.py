@@ -1,5 +1,6 @@
 from collections import defaultdict
 from decimal import Decimal
+from itertools import accumulate
 
 from odoo import fields, models
 from odoo.fields import Domain
@@ -137,11 +138,12 @@ class AccountMove(models.Model):
             else:
                 credits[partner, company, issuer] -= value
         covered = set()
-        for customer, left in credits.items():
-            for _due, move, value in sorted(invoices[customer]):
-                if value <= left:
-                    covered.add(move)
-                left -= value
+        for customer, credit in credits.items():
+            oldest_first = sorted(invoices[customer])
+            sums = accumulate(value for _due, _move, value in oldest_first)
+            covered.update(
+                move for (_due, move, _value), total in zip(oldest_first, sums, strict=True) if total <= credit
+            )
         return self.filtered(lambda move: move.id in covered)
 
     def _astpp_rate_today(self, currency_id, company_id):
@@ -157,7 +159,13 @@ class AccountMove(models.Model):
         one that a payment without an entry pays has nothing open.
         :param condition: of the lines ``l`` of the entries ``m``
         """
-        for model in ("account.move", "account.move.line", "account.partial.reconcile", "astpp.account", "astpp.issuer"):
+        for model in (
+            "account.move",
+            "account.move.line",
+            "account.partial.reconcile",
+            "astpp.account",
+            "astpp.issuer",
+        ):
             self.env[model].flush_model()
         return SQL(
             """

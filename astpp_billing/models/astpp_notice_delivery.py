@@ -185,10 +185,13 @@ class AstppNotice(models.Model):
         (kept | new.filtered("subscription_id")).write({"state": "queued", **again})
         new.filtered("move_id").write({"state": "waiting", "mail_message_id": False, **again})
         for kind, notices in new.filtered("subscription_id").grouped("kind").items():
-            while notices:
-                # A subscription may have several that failed: one of each at a time.
-                batch = {notice.subscription_id.id: notice.id for notice in notices}
-                self.env["astpp.subscription"].sudo().browse(batch)._queue_mails(kind, batch)
-                notices -= self.browse(batch.values())
+            notices._queue_again(kind)
         self._tell_failures()
         self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger()
+
+    def _queue_again(self, kind):
+        """Make the mails of orders' notices anew; of several of one order one at a time."""
+        batch = {notice.subscription_id.id: notice.id for notice in self}
+        self.env["astpp.subscription"].sudo().browse(batch)._queue_mails(kind, batch)
+        if rest := self - self.browse(batch.values()):
+            rest._queue_again(kind)

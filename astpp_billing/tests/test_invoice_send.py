@@ -91,6 +91,16 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertIn("Reseller One: Invoice", mail.subject)
         self.assertReseller(mail)
 
+    def test_payments_send_nothing_by_themselves(self):
+        """Odoo mails what was paid and not sent, also what its customer does not want to get."""
+        self.reseller_issuer.notify_invoice = False
+        move = self.invoice(self.reseller_customer)
+        self.send_waiting()
+        self.assertEqual((self.notice(move).state, move.is_move_sent), ("off", False))
+        self.assertFalse(move._is_ready_to_be_sent())
+        ordinary = self.init_invoice("out_invoice", partner=self.customer.partner_id, amounts=[5], post=True)
+        self.assertTrue(ordinary._is_ready_to_be_sent())
+
     def test_operators_and_ordinary_invoices(self):
         move = self.invoice(self.customer)
         self.send(move)
