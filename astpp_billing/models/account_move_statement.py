@@ -178,6 +178,7 @@ class AccountMove(models.Model):
                 SELECT c.partner_id, i.company_id, i.id, i.account_id IS NULL
                   FROM customer c
                   JOIN account_move_line l ON l.partner_id = c.id AND l.parent_state = 'posted' AND l.reconciled IS NOT TRUE
+                  JOIN account_account r ON r.id = l.account_id AND r.account_type = 'asset_receivable'
                   JOIN account_move m ON m.id = l.move_id
                   JOIN astpp_issuer i ON i.id = m.astpp_issuer_id
             ), usual AS (

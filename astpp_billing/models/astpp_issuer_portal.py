@@ -99,7 +99,6 @@ class AstppIssuer(models.Model):
                     "amount": move.currency_id._convert(amount, own, move.company_id, wizard.payment_date),
                 }
             )
-        wizard.payment_difference_handling = "open"
         return wizard._create_payments()
 
     def _set_logo(self, content):

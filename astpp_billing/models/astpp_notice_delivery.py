@@ -31,8 +31,13 @@ class AstppNotice(models.Model):
     @api.model
     def _follow_mails(self):
         """Note which mails went out, which failed, and which came back after all; hand what failed over again."""
+        self._note_news(self._mail_news())
+        self._tell_failures()
+
+    @api.model
+    def _note_news(self, news):
         again, rows, unsent = [], [], []
-        for notice_id, move_id, kind, attempts, mail_id, mail, status, reason in self._mail_news():
+        for notice_id, move_id, kind, attempts, mail_id, mail, status, reason in news:
             state = self._state_of(mail, status, attempts)
             if state == "queued":
                 again.append(mail_id)

@@ -58,7 +58,6 @@ class AstppNotice(models.Model):
         progress = self.env["ir.cron"]
         self._note_due()
         self._follow_mails()
-        self._tell_failures()
         waiting = self._next_mails().ids
         progress._commit_progress(remaining=len(waiting))
         for first in range(0, len(waiting), PDF_BATCH):
