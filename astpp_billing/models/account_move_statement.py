@@ -45,7 +45,8 @@ class AccountMove(models.Model):
         same_day = Domain("invoice_date", "=", self.invoice_date) & Domain("id", "<", self.id)
         return (
             Domain("astpp_issuer_id", "=", self.astpp_issuer_id.id)
-            & Domain("commercial_partner_id", "=", self.commercial_partner_id.id)
+            # The customer's contacts: moves have an index by these, none by commercial entity.
+            & Domain("partner_id", "child_of", self.commercial_partner_id.id)
             & Domain("company_id", "=", self.company_id.id)
             & Domain("move_type", "in", ("out_invoice", "out_refund"))
             & Domain("state", "=", "posted")
