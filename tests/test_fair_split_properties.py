@@ -3,11 +3,13 @@
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odoo.addons.astpp_billing.fair_split import shares, whole_units
 
+# A loaded machine is no fault.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 units = st.sampled_from([Decimal("0.01"), Decimal(1), Decimal("0.001"), Decimal("0.05")])
 prices = st.decimals(0, 10**6, places=6)
 mixed = st.decimals(-(10**6), 10**6, places=6)
@@ -17,6 +19,7 @@ def split(total, exact, unit, factor=1):
     return whole_units(shares(total, exact, factor), unit)
 
 
+@unhurried
 @given(st.lists(prices, min_size=1, max_size=50), st.integers(-(10**7), 10**7), units, st.decimals(-3, 3, places=3))
 def test_rows_of_one_sign_get_their_proportion(exact, count, unit, factor):
     """An independent computation: total × row ÷ sum, with fifty digits; whatever tax or rate is in between."""
@@ -32,6 +35,7 @@ def test_rows_of_one_sign_get_their_proportion(exact, count, unit, factor):
     assert whole == 0 or all(amount == 0 for amount, row in zip(amounts, exact, strict=True) if not row)
 
 
+@unhurried
 @given(st.lists(mixed, min_size=1, max_size=50), units, st.sampled_from([1, -1]))
 def test_charges_and_credits_keep_their_amounts(exact, unit, sign):
     """The total is the rounded sum, as on an invoice without included taxes, or its opposite on a credit note."""
@@ -42,6 +46,7 @@ def test_charges_and_credits_keep_their_amounts(exact, unit, sign):
         assert abs(amount - sign * Fraction(row)) < 2 * Fraction(unit)
 
 
+@unhurried
 @given(mixed, st.integers(1, 60), st.integers(-(10**6), 10**6), units)
 def test_equal_rows_differ_by_one_unit_at_most(row, number, count, unit):
     amounts = split(count * unit, [row] * number, unit, Decimal("0.8264"))
@@ -49,6 +54,7 @@ def test_equal_rows_differ_by_one_unit_at_most(row, number, count, unit):
     assert max(amounts) - min(amounts) <= Fraction(unit)
 
 
+@unhurried
 @given(st.lists(prices, max_size=20), units)
 def test_nothing_to_split(exact, unit):
     assert split(0, exact, unit) == [0] * len(exact)

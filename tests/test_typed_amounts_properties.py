@@ -4,11 +4,13 @@ import re
 from decimal import Decimal
 from types import SimpleNamespace
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odoo.addons.astpp_billing.controllers.form_text import number_of
 
+# A loaded machine is no fault.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LANGUAGES = st.sampled_from(
     [
         SimpleNamespace(decimal_point=point, thousands_sep=separator, grouping=grouping)
@@ -37,11 +39,13 @@ def written(number, lang):
     return ("-" if number < 0 else "") + text + (lang.decimal_point + decimals if decimals else "")
 
 
+@unhurried
 @given(st.decimals(-(10**9), 10**9, places=2), LANGUAGES)
 def test_what_a_language_writes_is_read(number, lang):
     assert number_of(written(number, lang), lang) == number
 
 
+@unhurried
 @given(st.text("0123456789.,' -", max_size=14), LANGUAGES)
 def test_what_is_read_is_what_was_typed(text, lang):
     """Digits count where they were typed, and separators stand between whole groups only."""
@@ -56,6 +60,7 @@ def test_what_is_read_is_what_was_typed(text, lang):
     assert len(groups) == 1 or (len(groups[-1]) == 3 and "" not in groups)
 
 
+@unhurried
 @given(st.text(max_size=60), LANGUAGES)
 def test_any_text_is_read_or_refused(text, lang):
     assert number_of(text, lang) is None or text.strip()
