@@ -11,6 +11,10 @@ class TestInvoiceStatement(InvoiceReportCommon):
     def setUpClass(cls):
         super().setUpClass()
         cls.call_product.taxes_id = False
+        # Due on the invoice's day, whatever day it is today.
+        cls.operator.payment_term_id = cls.env["account.payment.term"].create(
+            {"name": "At once", "line_ids": [(0, 0, {"value": "percent", "value_amount": 100, "nb_days": 0})]}
+        )
 
     def invoice(self, account, amount, date="2024-02-01", used="2024-01-15 12:00:00", **values):
         self.load(self.row(account, debit=amount, callstart=used))
@@ -57,7 +61,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         statement = move._astpp_statement()
         self.assertEqual({name: statement[name] for name in amounts}, amounts)
 
-    def reminded(self, *moves, day="2030-01-01"):
+    def reminded(self, *moves, day="2024-06-01"):
         with freeze_time(f"{day} 10:00:00"):
             self.env["astpp.notice"]._note_due()
         notices = self.env["astpp.notice"].search([("kind", "in", ("due", "overdue"))])
