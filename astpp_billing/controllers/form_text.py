@@ -1,5 +1,17 @@
 """What people type into the portal's forms."""
 
+import re
+from ast import literal_eval
+from decimal import Decimal
+
+from odoo.exceptions import UserError
+from odoo.tools.misc import formatLang, get_lang
+
+# What looks alike to whoever types: blanks between thousands, apostrophes, the sign.
+ALIKE = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
+MOST_DIGITS = 12
+MOST_TYPED = 40
+
 
 def one_line(text, length=200):
     """Return a form's text without line breaks and control characters.
@@ -9,11 +21,68 @@ def one_line(text, length=200):
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:length].strip()
 
 
-def number_of(text):
-    """Return an amount that was typed, with a point or a comma, or None when it is none."""
-    try:
-        number = float(str(text).strip().replace(",", "."))
-    except ValueError:
+def number_of(text, lang):
+    """Return an amount exactly as it was typed, as Decimal, or None when it is none.
+
+    It is read as the language writes it: 1,000 is a thousand in English and one in German. Whatever the language
+    does not write that way (1.2.3, 1_0, 1e5, digits of other scripts, thousands in odd places) is no amount.
+    :param lang: the language's ``decimal_point``, ``thousands_sep`` and ``grouping``
+    """
+    point = lang.decimal_point.translate(ALIKE)
+    separator = (lang.thousands_sep or "").translate(ALIKE)
+    thousands = rf"(?:{re.escape(separator)}[0-9]+)*" if separator not in ("", point) else ""
+    typed = str(text).strip().translate(ALIKE)
+    match = re.fullmatch(rf"(-?)([0-9]*{thousands})(?:{re.escape(point)}([0-9]+))?", typed)
+    if not match or len(typed) > MOST_TYPED:
         return None
-    # Neither infinite nor no number at all.
-    return number if abs(number) < 1e12 else None
+    sign, typed, decimals = match[1], match[2], match[3] or ""
+    whole = "".join(digit for digit in typed if digit.isdigit())
+    # A leading zero before thousands is somebody else's decimal point.
+    if typed != whole and (whole.startswith("0") or typed not in _grouped(whole, separator, lang.grouping)):
+        return None
+    if not whole + decimals or len(whole) > MOST_DIGITS or len(decimals) > MOST_DIGITS:
+        return None
+    return Decimal(f"{sign}{whole or 0}.{decimals or 0}")
+
+
+def _grouped(whole, separator, grouping):
+    """Return how the digits may be parted: in threes, or as the language does it (10,00,000 in Hindi)."""
+    return {
+        _part(whole, separator, [3]),
+        _part(whole, separator, [size for size in literal_eval(grouping) if size > 0]),
+    }
+
+
+def _part(whole, separator, sizes):
+    """Part digits from the right; the last size repeats."""
+    parts, sizes = [], list(sizes)
+    while whole and sizes:
+        size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
+        parts.insert(0, whole[-size:])
+        whole = whole[:-size]
+    return separator.join(parts)
+
+
+def no_amount(env, text, digits=2):
+    """Say that a text is no amount, and how the user's language writes one."""
+    return env._(
+        "“%(text)s” is no amount. Write it such as %(example)s.",
+        text=one_line(str(text), 40),
+        example=formatLang(env, 1234.5, digits=digits),
+    )
+
+
+def amount_text(env, amount, currency):
+    """Return an amount as the user writes it, for a form's field."""
+    return formatLang(env, amount, digits=currency.decimal_places)
+
+
+def amount_of(env, text, currency):
+    """Return an amount of money that was typed, rounded to the currency.
+
+    :raise UserError: when it is none, with an example
+    """
+    number = number_of(text, get_lang(env))
+    if number is None:
+        raise UserError(no_amount(env, text, currency.decimal_places))
+    return currency.round(float(number))

@@ -105,6 +105,7 @@ class AstppPortal(AstppPortalChargeControls):
             "accounts": request.env["astpp.account"]._portal_accounts(),
             "invoice_shown": move,
             "totals": self._charge_totals(domain) if count < most else None,
+            "search_error": self._search_error(search, search_in),
             "pager": pager,
             "default_url": "/my/charges",
             "searchbar_sortings": sortings,

@@ -6,9 +6,10 @@ from dateutil.relativedelta import relativedelta
 from odoo.addons.portal.controllers.portal import CustomerPortal
 from odoo.fields import Domain
 from odoo.http import request
+from odoo.tools.misc import get_lang
 
 from ..models.astpp_usage import CALL_TYPES
-from .form_text import number_of, one_line
+from .form_text import no_amount, number_of, one_line
 
 
 class AstppPortalChargeControls(CustomerPortal):
@@ -94,6 +95,11 @@ class AstppPortalChargeControls(CustomerPortal):
             "all": (request.env._("All time"), None, None),
         }
 
+    def _search_error(self, search, search_in):
+        """Say what is wrong with what is searched for, if anything."""
+        wrong = search and search_in == "amount" and number_of(search, get_lang(request.env)) is None
+        return wrong and no_amount(request.env, search)
+
     def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
         """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
         domain = scope & Domain(self._charge_filters().get(filterby, {"domain": []})["domain"])
@@ -103,8 +109,8 @@ class AstppPortalChargeControls(CustomerPortal):
         if end and not move:
             domain &= Domain("date", "<", end)
         if search and search_in == "amount":
-            least = number_of(search)
-            domain &= Domain.FALSE if least is None else Domain("amount", ">=", least)
+            least = number_of(search, get_lang(request.env))
+            domain &= Domain.FALSE if least is None else Domain("amount", ">=", float(least))
         elif search and search_in in self._charge_inputs():
             names = self._charge_inputs()[search_in]["fields"]
             found = Domain.OR(Domain(name, "ilike", one_line(search)) for name in names)

@@ -1,9 +1,9 @@
 from odoo.addons.account_payment.controllers.portal import PortalAccount
 from odoo.addons.payment import utils as payment_utils
-from odoo.exceptions import AccessError, MissingError
+from odoo.exceptions import AccessError, MissingError, UserError
 from odoo.http import request, route
 
-from .form_text import number_of
+from .form_text import amount_of
 
 
 class AstppPortalPayment(PortalAccount):
@@ -24,7 +24,8 @@ class AstppPortalPayment(PortalAccount):
     def _invoice_get_page_view_values(self, invoice, access_token, **kwargs):
         # sudo: the reader of an invoice has no right on issuers.
         request.update_context(astpp_issuer_id=invoice.sudo().astpp_issuer_id.id)
-        return super()._invoice_get_page_view_values(invoice, access_token, **kwargs)
+        values = super()._invoice_get_page_view_values(invoice, access_token, **kwargs)
+        return values | {"astpp_part_error": request.session.pop("astpp_part_error", None)}
 
     def _overdue_invoices_get_page_view_values(self, overdue_invoices, **kwargs):
         """Pay what is left of the invoices, to the one who issued them."""
@@ -48,9 +49,14 @@ class AstppPortalPayment(PortalAccount):
             move = self._document_check_access("account.move", invoice_id, access_token)
         except (AccessError, MissingError):
             return request.redirect("/my")
-        amount = number_of(part) or 0.0
-        amount = move.currency_id.round(amount) if 0 < amount <= move.amount_residual else 0.0
-        if not amount or not move._has_to_be_paid():
+        if not move._has_to_be_paid():
+            return request.redirect(move.get_portal_url())
+        try:
+            amount = amount_of(request.env, part, move.currency_id)
+            if not 0 < amount <= move.amount_residual:
+                raise UserError(request.env._("Enter an amount up to what is open."))
+        except UserError as error:
+            request.session["astpp_part_error"] = str(error)
             return request.redirect(move.get_portal_url())
         token = payment_utils.generate_access_token(move.id, amount)
         query = f"&amount={amount}&payment_token={token}&payment=True"

@@ -9,7 +9,7 @@ from odoo.fields import Domain
 from odoo.http import content_disposition, request, route
 from odoo.tools.pdf import merge_pdf
 
-from .form_text import number_of, one_line
+from .form_text import amount_of, amount_text, one_line
 from .portal_reseller import AstppPortalReseller
 
 # Documents of one download.
@@ -86,6 +86,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             "astpp_billing.portal_reseller_invoices",
             "astpp_reseller_invoices",
             moves=moves,
+            amount_text=lambda move: amount_text(request.env, move.amount_residual, move.currency_id),
             groups=list(moves.grouped(groupings[groupby]["key"]).items()),
             searchbar_groupby=groupings,
             pager=pager,
@@ -126,8 +127,12 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
     @route("/my/reseller/invoices/act", type="http", auth="user", methods=["POST"], website=True)
     def act(self, act="", **_post):
         """Do something with the documents chosen on the list."""
-        moves = self._own_moves(request.httprequest.form.getlist("move_id"))
+        self._reseller()
         url = "/my/reseller/invoices"
+        ticked = request.httprequest.form.getlist("move_id")
+        if not ticked:
+            return self._notice(error=request.env._("Tick the invoices first."), url=url)
+        moves = self._own_moves(ticked)
         drafts = moves.filtered(lambda move: move.state == "draft")
         match act:
             case "confirm":
@@ -167,15 +172,10 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         journal = move.astpp_issuer_id.payment_journal_id
 
         def register():
-            value = round(number_of(amount) or 0, move.currency_id.decimal_places)
+            value = amount_of(request.env, amount, move.currency_id)
             if not journal or move.state != "posted" or not 0 < value <= move.amount_residual:
                 raise UserError(request.env._("Enter an amount up to what is open."))
-            wizard = (
-                request.env["account.payment.register"]
-                .sudo()
-                .with_context(active_model="account.move", active_ids=move.ids)
-            )
-            wizard.create({"journal_id": journal.id, "amount": value})._create_payments()
+            move.astpp_issuer_id._register_received(move, value)
 
         return self._do(register, request.env._("The payment was registered."), "/my/reseller/invoices")
 

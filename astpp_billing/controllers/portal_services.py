@@ -1,7 +1,7 @@
 from odoo.exceptions import UserError, ValidationError
 from odoo.http import request, route
 
-from .form_text import number_of, one_line
+from .form_text import amount_of, one_line
 from .portal import MAILS, AstppPortal
 
 # Top-ups of an account that nobody has paid.
@@ -70,8 +70,10 @@ class AstppPortalServices(AstppPortal):
         account = self._own_account(account_id)
         offered = {str(product.id): product for product, _price, _fee in self._offers(account)}
         product = offered.get(product_id)
-        if not product or not quantity.isdecimal() or not 1 <= int(quantity) <= 999:
+        if not product:
             raise request.not_found()
+        if not quantity.isdecimal() or not 1 <= int(quantity) <= 999:
+            return self._back(error=request.env._("Order 1 to 999 of it."))
 
         def sell():
             # The customer's order in the customer's name; he has no right on sale orders but to read his own.
@@ -141,10 +143,10 @@ class AstppPortalServices(AstppPortal):
     def top_up(self, account_id="", amount="", **_kw):
         """Make the invoice of a top-up and go to it: it is paid like any other."""
         account = self._own_account(account_id)
-        value = number_of(amount)
-        if value is None:
-            return self._back(error=request.env._("Enter an amount such as 25.00."))
-        value = round(value, 2)
+        try:
+            value = amount_of(request.env, amount, account.server_id.currency_id)
+        except UserError as error:
+            return self._back(error=str(error))
         if not 1 <= value <= 10_000:
             return self._back(error=request.env._("A top-up is 1 to 10,000."))
         # Each takes a number of the issuer's series.

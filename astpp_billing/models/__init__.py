@@ -55,6 +55,7 @@ from . import astpp_subscription_sync
 from . import astpp_subscription_outbox
 from . import astpp_allowance
 from . import astpp_notice
+from . import astpp_notice_delivery
 from . import astpp_notice_invoice
 from . import astpp_outbox
 from . import astpp_outbox_apply
@@ -91,11 +92,14 @@ from . import astpp_violation
 from . import account_journal
 from . import account_move
 from . import account_move_document
+from . import account_move_destinations
+from . import account_move_statement
 from . import account_move_usage
 from . import account_move_settlement
 from . import account_move_outbox
 from . import account_move_topup
 from . import account_move_pdf
+from . import account_move_send
 from . import account_move_recognition
 from . import account_move_refill
 from . import account_tax

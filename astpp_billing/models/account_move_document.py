@@ -1,6 +1,4 @@
 import base64
-from collections import defaultdict
-from decimal import Decimal
 
 from reportlab.graphics import renderSVG
 from reportlab.graphics.barcode.qr import QrCodeWidget
@@ -11,8 +9,7 @@ from odoo.tools import SQL
 
 from .astpp_usage import CALL_TYPES
 
-# Destinations and charges listed on an invoice; what is beyond goes into one line.
-MOST_DESTINATIONS = 40
+# Charges listed on an invoice.
 MOST_CHARGES = 200
 # Calls listed in the PDF; more of them come as a file.
 MOST_CALLS = 2000
@@ -57,10 +54,14 @@ class AccountMove(models.Model):
                     "is_call": charge_type in CALL_TYPES,
                     "calls": calls,
                     "minutes": f"{seconds // 60}:{seconds % 60:02d}",
-                    "amount": lines[line_id].price_subtotal,
+                    "amount": self._astpp_shown(lines[line_id]),
                 }
             )
         return sorted(summary, key=lambda row: row["sequence"])
+
+    def _astpp_shown(self, line):
+        """Return what the document says that a line comes to: with or without taxes, as the company prints it."""
+        return line.price_total if self.company_price_include == "tax_included" else line.price_subtotal
 
     def _astpp_period_dates(self):
         """Return the first and last day of the period in the account's zone, or None."""
@@ -120,65 +121,6 @@ class AccountMove(models.Model):
         image = renderSVG.drawToString(drawing).encode()
         return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
 
-    def _astpp_destinations(self):
-        """Sum the calls by direction and destination, the dearest first.
-
-        :return: list of dicts with ``destination``, ``direction``, ``calls``, ``minutes`` ("m:ss") and
-            ``amount`` (invoice currency), which add up to the invoice's lines for calls
-        """
-        self.ensure_one()
-        usage = self.env["astpp.usage"].sudo()
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT COALESCE(destination, ''), direction, count(*), sum(duration)::bigint, sum(amount)
-                  FROM astpp_usage WHERE move_id = %s AND charge_type IN %s AND (duration > 0 OR amount <> 0)
-              GROUP BY 1, 2 ORDER BY 5 DESC, 3 DESC, 1
-                """,
-                self.id,
-                CALL_TYPES,
-            )
-        )
-        directions = dict(usage._fields["direction"]._description_selection(self.env))
-        listed, rest = rows[:MOST_DESTINATIONS], rows[MOST_DESTINATIONS:]
-        if rest:
-            others = [sum(row[column] for row in rest) for column in (2, 3, 4)]
-            listed.append((self.env._("Other destinations"), None, *others))
-        amounts = self._astpp_split(self._astpp_call_total(), [row[4] for row in listed])
-        return [
-            {
-                "destination": destination or "–",
-                "direction": directions.get(direction, ""),
-                "calls": calls,
-                "minutes": f"{seconds // 60}:{seconds % 60:02d}",
-                "amount": amount,
-            }
-            for (destination, direction, calls, seconds, _exact), amount in zip(listed, amounts, strict=True)
-        ]
-
-    def _astpp_call_total(self):
-        """Return what the invoice's lines for calls come to, untaxed."""
-        lines = self.env.execute_query(
-            SQL(
-                "SELECT DISTINCT move_line_id FROM astpp_usage WHERE move_id = %s AND charge_type IN %s",
-                self.id,
-                CALL_TYPES,
-            )
-        )
-        return sum(self.env["account.move.line"].browse(key for (key,) in lines).mapped("price_subtotal"))
-
-    def _astpp_split(self, total, exact):
-        """Round exact amounts to the invoice's currency so that they add up to a total.
-
-        The largest one takes the cents that rounding leaves.
-        """
-        rate = Decimal(str(self.astpp_rate or 1)) * (-1 if self.move_type == "out_refund" else 1)
-        amounts = [self.currency_id.round(float(Decimal(str(amount)) * rate)) for amount in exact]
-        if amounts:
-            largest = max(range(len(amounts)), key=lambda index: abs(amounts[index]))
-            amounts[largest] = self.currency_id.round(amounts[largest] + total - sum(amounts))
-        return amounts
-
     def _astpp_charges(self):
         """Return the charges that are no calls, by date, as usage lines; the first ``MOST_CHARGES``."""
         self.ensure_one()
@@ -210,59 +152,6 @@ class AccountMove(models.Model):
                 order="period_start, id",
             )
         )
-
-    def _astpp_statement(self):
-        """Return the customer's open items of this issuer beside this invoice, or None without any.
-
-        :return: dict of amounts in the invoice's currency: ``before`` (open from earlier documents),
-            ``paid`` (payments since the one before), ``this`` (open of this one), ``due`` (in all)
-        """
-        self.ensure_one()
-        if self.move_type != "out_invoice" or self.state != "posted":
-            return None
-        others = self.sudo().search(
-            [
-                *[("astpp_issuer_id", "=", self.astpp_issuer_id.id), ("id", "!=", self.id), ("state", "=", "posted")],
-                *[
-                    ("commercial_partner_id", "=", self.commercial_partner_id.id),
-                    ("move_type", "in", ("out_invoice", "out_refund")),
-                ],
-                ("invoice_date", "<=", self.invoice_date),
-            ],
-            order="invoice_date desc, id desc",
-        )
-        if not others:
-            return None
-        totals = defaultdict(float)
-        for move in others:
-            sign = -1 if move.move_type == "out_refund" else 1
-            totals["before"] += move.currency_id._convert(
-                sign * move.amount_residual, self.currency_id, self.company_id, self.invoice_date
-            )
-        payments = (
-            self.env["account.payment"]
-            .sudo()
-            .search(
-                [
-                    *[
-                        ("partner_id", "child_of", self.commercial_partner_id.id),
-                        ("company_id", "=", self.company_id.id),
-                    ],
-                    *[("payment_type", "=", "inbound"), ("state", "in", ("in_process", "paid"))],
-                    *[("date", ">=", others[0].invoice_date), ("date", "<=", self.invoice_date)],
-                ]
-            )
-        )
-        # What the customer paid for other issuers' invoices is no business of this one.
-        for payment in payments.filtered(
-            lambda payment: self.astpp_issuer_id in payment.reconciled_invoice_ids.astpp_issuer_id
-        ):
-            totals["paid"] += payment.currency_id._convert(
-                payment.amount, self.currency_id, self.company_id, payment.date
-            )
-        totals["this"] = self.amount_residual
-        totals["due"] = totals["before"] + self.amount_residual
-        return {name: self.currency_id.round(totals[name]) for name in ("before", "paid", "this", "due")}
 
     def _astpp_call_list(self):
         """Return the calls for the annex, by account and date, or None when it is not wanted or too long."""

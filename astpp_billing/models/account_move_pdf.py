@@ -36,10 +36,13 @@ class AccountMove(models.Model):
                     move._astpp_store_pdf()
 
     def _astpp_render_pdf(self):
+        unsent = self.filtered(lambda move: not move.is_move_sent)
         send = self.env["account.move.send"]
         documents = {move: {"pdf_report": send._get_default_pdf_report_id(move)} for move in self}
         send._prepare_invoice_pdf_report(documents)
         send._link_invoice_documents(documents)
+        # For Odoo an invoice is sent when its document is made: ours are made before, to wait for their mail.
+        unsent.is_move_sent = False
 
     def _astpp_attachments(self):
         """Return the attachments of a mail: the document, and the list of calls when it is wanted as a file."""
@@ -49,14 +52,42 @@ class AccountMove(models.Model):
         if not self.invoice_pdf_report_id:
             raise UserError(self.env._("The document of %s cannot be made.", self.name))
         attachments = self.invoice_pdf_report_id
-        kind = self._astpp_call_list_kind()
-        if kind == "file" or (kind == "annex" and self._astpp_call_list() is None):
+        if self._astpp_mails_call_file():
             attachments |= self._astpp_call_file()
         return attachments
 
+    def _astpp_mails_call_file(self):
+        """Tell whether the list of calls goes with the invoice's mail as a file."""
+        kind = self._astpp_call_list_kind()
+        return kind == "file" or (kind == "annex" and self._astpp_call_list() is None)
+
     def _astpp_send_again(self):
-        """Mail invoices once more because somebody asked for it: an event of its own."""
-        self.env["astpp.notice"]._note("invoice", dict.fromkeys(self, fields.Datetime.now()))
+        """Mail invoices once more because somebody asked for it: an event of its own, in place of one that waits."""
+        notices, now = self.env["astpp.notice"], fields.Datetime.now()
+        mine = [("move_id", "in", self.ids), ("kind", "=", "invoice")]
+        waiting = notices.search([*mine, ("state", "=", "waiting"), ("date", "<", now)])
+        # Whoever sends invoices may read notices only.
+        waiting.sudo().write({"state": "off", "message": self.env._("Sent by hand.")})
+        notices._note("invoice", dict.fromkeys(self, now))
+
+    def _astpp_sender_missing(self):
+        """Say why the invoice cannot be mailed, if a reseller has no address: nobody is to get the operator's."""
+        self.ensure_one()
+        # sudo: whoever sends invoices need not see issuers.
+        issuer = self.sudo().astpp_issuer_id
+        if not issuer.account_id or issuer._email_from():
+            return None
+        return self.env._("Issuer %s has no e-mail address: enter one on his contact.", issuer.name)
+
+    def _is_ready_to_be_sent(self):
+        """Odoo asks before it mails a paid invoice by itself: ours have a mail of their own, where it is wanted."""
+        return not self.astpp_account_id and super()._is_ready_to_be_sent()
+
+    def _get_mail_template(self):
+        """Invoices of an issuer are sent in his words, whoever sends them."""
+        if self and all(move.astpp_issuer_id and move.is_sale_document() for move in self):
+            return self.env.ref("astpp_billing.mail_template_invoice")
+        return super()._get_mail_template()
 
     def _astpp_file_name(self, extension):
         """Return the name of a file of this document: a number may have any characters, a file's no path."""

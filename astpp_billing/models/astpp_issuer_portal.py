@@ -78,6 +78,29 @@ class AstppIssuer(models.Model):
             )
         )
 
+    def _register_received(self, move, amount):
+        """Register a payment of an invoice that the issuer received himself.
+
+        It is a payment in the invoice's currency, whatever the journal's is. Only where the journal's account takes
+        no other currency than its own, it is converted at the rate of the day.
+        :param amount: in the invoice's currency
+        """
+        self.ensure_one()
+        # A reseller has no right on payments; what he may register was checked.
+        wizards = self.env["account.payment.register"].sudo()
+        wizard = wizards.with_context(active_model="account.move", active_ids=move.ids).create(
+            {"journal_id": self.payment_journal_id.id, "currency_id": move.currency_id.id, "amount": amount}
+        )
+        own = wizard.payment_method_line_id.payment_account_id.currency_id
+        if own and own not in (move.currency_id, wizard.company_currency_id):
+            wizard.write(
+                {
+                    "currency_id": own.id,
+                    "amount": move.currency_id._convert(amount, own, move.company_id, wizard.payment_date),
+                }
+            )
+        return wizard._create_payments()
+
     def _set_logo(self, content):
         """Put an image on the issuer's contact.
 

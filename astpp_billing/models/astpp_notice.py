@@ -13,8 +13,6 @@ KINDS = [
 ]
 # Subscriptions of one transaction.
 BATCH = 100
-# Times that a mail is handed to the mail server again after it failed.
-MOST_ATTEMPTS = 5
 
 
 class AstppNotice(models.Model):
@@ -47,13 +45,17 @@ class AstppNotice(models.Model):
         default="queued",
     )
     mail_id = fields.Many2one("mail.mail", ondelete="set null", readonly=True, index="btree_not_null")
+    # Mails are deleted when they were sent; what became of them stays with their message.
+    mail_message_id = fields.Many2one("mail.message", ondelete="set null", readonly=True, index="btree_not_null")
     attempts = fields.Integer(readonly=True)
     mailed_date = fields.Datetime(string="Mailed On", readonly=True)
     message = fields.Char(readonly=True)
+    told = fields.Boolean(readonly=True, help="The failure was told to the user responsible for the ASTPP server.")
 
     _event_uniq = models.UniqueIndex("(subscription_id, kind, date)", "This notice was given already.")
     _move_event_uniq = models.UniqueIndex("(move_id, kind, date)", "This notice was given already.")
     _waiting_idx = models.Index("(id) WHERE state IN ('waiting', 'queued')")
+    _failed_idx = models.Index("(id) WHERE state = 'failed'")
     _about_one = models.Constraint(
         "CHECK((subscription_id IS NULL) <> (move_id IS NULL))", "A notice is about an order or an invoice."
     )
@@ -108,37 +110,3 @@ class AstppNotice(models.Model):
             )
         )
         return [row[0] for row in rows]
-
-    @api.model
-    def _follow_mails(self):
-        """Note which mails went out; hand those that failed to the queue again, some times."""
-        queued = self.search([("state", "=", "queued")])
-        # Mails are the system's; their state is all that is read.
-        for notice in queued.sudo():
-            mail = notice.mail_id
-            if not mail or mail.state == "sent":
-                notice.state = "sent"
-            elif mail.state in ("exception", "cancel"):
-                again = mail.state == "exception" and notice.attempts < MOST_ATTEMPTS
-                reason = (mail.failure_reason or "")[:500]
-                if again:
-                    mail.write({"state": "outgoing", "failure_reason": False})
-                notice.write(
-                    {"attempts": notice.attempts + 1, "message": reason, "state": "queued" if again else "failed"}
-                )
-
-    def action_retry(self):
-        """Try failed notices again."""
-        failed = self.filtered(lambda notice: notice.state in ("failed", "no_address"))
-        failed.check_access("read")
-        # Accountants see notices and may have them sent again, no more.
-        for notice in failed.sudo():
-            if notice.mail_id:
-                notice.mail_id.state = "outgoing"
-                notice.write({"state": "queued", "attempts": 0, "message": False})
-            elif notice.move_id:
-                notice.write({"state": "waiting", "attempts": 0, "message": False})
-            elif notice.partner_id.email:
-                notice.write({"state": "queued", "attempts": 0, "message": False})
-                notice.subscription_id._queue_mails(notice.kind, {notice.subscription_id.id: notice.id})
-        self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger()

@@ -3,8 +3,9 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from .astpp_subscription_notice import LAYOUT
+from .astpp_subscription_notice import LAYOUT, MAIL_VALUES
 
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class AstppNotice(models.Model):
                 notice._make_mail()
                 if not progress._commit_progress(1):
                     return
+        self._tell_failures()
+        progress._commit_progress()
 
     @api.model
     def _next_mails(self):
@@ -75,7 +78,8 @@ class AstppNotice(models.Model):
         The system parameter ``astpp_billing.mails_per_hour`` is the limit, 0 or none for no limit. What is over it
         is looked at again in ten minutes.
         """
-        waiting = [("state", "=", "waiting")]
+        # What somebody has told Odoo to send is not mailed beside it.
+        waiting = ["&", ("state", "=", "waiting"), "|", ("kind", "!=", "invoice"), ("move_id.sending_data", "=", False)]
         text = self.env["ir.config_parameter"].sudo().get_param("astpp_billing.mails_per_hour") or "0"
         most = int(text) if text.strip().isdecimal() else 0
         if not most:
@@ -88,12 +92,20 @@ class AstppNotice(models.Model):
         return self.search(waiting, order="id", limit=room) if room else self.browse()
 
     def _make_mail(self):
-        """Queue the mail of one notice, or say why not."""
+        """Queue the mail of one notice, or say why not; once, whoever else is about to mail the same invoice."""
         self.ensure_one()
         move = self.move_id
+        if not self.try_lock_for_update(allow_referencing=True) or self.state != "waiting":
+            return
+        if self.kind == "invoice" and move.sudo().sending_data:
+            # Somebody sends it right now. If that comes to nothing, the next run does.
+            return
         try:
             with self.env.cr.savepoint():
                 self.write(self._mail_outcome(move.sudo()))
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            # Somebody changes the invoice at this moment: the next run mails it.
+            self.env.invalidate_all()
         except Exception as error:
             # A broken template, document or address is this invoice's alone.
             self.env.invalidate_all()
@@ -104,23 +116,24 @@ class AstppNotice(models.Model):
     def _mail_outcome(self, move):
         """Make the mail and return what to note on the notice."""
         issuer_switch, partner_switch = SWITCHES[self.kind]
-        settled = self.kind in ("due", "overdue") and move.payment_state not in ("not_paid", "partial")
+        reminds = self.kind in ("due", "overdue")
+        settled = reminds and (move.payment_state not in ("not_paid", "partial") or move._astpp_covered())
         if not move.astpp_issuer_id[issuer_switch] or not move.partner_id[partner_switch] or settled:
             return {"state": "off"}
         if move.state != "posted":
             return {"state": "off"}
         if not move.partner_id.email:
             return {"state": "no_address"}
-        if move.astpp_issuer_id.account_id and not move.astpp_issuer_id._email_from():
-            raise UserError(
-                self.env._("Issuer %s has no e-mail address: enter one on his contact.", move.astpp_issuer_id.name)
-            )
+        if reason := move._astpp_sender_missing():
+            raise UserError(reason)
         template = self.env.ref(f"astpp_billing.mail_template_{self.kind}").sudo()
-        values = {}
+        values = dict(MAIL_VALUES)
         if self.kind != "payment":
             values["attachment_ids"] = [(4, attachment.id) for attachment in move._astpp_attachments()]
-        mail = template.send_mail_batch(move.ids, email_values=values, email_layout_xmlid=LAYOUT)
-        return {"state": "queued", "mail_id": mail.id, "mailed_date": fields.Datetime.now()}
+        self._hand_over(template.send_mail_batch(move.ids, email_values=values, email_layout_xmlid=LAYOUT))
+        if self.kind == "invoice":
+            move.is_move_sent = True
+        return {"state": "queued", "mailed_date": fields.Datetime.now()}
 
     @api.model
     def _note_due(self):
@@ -154,4 +167,7 @@ class AstppNotice(models.Model):
             (notice.move_id, notice.date)
             for notice in self.search([("kind", "=", kind), ("move_id", "in", [move.id for move in dates])])
         }
-        self._note(kind, {move: date for move, date in dates.items() if (move, date) not in known})
+        new = {move: date for move, date in dates.items() if (move, date) not in known}
+        # Whoever is in credit is reminded of nothing that his credit pays.
+        covered = self.env["account.move"].union(*new)._astpp_covered()
+        self._note(kind, {move: date for move, date in new.items() if move not in covered})

@@ -116,7 +116,23 @@ class AstppServer(models.Model):
         except ConnectorError as error:
             state, report = "error", f"✗ {error}"
         self.write({"check_report": report, "check_state": state, "check_date": fields.Datetime.now()})
-        return {"type": "ir.actions.client", "tag": "soft_reload"}
+        return self._tell_test(state, report)
+
+    def _tell_test(self, state, report):
+        """Show how the test ended where one looks; the whole report is on the form, below the settings."""
+        mark = {"ok": "✓ ", "warning": "! ", "error": "✗ "}[state]
+        found = [line.removeprefix(mark) for line in report.splitlines() if line.startswith(mark)]
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": {"ok": "success", "error": "danger"}.get(state, state),
+                "title": dict(self._fields["check_state"]._description_selection(self.env))[state],
+                "message": " ".join(found),
+                "sticky": state == "error",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
 
     @api.model
     def _explain(self, error):

@@ -16,6 +16,8 @@ SWITCHES = {
     "ended": "notify_ended",
 }
 LAYOUT = "astpp_billing.mail_layout"
+# Odoo keeps the message and what becomes of it when the mail is gone; customers' pages do not show it.
+MAIL_VALUES = {"is_notification": True, "is_internal": True}
 
 
 class AstppSubscription(models.Model):
@@ -81,9 +83,9 @@ class AstppSubscription(models.Model):
                 if self:
                     # The notice is the operator's message, whoever caused it; the template is an administrator's.
                     template = self.env.ref(f"astpp_billing.mail_template_{kind}").sudo()
-                    mails = template.send_mail_batch(self.ids, email_layout_xmlid=LAYOUT)
-                    for subscription, mail in zip(self, mails, strict=True):
-                        self.env["astpp.notice"].browse(notices[subscription.id]).sudo().mail_id = mail
+                    mails = template.send_mail_batch(self.ids, email_values=MAIL_VALUES, email_layout_xmlid=LAYOUT)
+                    queued = self.env["astpp.notice"].browse([notices[subscription.id] for subscription in self])
+                    queued.sudo()._hand_over(mails)
             return
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise

@@ -1,6 +1,8 @@
 from datetime import timedelta
 from unittest.mock import patch
 
+from psycopg2.errors import SerializationFailure
+
 from odoo import fields
 from odoo.tests import HttpCase, freeze_time, tagged
 from odoo.tools import mute_logger
@@ -128,6 +130,14 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         self.send()
         self.assertEqual(len(self.mails(bad)), 1)
 
+    def test_an_invoice_that_somebody_changes_is_mailed_later(self):
+        self.invoice(self.customer)
+        with patch.object(type(self.notices), "_mail_outcome", side_effect=SerializationFailure):
+            self.send()
+        self.assertEqual(self.notices.search([("kind", "=", "invoice")]).state, "waiting")
+        self.send()
+        self.assertEqual(len(self.mails(self.customer)), 1)
+
     def test_mail_server_is_down(self):
         self.invoice(self.customer)
         self.send()
@@ -141,7 +151,7 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         notice.action_retry()
         mail.sudo().unlink()
         self.notices._follow_mails()
-        self.assertEqual(notice.state, "sent", "sent mails are deleted")
+        self.assertEqual(notice.state, "failed", "a mail that is gone was not sent")
 
     def test_open_invoices(self):
         self.operator.write({"due_days": 2, "overdue_days": "3, 10"})

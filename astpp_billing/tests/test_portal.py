@@ -62,7 +62,7 @@ class TestPortal(AstppCommon, HttpCase):
             "filterby=inbound": ("4422222", "4411111"),
             "search_in=number&search=1111": ("4411111", "4422222"),
             "search_in=text&search=HYPER": ("4411111", "4422222"),
-            "search_in=amount&search=1,2": ("4411111", "4422222"),
+            "search_in=amount&search=1.2": ("4411111", "4422222"),
             "search_in=amount&search=0.1&filterby=inbound": ("4422222", "4411111"),
         }
         for query, (shown, hidden) in cases.items():
@@ -182,6 +182,16 @@ class TestPortal(AstppCommon, HttpCase):
         self.assertEqual(subscription.line_ids.filtered(lambda line: not line.applied).product_id, larger)
         self.post(f"/my/services/{subscription.id}/end")
         self.assertEqual(subscription.end_date, subscription.next_date)
+
+    def test_order_without_a_quantity_is_said(self):
+        package = self.make_product("package", name="Talk 500", astpp_can_purchase=True)
+        for quantity in ("", "0", "x", "1000"):
+            page = self.post(
+                "/my/services/order", account_id=self.customer.id, product_id=package.id, quantity=quantity
+            )
+            self.assertEqual(page.status_code, 200, quantity)
+            self.assertIn("Order 1 to 999 of it.", page.text)
+        self.assertFalse(self.customer.subscription_ids)
 
     def test_top_up_and_coupon(self):
         account = self.make_account(payment_mode="prepaid", partner_id=self.customer.partner_id.id)

@@ -117,6 +117,16 @@ class TestPortalReseller(AstppCommon, HttpCase):
         self.post("/my/reseller/invoices/{move}/credit", {"reason": "<script>wrong</script>"})
         self.assertNotIn("<script>", self.move.activity_ids.note)
 
+    def test_nothing_ticked_is_said(self):
+        self.login("owner")
+        for act in ("confirm", "discard", "send", "zip", "pdf"):
+            response = self.post("/my/reseller/invoices/act", {"act": act})
+            self.assertEqual(response.status_code, 200, act)
+            self.assertIn("Tick the invoices first.", response.text)
+        self.assertEqual(self.draft.state, "draft")
+        self.login("customer")
+        self.assertEqual(self.post("/my/reseller/invoices/act", {"act": "zip"}).status_code, 404)
+
     def test_discard_gives_the_usage_back(self):
         self.login("owner")
         self.post("/my/reseller/invoices/act", {"act": "discard", "move_id": "{draft}"})
