@@ -118,7 +118,9 @@ class AstppNotice(models.Model):
         issuer_switch, partner_switch = SWITCHES[self.kind]
         reminds = self.kind in ("due", "overdue")
         settled = reminds and (move.payment_state not in ("not_paid", "partial") or move._astpp_covered())
-        if not move.astpp_issuer_id[issuer_switch] or not move.partner_id[partner_switch] or settled:
+        # The customer says it on the portal, and his invoice address may have a wish of its own.
+        wanted = all(partner[partner_switch] for partner in move.partner_id | move.astpp_account_id.partner_id)
+        if not move.astpp_issuer_id[issuer_switch] or not wanted or settled:
             return {"state": "off"}
         if move.state != "posted":
             return {"state": "off"}

@@ -76,6 +76,9 @@ class TestBillingPolicy(AstppCommon):
         )
         self.load_calls(self.customer, "1")
         self.assertEqual(self.bill(self.customer).move_ids.partner_id, address)
+        self.customer.partner_id.astpp_mail_invoices = False
+        notice = self.env["astpp.notice"].search([("move_id.astpp_account_id", "=", self.customer.id)]).sudo()
+        self.assertEqual(notice._mail_outcome(notice.move_id)["state"], "off", "the customer wants no mails")
         prepaid = self.make_account(payment_mode="prepaid", partner_id=self.customer.partner_id.id)
         topup = self.env["astpp.topup"].create(
             {"account_id": prepaid.id, "product_id": self.make_product("topup").id, "amount": 5}
