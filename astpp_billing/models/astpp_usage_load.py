@@ -149,7 +149,8 @@ class AstppUsage(models.Model):
         return SQL(
             """
             WITH account AS (
-                SELECT id, astpp_id, number, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid
+                SELECT id, astpp_id, number, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid,
+                       status = 'closed' AS closed
                   FROM astpp_account WHERE server_id = %(server)s
             ), staged AS (
                 SELECT s.*, row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
@@ -159,7 +160,8 @@ class AstppUsage(models.Model):
                        COALESCE(i.prepaid, n.prepaid, FALSE) AS prepaid
                   FROM %(staging)s s
              LEFT JOIN account i ON i.astpp_id = NULLIF(s.account_astpp_id, 0)
-             LEFT JOIN account n ON n.number = s.account_number
+             LEFT JOIN (SELECT DISTINCT ON (number) * FROM account ORDER BY number, closed, id DESC) n
+                    ON n.number = s.account_number
             ), added AS (
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
