@@ -123,8 +123,10 @@ class AstppServer(models.Model):
 
     def _settle_outbox_alerts(self):
         """Take back what was told of changes that did not reach ASTPP, once none of them has failed."""
-        failed = self.env["astpp.outbox"].sudo()._read_group(
-            [("server_id", "in", self.ids), ("state", "=", "failed")], ["server_id"]
+        failed = (
+            self.env["astpp.outbox"]
+            .sudo()
+            ._read_group([("server_id", "in", self.ids), ("state", "=", "failed")], ["server_id"])
         )
         (self - self.browse(server.id for (server,) in failed))._clear_alert("outbox")
 
