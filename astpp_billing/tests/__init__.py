@@ -45,6 +45,7 @@ from . import (
     test_subscription_sale,
     test_subscription_story,
     test_sync,
+    test_sync_charges,
     test_sync_left_out,
     test_sync_meanwhile,
     test_sync_numbers,
