@@ -1,3 +1,4 @@
+import logging
 from decimal import Decimal
 
 from odoo import api, fields, models
@@ -7,6 +8,8 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..connector.database import ConnectorError, UnreachableError
 from ..connector.writer import BalanceChange, RowChange
+
+_logger = logging.getLogger(__name__)
 
 # Entries looked at in one go.
 BATCH = 500
@@ -34,7 +37,7 @@ class AstppOutbox(models.Model):
                 progress._commit_progress(remaining=len(entries))
                 for entry in entries:
                     try:
-                        if entry._apply():
+                        if entry._apply_or_fail():
                             applied = True
                             server._clear_alert("unreachable")
                     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
@@ -70,6 +73,22 @@ class AstppOutbox(models.Model):
         # Left out by the database: however many are held, the others are not out of reach.
         ready = pending & Domain("account_id", "not in", [account.id for (account,) in held])
         return self.search(ready, order="id", limit=BATCH)
+
+    def _apply_or_fail(self):
+        """Apply one entry; whatever is wrong with it is noted there, for the others are not to wait for it.
+
+        :return: whether it is applied
+        :raise UnreachableError: as ``_apply``; besides that what PostgreSQL says of other processes
+        """
+        try:
+            return self._apply()
+        except (UnreachableError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            raise
+        except Exception as error:
+            _logger.exception("A change for ASTPP, ID %s, could not be applied", self.id)
+            self.env.cr.rollback()
+            self._fail(self.server_id._explain(error))
+            return False
 
     def _apply(self):
         """Apply one entry, unless somebody else does or an earlier one of the account has just failed.

@@ -4,6 +4,7 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from ..connector.database import UnreachableError
 from ..connector.writer import Writer
@@ -239,6 +240,31 @@ class TestOutbox(SyncCommon):
         self.server.port = port
         self.apply()
         self.assertEqual((entry.state, self.balance(12)), ("applied", 70))
+
+    @mute_logger("odoo.addons.astpp_billing.models.astpp_outbox_apply")
+    def test_one_bad_entry_does_not_end_the_scheduled_action(self):
+        """Whatever is wrong with a change, or happens while it is noted: the others are applied, and it is told."""
+        self.server.write_account = True
+        [bad] = self.outbox._enqueue_rows(
+            "account", [(self.account(13), "account/bad", "Bad", [{"table": "accounts", "worth": 5}], {})]
+        )
+        unnoted, good = self.queue(5, 1, "topup/1"), self.queue(12, 50, "topup/2")
+        note = type(unnoted)._note
+
+        def fails(entry, outcome):
+            if entry == unnoted:
+                entry.env.cr.execute("SELECT 1 / 0")
+            note(entry, outcome)
+
+        with patch.object(type(unnoted), "_note", fails), mute_logger("odoo.sql_db"), self.enter_registry_test_mode():
+            self.env.ref("astpp_billing.ir_cron_apply").method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual((bad.state, bad.attempts, unnoted.attempts, good.state), ("waiting", 1, 1, "applied"))
+        self.assertIn("TypeError", bad.message)
+        self.assertIn("division by zero", unnoted.message)
+        unnoted.next_date = False
+        self.apply()
+        self.assertEqual((unnoted.state, unnoted.message), ("applied", "ASTPP had it already."))
 
     def test_charges_left_out(self):
         self.server.write({"write_payment": True, "write_charge": False})
