@@ -83,7 +83,7 @@ class AstppOutboxDifference(models.Model):
         outbox = self.env["astpp.outbox"]
         prefix = outbox._key_prefix()
         written = written_keys(database, prefix)
-        entries = outbox.search([("server_id", "=", server.id), ("state", "!=", "skipped")])
+        entries = outbox.search([("server_id", "=", server.id), ("state", "not in", ("skipped", "off"))])
         for entry in entries:
             found = written.get(f"{prefix}{entry.id}")
             applied = entry.state == "applied"
@@ -114,7 +114,7 @@ class AstppOutboxDifference(models.Model):
         for account in accounts.filtered(lambda account: account.astpp_id in balances):
             balance = float(balances[account.astpp_id]["balance"])
             rest = balance - owed[account]
-            shares = {state: queued[account][state] for state in ("waiting", "failed", "skipped")}
+            shares = {state: queued[account][state] for state in ("waiting", "failed", "skipped", "off")}
             shares["astpp"] = rest - sum(shares.values())
             for cause, amount in shares.items():
                 if abs(amount) >= 0.000005:

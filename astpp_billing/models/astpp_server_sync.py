@@ -187,6 +187,11 @@ class AstppServer(models.Model):
             self._raise_alert("sync", self.env._("Synchronisation failed"), reason)
         self._sync_commit()
 
+    def _funds_date(self):
+        """Return when ASTPP was last asked for the accounts' balances, False for never."""
+        self.ensure_one()
+        return self.sync_step_ids.filtered(lambda step: step.step == "accounts").date
+
     def _usage_window(self):
         """Return (start, end) of the calls to compare, as UTC text: whole hours, up to now.
 

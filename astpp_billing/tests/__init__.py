@@ -19,6 +19,7 @@ from . import (
     test_invoice_usage,
     test_ledger_check,
     test_mysql,
+    test_neutralize,
     test_notice,
     test_numbering,
     test_outbox,
