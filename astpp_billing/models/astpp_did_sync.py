@@ -14,6 +14,7 @@ class AstppDid(models.Model):
         :return: (created, changed)
         """
         accounts = server._synced_ids("astpp.account")
+        off_by_odoo = self._off_by_odoo(server, records, accounts)
         countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
         return self._merge_synced(
             server,
@@ -27,7 +28,7 @@ class AstppDid(models.Model):
                     "city": did.city,
                     "price": float(did.price),
                     "astpp_product_id": did.product_id,
-                    "active": did.active,
+                    "active": did.active or did.id in off_by_odoo,
                 }
                 for did in records
             },

@@ -106,15 +106,16 @@ class AstppOutbox(models.Model):
         if not self.account_id.astpp_id:
             self._fail(self.env._("The account is not known to ASTPP: its ASTPP ID is empty."))
             return False
+        rows = self._rows_to_write()
         try:
             with self.server_id._open_writer() as writer:
-                outcome = self._write_rows(writer) if self.rows else self._write_balance(writer)
+                outcome = self._write_rows(writer, rows) if rows else self._write_balance(writer)
         except UnreachableError:
             raise
         except (ConnectorError, UserError) as error:
             self._fail(str(error))
             return False
-        self._note(outcome)
+        self._note(outcome, rows)
         return True
 
     @api.model
@@ -138,15 +139,32 @@ class AstppOutbox(models.Model):
             )
         )
 
-    def _write_rows(self, writer):
-        rows = [RowChange(**row) for row in self.rows]
-        return writer.change_rows(self._written_key(), self.account_id.astpp_id, rows, self.currency_id.name)
+    def _rows_to_write(self):
+        """Return the entry's rows, and those that depend on what else is so by the time they are written.
 
-    def _note(self, outcome):
-        """Note what ASTPP had and has now."""
-        if self.rows:
+        With an account its numbers are switched off or on. A number that was off with its owner is taken back on.
+        """
+        self.ensure_one()
+        rows = list(self.rows or [])
+        if self.kind == "account" and rows[0]["table"] == "accounts" and "status" in rows[0]["values"]:
+            rows += self.account_id._rows_of_numbers(rows[0]["values"]["status"])
+        if self.kind == "did" and self.did_id.off_with_account and rows[0]["values"].get("accountid") == 0:
+            rows[0] = rows[0] | {"values": rows[0]["values"] | {"status": 0}}
+        return rows
+
+    def _write_rows(self, writer, rows):
+        changes = [RowChange(**row) for row in rows]
+        return writer.change_rows(self._written_key(), self.account_id.astpp_id, changes, self.currency_id.name)
+
+    def _note(self, outcome, rows):
+        """Note what ASTPP had and has now.
+
+        :param rows: what was written, when it was rows
+        """
+        if rows:
             # After a crash the replaced values are gone; what is known stays empty.
-            found = {} if outcome.known else {"rows_before": outcome.before}
+            found = {"rows": rows} | ({} if outcome.known else {"rows_before": outcome.before})
+            self.env["astpp.did"]._note_switched(self.server_id, rows, outcome)
         else:
             found = {"balance_before": float(outcome.before), "balance_after": float(outcome.after)}
             if not outcome.known:

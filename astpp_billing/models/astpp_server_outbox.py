@@ -38,7 +38,7 @@ class AstppServer(models.Model):
     write_account = fields.Boolean(
         string="Write Back Accounts",
         tracking=True,
-        help="Accounts that are suspended or active again in Odoo, and their credit limits.",
+        help="Accounts that are suspended or active again in Odoo, with their numbers, and their credit limits.",
     )
     write_invoicing = fields.Boolean(
         string="Switch Off ASTPP's Invoices",

@@ -321,16 +321,16 @@ class TestOutbox(SyncCommon):
         unnoted, good = self.queue(5, 1, "topup/1"), self.queue(12, 50, "topup/2")
         note = type(unnoted)._note
 
-        def fails(entry, outcome):
+        def fails(entry, *arguments):
             if entry == unnoted:
                 entry.env.cr.execute("SELECT 1 / 0")
-            note(entry, outcome)
+            note(entry, *arguments)
 
         with patch.object(type(unnoted), "_note", fails), mute_logger("odoo.sql_db"), self.enter_registry_test_mode():
             self.env.ref("astpp_billing.ir_cron_apply").method_direct_trigger()
         self.env.invalidate_all()
         self.assertEqual((bad.state, bad.attempts, unnoted.attempts, good.state), ("waiting", 1, 1, "applied"))
-        self.assertIn("TypeError", bad.message)
+        self.assertIn("KeyError", bad.message)
         self.assertIn("division by zero", unnoted.message)
         unnoted.next_date = False
         self.apply()
