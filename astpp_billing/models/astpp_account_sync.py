@@ -1,3 +1,4 @@
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytz
@@ -103,7 +104,9 @@ class AstppAccount(models.Model):
 
         ASTPP lets nobody else have a number but in its screens; its switch takes the oldest account then.
         """
-        closed = [("server_id", "=", server.id), ("status", "=", "closed"), ("astpp_id", "!=", 0)]
+        numbers = Counter(record.number for record in records if not record.deleted)
+        shared = [record.id for record in records if numbers[record.number] > 1]
+        closed = [("server_id", "=", server.id), ("status", "=", "closed"), ("astpp_id", "in", shared)]
         closed_here = set(self.search(closed).mapped("astpp_id"))
         unheard = set(self.env["astpp.outbox"]._unapplied(server, "account_id", "account").mapped("astpp_id"))
         holders, kept = {}, []

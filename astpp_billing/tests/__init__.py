@@ -1,6 +1,7 @@
 from . import (
     test_access,
     test_account,
+    test_alert,
     test_allowance,
     test_billing_books,
     test_billing_cycle,
