@@ -75,3 +75,18 @@ def per_month(amount: float, unit: str, count: int) -> float:
         return 0.0
     months = {"day": count / float(DAYS_PER_MONTH), "month": count, "year": 12 * count}[unit]
     return amount / months
+
+
+def is_renewed_twice(date: datetime, odoo_from: datetime, odoo_until: datetime, odoo_renews: bool) -> bool:
+    """Tell whether a charge that ASTPP made at ``date`` pays for a period that Odoo charged, or will charge.
+
+    ASTPP charges a renewal two hours before the period begins (ASTPP facts 4.3).
+
+    :param odoo_from: when the first period that Odoo charged began, None when it charged none
+    :param odoo_until: when the last period that Odoo charged ends
+    :param odoo_renews: whether renewals are Odoo's now
+    """
+    start = date + timedelta(hours=3)
+    if odoo_renews:
+        return bool(odoo_from) and start >= odoo_from
+    return bool(odoo_from and odoo_until) and odoo_from <= start < odoo_until

@@ -23,6 +23,16 @@ export LC_ALL=C.UTF-8
 say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# Who can log in to the demo's database: see demo_story.py.
+demo_logins() {
+    cat <<END
+  accountant / accountant   invoicing
+  customer / customer       a customer's portal
+  reseller / reseller       a reseller's portal
+  admin / admin             everything
+END
+}
+
 # "sudo" when we are not root; empty when we are.
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"

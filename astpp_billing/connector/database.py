@@ -4,7 +4,6 @@ PyMySQL is imported on use, so that files and the API work without it.
 """
 
 import contextlib
-import re
 import ssl
 from typing import NamedTuple
 
@@ -179,10 +178,3 @@ def _tls(settings):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def datetime_or_none(text):
-    """Return a datetime's text, or None for ASTPP's two ways to say "never" and for bad ones."""
-    if not text or not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", text[:19]) or text < "1990":
-        return None
-    return text[:19]

@@ -1,77 +1,61 @@
-"""Readers of ASTPP's tables: rows to the typed records of ``records``."""
+"""Readers of ASTPP's tables: rows to the typed records of ``records``.
+
+Each one takes ``reject``, which is called with the reason and the key of a row that cannot become a record.
+"""
 
 from collections import defaultdict
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from .call_record import clean
-from .database import ConnectorError, datetime_or_none
+from .database import ConnectorError
 from .records import Account, Coupon, Did, Issuer, Order, Payment, Product, ResellerPrice, Tax
+from .rows import Row, datetime_or_none, records
 from .schema import select
 
 ACCOUNT_TYPES = {0: "customer", 1: "reseller", 3: "provider", 5: "customer"}
 CATEGORIES = {1: "package", 2: "subscription", 3: "topup", 4: "did"}
 
 
-def number(value):
-    """Return an int; ASTPP's '' and NULL are 0."""
-    try:
-        return int(value or 0)
-    except ValueError:
-        return 0
-
-
-def amount(value):
-    """Return a Decimal; what is no amount is 0."""
-    try:
-        return Decimal(value or 0)
-    except InvalidOperation:
-        return Decimal(0)
-
-
-def yes(value):
-    """Read an inverted flag: 0 = yes (ASTPP facts 1.1)."""
-    return number(value) == 0
-
-
 def _rows(database, table, where="", parameters=None):
-    """Yield a table's rows as dicts of cleaned text."""
+    """Yield a table's rows as ``Row``."""
     columns = select(table)
     names = [column.strip("` ") for column in columns.split(",")]
     for row in database.rows(f"SELECT {columns} FROM `{table}` {where}", parameters):
-        yield dict(zip(names, row, strict=True))
+        yield Row(zip(names, row, strict=True))
 
 
 def _lookup(database, table, column):
     return {int(key): value for key, value in database.rows(f"SELECT id, `{column}` FROM `{table}`")}
 
 
-def read_accounts(database):
+def read_accounts(database, reject):
     """Yield customers, resellers and providers, deleted ones included, parents by id."""
     currencies = _lookup(database, "currency", "currency")
     zones = _lookup(database, "timezone", "timezone_name")
     countries = _lookup(database, "countrycode", "iso")
     taxes = defaultdict(set)
     for account_id, tax_id in database.rows("SELECT accountid, taxes_id FROM taxes_to_accounts"):
-        taxes[number(account_id)].add(number(tax_id))
-    for row in _rows(database, "accounts", "WHERE type IN (0, 1, 3, 5) ORDER BY id"):
+        taxes[int(account_id or 0)].add(int(tax_id or 0))
+
+    def make(row):
         company = clean(row["company_name"])
         person = " ".join(filter(None, (clean(row["first_name"]), clean(row["last_name"]))))
-        day = number(row["invoice_day"])
-        yield Account(
+        day = row.number("invoice_day")
+        return Account(
             id=int(row["id"]),
             number=clean(row["number"]) or f"#{row['id']}",
-            parent_id=number(row["reseller_id"]),
-            account_type=ACCOUNT_TYPES[number(row["type"])],
-            active=yes(row["status"]),
-            deleted=number(row["deleted"]) == 1,
-            postpaid=number(row["posttoexternal"]) == 1,
-            cycle_unit="day" if number(row["sweep_id"]) == 0 else "month",
+            parent_id=row.number("reseller_id"),
+            account_type=ACCOUNT_TYPES[row.number("type")],
+            active=row.yes("status"),
+            deleted=row.number("deleted") == 1,
+            postpaid=row.number("posttoexternal") == 1,
+            cycle_unit="day" if row.number("sweep_id") == 0 else "month",
             billing_day=day if 1 <= day <= 31 else 1,
-            invoice_enabled=yes(row["generate_invoice"]),
+            invoice_enabled=row.yes("generate_invoice"),
             created=datetime_or_none(row["creation"]),
             last_bill_date=datetime_or_none(row["last_bill_date"]),
-            timezone=clean(zones.get(number(row["timezone_id"]))),
-            currency=clean(currencies.get(number(row["currency_id"]))),
+            timezone=clean(zones.get(row.number("timezone_id"))),
+            currency=clean(currencies.get(row.number("currency_id"))),
             name=company or person or clean(row["number"]) or f"#{row['id']}",
             company=company,
             email=clean(row["notification_email"]) or clean(row["email"]),
@@ -80,42 +64,46 @@ def read_accounts(database):
             street2=clean(row["address_2"]),
             zip=clean(row["postal_code"]),
             city=clean(row["city"]),
-            country=clean(countries.get(number(row["country_id"]))),
+            country=clean(countries.get(row.number("country_id"))),
             tax_number=clean(row["tax_number"]),
             tax_ids=tuple(sorted(taxes.get(int(row["id"]), ()))),
-            commission_based=number(row["is_distributor"]) == 1,
-            credit_limit=amount(row["credit_limit"]),
+            commission_based=row.number("is_distributor") == 1,
+            credit_limit=row.amount("credit_limit"),
             available=_available(row),
         )
+
+    return records(_rows(database, "accounts", "WHERE type IN (0, 1, 3, 5) ORDER BY id"), make, reject)
 
 
 def _available(row):
     """Return what an account may still spend (ASTPP facts 3.2)."""
-    balance = amount(row["balance"])
-    return amount(row["credit_limit"]) - balance if number(row["posttoexternal"]) == 1 else balance
+    balance = row.amount("balance")
+    return row.amount("credit_limit") - balance if row.number("posttoexternal") == 1 else balance
 
 
-def read_issuers(database):
+def read_issuers(database, reject):
     """Yield invoice profiles; of several for one account the first one counts."""
     last = {
-        number(reseller): number(highest)
+        int(reseller or 0): int(highest or 0)
         for reseller, highest in database.rows(
             "SELECT reseller_id, MAX(CAST(`number` AS UNSIGNED)) FROM invoices GROUP BY reseller_id"
         )
     }
-    seen = set()
+    first = {}
     for row in _rows(database, "invoice_conf", "ORDER BY id"):
-        account_id = number(row["accountid"])
-        if account_id in seen:
-            continue
-        seen.add(account_id)
+        first.setdefault(row["accountid"], row)
+
+    def make(row):
+        account_id = row.number("accountid")
         owner = 0 if account_id == 1 else account_id
-        yield Issuer(
+        days = row["interval"]
+        return Issuer(
             account_id=account_id,
             name=clean(row["company_name"]),
             prefix=clean(row["invoice_prefix"]) or "INV_",
-            first_number=max(1, number(row["invoice_start_from"]), last.get(owner, 0) + 1),
-            due_days=number(row["interval"]) if number(row["interval"]) > 0 else 7,
+            first_number=max(1, row.number("invoice_start_from"), last.get(owner, 0) + 1),
+            # A text there, with whatever somebody typed.
+            due_days=int(days) if days and days.isdecimal() and 0 < int(days) < 10000 else 7,
             note=clean(row["invoice_note"]),
             tax_number=clean(row["invoice_taxes_number"]),
             street=clean(row["address"]),
@@ -124,31 +112,39 @@ def read_issuers(database):
             email=clean(row["emailaddress"]),
             phone=clean(row["telephone"]),
             website=clean(row["website"]),
-            notify_days=number(row["notify_before_day"]),
+            notify_days=row.number("notify_before_day"),
         )
 
+    name = "Invoice profile of the account with the ID {accountid}"
+    return records(first.values(), make, reject, name, "accountid")
 
-def read_products(database):
+
+def read_products(database, reject):
     """Yield products; DIDs are products too, and left to ``read_dids``."""
     prefixes = _read_prefixes(database)
-    for row in _rows(database, "products", "WHERE product_category <> 4 ORDER BY id"):
-        yield Product(
+
+    def make(row):
+        return Product(
             id=int(row["id"]),
             name=clean(row["name"]) or f"#{row['id']}",
-            category=CATEGORIES.get(number(row["product_category"]), "subscription"),
-            price=amount(row["price"]),
-            setup_fee=amount(row["setup_fee"]),
-            recurring=number(row["billing_type"]) == 1,
-            billing_days=number(row["billing_days"]),
-            free_minutes=number(row["free_minutes"]),
-            direction={0: "inbound", 1: "outbound"}.get(number(row["applicable_for"]), "both"),
-            release_without_funds=yes(row["release_no_balance"]),
-            can_purchase=yes(row["can_purchase"]),
-            can_resell=yes(row["can_resell"]),
-            active=yes(row["status"]) and number(row["is_deleted"]) == 0,
-            commission=amount(row["commission"]),
+            category=CATEGORIES.get(row.number("product_category"), "subscription"),
+            price=row.amount("price"),
+            setup_fee=row.amount("setup_fee"),
+            recurring=row.number("billing_type") == 1,
+            billing_days=row.number("billing_days"),
+            free_minutes=row.number("free_minutes"),
+            direction={0: "inbound", 1: "outbound"}.get(row.number("applicable_for"), "both"),
+            release_without_funds=row.yes("release_no_balance"),
+            can_purchase=row.yes("can_purchase"),
+            can_resell=row.yes("can_resell"),
+            active=row.yes("status") and row.number("is_deleted") == 0,
+            commission=row.amount("commission"),
             prefixes=tuple(prefixes.get(int(row["id"]), {}).items()),
         )
+
+    return records(
+        _rows(database, "products", "WHERE product_category <> 4 ORDER BY id"), make, reject, "Product with the ID {id}"
+    )
 
 
 def _read_prefixes(database):
@@ -161,110 +157,130 @@ def _read_prefixes(database):
     for product_id, pattern, destination in rows:
         prefix = (clean(pattern) or "").removeprefix("^").removesuffix(".*")
         if prefix.isdecimal():
-            prefixes[number(product_id)].setdefault(prefix, clean(destination))
+            prefixes[int(product_id or 0)].setdefault(prefix, clean(destination))
     return prefixes
 
 
-def read_reseller_prices(database):
+def read_reseller_prices(database, reject):
     """Yield the prices of resellers who opted in."""
-    for row in _rows(database, "reseller_products", "WHERE is_optin = 0 AND status = 0"):
-        yield ResellerPrice(
-            number(row["product_id"]), number(row["account_id"]), amount(row["price"]), amount(row["setup_fee"])
+
+    def make(row):
+        return ResellerPrice(
+            row.number("product_id"), row.number("account_id"), row.amount("price"), row.amount("setup_fee")
         )
 
+    rows = _rows(database, "reseller_products", "WHERE is_optin = 0 AND status = 0")
+    name = "Price of the account with the ID {account_id} for the product with the ID {product_id}"
+    return records(rows, make, reject, name, "product_id")
 
-def read_orders(database):
+
+def read_orders(database, reject):
     """Yield orders with their one item."""
     statement = f"""
         SELECT o.id, o.order_id, o.order_date, o.payment_status, {select("order_items", "i")}
           FROM order_items i JOIN orders o ON o.id = i.order_id ORDER BY i.id
     """
     names = ["orders_id", "public", "order_date", "payment_status", *select("order_items").replace("`", "").split(", ")]
-    for values in database.rows(statement):
-        row = dict(zip(names, values, strict=True))
-        quantity = max(1, number(row["quantity"]))
-        yield Order(
+
+    def make(row):
+        quantity = max(1, row.number("quantity"))
+        return Order(
             id=int(row["orders_id"]),
             item_id=int(row["id"]),
             number=clean(row["public"]) or str(row["orders_id"]),
-            account_id=number(row["accountid"]),
-            product_id=number(row["product_id"]),
-            category=CATEGORIES.get(number(row["product_category"]), "subscription"),
+            account_id=row.number("accountid"),
+            product_id=row.number("product_id"),
+            category=CATEGORIES.get(row.number("product_category"), "subscription"),
             quantity=quantity,
-            price=amount(row["price"]) / quantity,
-            setup_fee=amount(row["setup_fee"]) / quantity,
-            recurring=number(row["billing_type"]) == 1,
-            billing_days=number(row["billing_days"]),
-            free_minutes=number(row["free_minutes"]),
-            start=datetime_or_none(row["billing_date"]) or datetime_or_none(row["order_date"]),
-            period_end=datetime_or_none(row["next_billing_date"]),
-            terminated=number(row["is_terminated"]) == 1,
-            end=datetime_or_none(row["termination_date"]),
+            price=row.amount("price") / quantity,
+            setup_fee=row.amount("setup_fee") / quantity,
+            recurring=row.number("billing_type") == 1,
+            billing_days=row.number("billing_days"),
+            free_minutes=row.number("free_minutes"),
+            start=row.date("billing_date") or row.date("order_date"),
+            period_end=row.date("next_billing_date"),
+            terminated=row.number("is_terminated") == 1,
+            end=row.date("termination_date"),
             note=clean(row["termination_note"]),
             paid=row["payment_status"] == "PAID",
         )
 
+    rows = (Row(zip(names, values, strict=True)) for values in database.rows(statement))
+    return records(rows, make, reject)
 
-def read_dids(database):
+
+def read_dids(database, reject):
     """Yield the inventory; the price is the product's, ``dids.monthlycost`` is stale."""
     countries = _lookup(database, "countrycode", "iso")
     prices = {
-        number(key): amount(price)
+        int(key): Decimal(price or 0)
         for key, price in database.rows("SELECT id, price FROM products WHERE product_category = 4")
     }
-    for row in _rows(database, "dids", "ORDER BY id"):
-        product_id = number(row["product_id"])
-        yield Did(
+
+    def make(row):
+        product_id = row.number("product_id")
+        return Did(
             id=int(row["id"]),
             number=clean(row["number"]) or f"#{row['id']}",
-            account_id=number(row["accountid"]),
-            reseller_id=number(row["parent_id"]),
-            provider_id=number(row["provider_id"]),
-            country=clean(countries.get(number(row["country_id"]))),
+            account_id=row.number("accountid"),
+            reseller_id=row.number("parent_id"),
+            provider_id=row.number("provider_id"),
+            country=clean(countries.get(row.number("country_id"))),
             city=clean(row["city"]),
-            price=prices.get(product_id, amount(row["monthlycost"])),
+            price=prices.get(product_id, row.amount("monthlycost")),
             product_id=product_id,
-            active=yes(row["status"]),
+            active=row.yes("status"),
         )
 
+    return records(_rows(database, "dids", "ORDER BY id"), make, reject)
 
-def read_coupons(database):
+
+def read_coupons(database, reject):
     """Yield refill coupons."""
     currencies = _lookup(database, "currency", "currency")
-    for row in _rows(database, "refill_coupon", "ORDER BY id"):
-        yield Coupon(
+
+    def make(row):
+        return Coupon(
             id=int(row["id"]),
             number=clean(row["number"]) or f"#{row['id']}",
-            amount=amount(row["amount"]),
-            currency=clean(currencies.get(number(row["currency_id"]))),
-            state={0: "unused", 1: "inactive", 2: "used"}.get(number(row["status"]), "expired"),
-            account_id=number(row["account_id"]),
-            reseller_id=number(row["reseller_id"]),
-            used=datetime_or_none(row["firstused"]),
-            created=datetime_or_none(row["creation_date"]),
+            amount=row.amount("amount"),
+            currency=clean(currencies.get(row.number("currency_id"))),
+            state={0: "unused", 1: "inactive", 2: "used"}.get(row.number("status"), "expired"),
+            account_id=row.number("account_id"),
+            reseller_id=row.number("reseller_id"),
+            used=row.date("firstused"),
+            created=row.date("creation_date"),
             description=clean(row["description"]),
         )
 
+    return records(_rows(database, "refill_coupon", "ORDER BY id"), make, reject)
 
-def read_payments(database, after_id):
+
+def read_payments(database, after_id, reject):
     """Yield payments and charges of payment_transaction with a higher id."""
-    for row in _rows(database, "payment_transaction", "WHERE id > %s ORDER BY id", (after_id,)):
-        yield Payment(
+
+    def make(row):
+        return Payment(
             id=int(row["id"]),
-            account_id=number(row["accountid"]),
-            amount=amount(row["amount"]),
+            account_id=row.number("accountid"),
+            amount=row.amount("amount"),
             method=clean(row["payment_method"]),
             transaction=clean(row["transaction_id"]),
-            date=datetime_or_none(row["date"]),
+            date=row.date("date"),
         )
 
+    return records(_rows(database, "payment_transaction", "WHERE id > %s ORDER BY id", (after_id,)), make, reject)
 
-def read_taxes(database):
+
+def read_taxes(database, reject):
     """Yield taxes; ASTPP ignores their status, and so do invoices made so far."""
-    for row in _rows(database, "taxes", "ORDER BY id"):
-        yield Tax(
+
+    def make(row):
+        return Tax(
             int(row["id"]),
             clean(row["taxes_description"]) or f"Tax {row['id']}",
-            amount(row["taxes_rate"]),
-            amount(row["taxes_amount"]),
+            row.amount("taxes_rate"),
+            row.amount("taxes_amount"),
         )
+
+    return records(_rows(database, "taxes", "ORDER BY id"), make, reject, "Tax with the ID {id}")

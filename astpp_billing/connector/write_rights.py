@@ -8,8 +8,8 @@ BALANCES = ("credit", "charge", "payment")
 COLUMNS = {
     **{kind: {"accounts": ("balance",)} for kind in BALANCES},
     "order": {"order_items": WRITABLE["order_items"], "counters": WRITABLE["counters"]},
-    "did": {"dids": WRITABLE["dids"]},
-    "account": {"accounts": ("status", "credit_limit")},
+    "did": {"dids": tuple(column for column in WRITABLE["dids"] if column != "status")},
+    "account": {"accounts": ("status", "credit_limit"), "dids": ("status",)},
     "invoicing": {"accounts": ("generate_invoice",)},
 }
 INSERTS = {

@@ -19,7 +19,7 @@ WRITABLE = {
     "dids": (
         *("accountid", "parent_id", "extensions", "always", "always_destination", "user_busy", "user_busy_destination"),
         *("user_not_registered", "user_not_registered_destination", "no_answer", "no_answer_destination"),
-        "failover_extensions",
+        *("failover_extensions", "status"),
     ),
 }
 PAYMENT_ROW = (
@@ -59,6 +59,8 @@ class RowChange(NamedTuple):
     """{column: value}, columns of ``WRITABLE`` only"""
     expected: dict = {}
     """{column: values that it may have now}: with any other one, somebody else decided since"""
+    only: dict = {}
+    """{column: value}: a row that has another one, or is gone, is left alone; the first row's: so are all others"""
 
 
 class Outcome(NamedTuple):
@@ -120,7 +122,11 @@ class Writer(Database):
         if self._is_known(key, account_id, Decimal(0)):
             return Outcome(found, found, True)
         for change, rows in zip(changes, found, strict=True):
+            if not (is_meant(changes[0], found[0]) and is_meant(change, rows)):
+                continue
             self._check_expected(change, rows)
+            if not change.values:
+                continue
             columns = ", ".join(f"`{column}` = %s" for column in change.values)
             where = " AND ".join(f"`{column}` = %s" for column in change.match)
             self.execute(
@@ -150,7 +156,7 @@ class Writer(Database):
         """Return the values that a change replaces, {column: text}, its row locked; {} when there is no row."""
         if unknown := change.values.keys() - set(WRITABLE[change.table]):
             raise ValueError(f"{change.table}: {', '.join(unknown)} may not be written")
-        columns = [*change.values, *(column for column in change.expected if column not in change.values)]
+        columns = list(dict.fromkeys((*change.values, *change.expected, *change.only)))
         where = " AND ".join(f"`{column}` = %s" for column in change.match)
         rows = self.execute(
             # Zero dates and decimals as they stand.
@@ -158,7 +164,7 @@ class Writer(Database):
             f"WHERE {where} FOR UPDATE",
             tuple(change.match.values()),
         )
-        if not rows and change.table != "counters":
+        if not rows and change.table != "counters" and not change.only:
             raise ConnectorError(f"ASTPP has no row with the ID {change.match['id']} in the table {change.table}.")
         return dict(zip(columns, rows[0], strict=True)) if rows else {}
 
@@ -189,6 +195,14 @@ class Writer(Database):
                 change.description[:255], debit, credit, _now(), str(funds[0]), str(funds[1]),
             ),
         )  # fmt: skip
+
+
+def is_meant(change, found):
+    """Tell whether a row is one that a change is for.
+
+    :param found: {column: text} as it is in ASTPP, {} when there is no such row
+    """
+    return all(found.get(column) == str(value) for column, value in change.only.items())
 
 
 def _now():

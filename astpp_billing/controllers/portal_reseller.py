@@ -182,7 +182,11 @@ class AstppPortalReseller(AstppPortal):
             server = Domain("server_id", "=", reseller.server_id.id)
             # Calls of an account that is not known yet may be anybody's: whoever names it does not get them.
             waiting = usage.search_count(server & Domain("account_ref", "=", number), limit=1)
-            if waiting or accounts.search_count(server & Domain("number", "=", number)):
+            # The number of a closed account may be given again, by whom the account was below.
+            others = accounts.search(server & Domain("number", "=", number)).filtered(
+                lambda account: account.status != "closed" or f"/{reseller.id}/" not in f"/{account.parent_path}"
+            )
+            if waiting or others:
                 raise UserError(request.env._("This number is taken."))
             partner = request.env["res.partner"].sudo().create({"name": name, "email": email})
             accounts.create(

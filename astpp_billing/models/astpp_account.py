@@ -127,7 +127,10 @@ class AstppAccount(models.Model):
     move_ids = fields.One2many("account.move", "astpp_account_id", string="Invoices")
     invoice_count = fields.Integer(compute="_compute_invoice_count")
 
-    _number_uniq = models.Constraint("UNIQUE(server_id, number)", "Another account of this server has this number.")
+    # ASTPP gives the number of a deleted account to another one.
+    _live_number_uniq = models.UniqueIndex(
+        "(server_id, number) WHERE status != 'closed'", "Another account of this server has this number."
+    )
     _astpp_id_uniq = models.UniqueIndex(
         "(server_id, astpp_id) WHERE astpp_id IS NOT NULL AND astpp_id != 0",
         "Another account of this server has this ASTPP ID.",
@@ -204,6 +207,8 @@ class AstppAccount(models.Model):
             {vals["server_id"] for vals in vals_list if vals.get("server_id")}
         ):
             self.env["astpp.issuer"]._operator(server.company_id)
+        # Who has just been closed holds his number no more.
+        self.flush_model(["status", "number"])
         accounts = super().create(vals_list)
         accounts._adopt_usage()
         return accounts
@@ -217,7 +222,12 @@ class AstppAccount(models.Model):
         return res
 
     def _adopt_usage(self):
-        """Give these accounts the usage that came in before they were known."""
+        """Give these accounts the usage that came in before they were known.
+
+        Of several accounts with a number the live one takes what names it, else the newest of the closed ones.
+        """
+        if self.env.context.get("astpp_adopt_later"):
+            return
         self.flush_recordset()
         self.env["astpp.usage"].flush_model()
         self.env.execute_query(
@@ -232,6 +242,10 @@ class AstppAccount(models.Model):
                    AND u.account_id IS NULL
                    AND u.server_id = a.server_id
                    AND u.account_ref IN (a.number, '#' || a.astpp_id)
+                   AND (u.account_ref = '#' || a.astpp_id
+                        OR a.id = (SELECT o.id FROM astpp_account o
+                                    WHERE o.server_id = a.server_id AND o.number = a.number
+                                 ORDER BY o.status = 'closed', o.id DESC LIMIT 1))
              RETURNING u.id
                 """,
                 ids=self.ids,

@@ -26,6 +26,8 @@ class AstppAccount(models.Model):
         # What ASTPP has just said need not be told to it.
         if "astpp_snapshot" not in vals and {"status", "credit_limit"} & vals.keys():
             self._queue_switches(before)
+        elif vals.get("status") == "active":
+            self._queue_numbers_on()
         if vals.get("invoice_enabled"):
             self._queue_invoicing_off()
         return res
@@ -45,6 +47,42 @@ class AstppAccount(models.Model):
             if values:
                 entries.append(account._row_entry("account", account.display_name, values))
         self.env["astpp.outbox"]._enqueue_rows("account", entries)
+
+    def _queue_numbers_on(self):
+        """Queue the numbers that Odoo switched off of accounts that ASTPP itself made active again."""
+        entries = []
+        for account in self:
+            if rows := account._rows_of_numbers(0):
+                # Should ASTPP have changed its mind by then, they stay off.
+                still = {"table": "accounts", "match": {"id": account.astpp_id}, "values": {}, "only": {"status": 0}}
+                key = f"account/{account.id}/{uuid4().hex[:12]}"
+                entries.append((account, key, self.env._("Numbers of %s", account.display_name), [still, *rows], {}))
+        self.env["astpp.outbox"]._enqueue_rows("account", entries)
+
+    def _rows_of_numbers(self, status):
+        """Return row changes that switch the account's numbers off or on, as its status goes.
+
+        Calls to a number of an inactive account leave ASTPP's switch through a carrier; a number that is off has no
+        route. Numbers that were off anyway are left alone, and so are those that ASTPP has given to somebody else.
+
+        :param status: 1 switches off, 0 switches on what was switched off so
+        """
+        self.ensure_one()
+        # A reseller's hold is not what ASTPP routes by.
+        if self.account_type == "reseller":
+            return []
+        # Whoever may suspend an account need not see the inventory.
+        dids = self.env["astpp.did"].sudo().with_context(active_test=False)
+        domain = [("account_id", "=", self.id), ("astpp_id", "!=", 0), ("off_with_account", "=", not status)]
+        return [
+            {
+                "table": "dids",
+                "match": {"id": did.astpp_id},
+                "values": {"status": status},
+                "only": {"accountid": self.astpp_id, "status": 1 - status},
+            }
+            for did in dids.search(domain, order="astpp_id")
+        ]
 
     def _queue_invoicing_off(self):
         """Have ASTPP no longer invoice the accounts that Odoo invoices (ASTPP facts 3.3)."""

@@ -7,8 +7,11 @@ class AstppCoupon(models.Model):
     _inherit = "astpp.coupon"
 
     @api.model
-    def _sync(self, server, records):
-        """Mirror ASTPP's coupons: iterable of ``connector.records.Coupon``."""
+    def _sync(self, server, records, left_out):
+        """Mirror ASTPP's coupons: iterable of ``connector.records.Coupon``.
+
+        :param left_out: ``LeftOut``
+        """
         accounts = server._synced_ids("astpp.account")
         currencies = {
             currency.name: currency.id
@@ -30,6 +33,7 @@ class AstppCoupon(models.Model):
                 }
                 for coupon in records
             },
+            left_out,
         )
 
     def _synced_changes(self, wanted, current):

@@ -57,6 +57,12 @@ class AstppDid(models.Model):
     setup_fee = fields.Float(digits=(20, 6), help="In the server's base currency.")
     astpp_product_id = fields.Integer(aggregator=None, index=True, copy=False, help="The DID's product inside ASTPP.")
     active = fields.Boolean(default=True)
+    off_with_account = fields.Boolean(
+        string="Off with Its Owner",
+        readonly=True,
+        copy=False,
+        help="Switched off in ASTPP because its owner is suspended; it is switched on again with him.",
+    )
     assignment_ids = fields.One2many("astpp.did.assignment", "did_id", string="Owners")
     subscription_ids = fields.One2many("astpp.subscription", "did_id", string="Subscriptions")
     call_count = fields.Integer(compute="_compute_call_count", string="Calls")

@@ -7,14 +7,16 @@ class AstppDid(models.Model):
     _inherit = "astpp.did"
 
     @api.model
-    def _sync(self, server, records):
+    def _sync(self, server, records, left_out):
         """Mirror ASTPP's inventory: iterable of ``connector.records.Did``.
 
+        :param left_out: ``LeftOut``
         :return: (created, changed)
         """
         accounts = server._synced_ids("astpp.account")
+        off_by_odoo = self._off_by_odoo(server, records, accounts)
         countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
-        created, changed = self._merge_synced(
+        return self._merge_synced(
             server,
             {
                 did.id: {
@@ -26,13 +28,17 @@ class AstppDid(models.Model):
                     "city": did.city,
                     "price": float(did.price),
                     "astpp_product_id": did.product_id,
-                    "active": did.active,
+                    "active": did.active or did.id in off_by_odoo,
                 }
                 for did in records
             },
+            left_out,
         )
-        (created | changed)._follow_owner()
-        return created, changed
+
+    def _after_merge(self, created):
+        res = super()._after_merge(created)
+        self._follow_owner()
+        return res
 
     def _synced_changes(self, wanted, current):
         """A number that Odoo gave or took stays so until ASTPP itself changes its owner.

@@ -50,7 +50,13 @@ class AstppOutbox(models.Model):
     did_id = fields.Many2one("astpp.did", string="DID", readonly=True, ondelete="cascade", index="btree_not_null")
     description = fields.Char(readonly=True)
     state = fields.Selection(
-        [("waiting", "Waiting"), ("applied", "Applied"), ("failed", "Failed"), ("skipped", "Skipped")],
+        [
+            ("off", "Not Written"),
+            ("waiting", "Waiting"),
+            ("applied", "Applied"),
+            ("failed", "Failed"),
+            ("skipped", "Skipped"),
+        ],
         string="Status",
         default="waiting",
         required=True,
@@ -78,27 +84,34 @@ class AstppOutbox(models.Model):
 
     @api.model
     def _enqueue_balances(self, entries):
-        """Queue changes of accounts' funds.
+        """Queue changes of accounts' funds; of a kind that is not written they are only noted.
+
+        What was noted is not forgotten: of a payment in parts only the next part is queued once payments are written.
 
         :param entries: iterable of (account, amount, key, description) or (…, id of the invoice); the
             amount is what the account gains, in the server's base currency
         """
-        # Whoever may sell, charge or register a payment causes them; nobody writes them by hand.
-        return self.sudo().create(
-            [
+        vals_list = []
+        for account, amount, key, description, *move in entries:
+            if not amount:
+                continue
+            kind = BALANCE_KINDS.get(key.split("/")[0], "credit")
+            # They need not see the server's settings.
+            is_written = account.sudo().server_id._writes(kind)
+            vals_list.append(
                 {
                     "server_id": account.server_id.id,
                     "account_id": account.id,
-                    "kind": BALANCE_KINDS.get(key.split("/")[0], "credit"),
+                    "kind": kind,
+                    "state": "waiting" if is_written else "off",
                     "key": key,
                     "amount": float(amount),
                     "description": description,
                     "move_id": move[0] if move else False,
                 }
-                for account, amount, key, description, *move in entries
-                if amount
-            ]
-        )
+            )
+        # Whoever may sell, charge or register a payment causes them; nobody writes them by hand.
+        return self.sudo().create(vals_list)
 
     @api.model
     def _enqueue_rows(self, kind, entries):

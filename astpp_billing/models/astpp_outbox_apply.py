@@ -1,3 +1,4 @@
+import logging
 from decimal import Decimal
 
 from odoo import api, fields, models
@@ -7,6 +8,8 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..connector.database import ConnectorError, UnreachableError
 from ..connector.writer import BalanceChange, RowChange
+
+_logger = logging.getLogger(__name__)
 
 # Entries looked at in one go.
 BATCH = 500
@@ -34,7 +37,7 @@ class AstppOutbox(models.Model):
                 progress._commit_progress(remaining=len(entries))
                 for entry in entries:
                     try:
-                        if entry._apply():
+                        if entry._apply_or_fail():
                             applied = True
                             server._clear_alert("unreachable")
                     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
@@ -71,6 +74,22 @@ class AstppOutbox(models.Model):
         ready = pending & Domain("account_id", "not in", [account.id for (account,) in held])
         return self.search(ready, order="id", limit=BATCH)
 
+    def _apply_or_fail(self):
+        """Apply one entry; whatever is wrong with it is noted there, for the others are not to wait for it.
+
+        :return: whether it is applied
+        :raise UnreachableError: as ``_apply``; besides that what PostgreSQL says of other processes
+        """
+        try:
+            return self._apply()
+        except (UnreachableError, *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY):
+            raise
+        except Exception as error:
+            _logger.exception("A change for ASTPP, ID %s, could not be applied", self.id)
+            self.env.cr.rollback()
+            self._fail(self.server_id._explain(error))
+            return False
+
     def _apply(self):
         """Apply one entry, unless somebody else does or an earlier one of the account has just failed.
 
@@ -87,15 +106,16 @@ class AstppOutbox(models.Model):
         if not self.account_id.astpp_id:
             self._fail(self.env._("The account is not known to ASTPP: its ASTPP ID is empty."))
             return False
+        rows = self._rows_to_write()
         try:
             with self.server_id._open_writer() as writer:
-                outcome = self._write_rows(writer) if self.rows else self._write_balance(writer)
+                outcome = self._write_rows(writer, rows) if rows else self._write_balance(writer)
         except UnreachableError:
             raise
         except (ConnectorError, UserError) as error:
             self._fail(str(error))
             return False
-        self._note(outcome)
+        self._note(outcome, rows)
         return True
 
     @api.model
@@ -119,15 +139,32 @@ class AstppOutbox(models.Model):
             )
         )
 
-    def _write_rows(self, writer):
-        rows = [RowChange(**row) for row in self.rows]
-        return writer.change_rows(self._written_key(), self.account_id.astpp_id, rows, self.currency_id.name)
+    def _rows_to_write(self):
+        """Return the entry's rows, and those that depend on what else is so by the time they are written.
 
-    def _note(self, outcome):
-        """Note what ASTPP had and has now."""
-        if self.rows:
+        With an account its numbers are switched off or on. A number that was off with its owner is taken back on.
+        """
+        self.ensure_one()
+        rows = list(self.rows or [])
+        if self.kind == "account" and rows[0]["table"] == "accounts" and "status" in rows[0]["values"]:
+            rows += self.account_id._rows_of_numbers(rows[0]["values"]["status"])
+        if self.kind == "did" and self.did_id.off_with_account and rows[0]["values"].get("accountid") == 0:
+            rows[0] = rows[0] | {"values": rows[0]["values"] | {"status": 0}}
+        return rows
+
+    def _write_rows(self, writer, rows):
+        changes = [RowChange(**row) for row in rows]
+        return writer.change_rows(self._written_key(), self.account_id.astpp_id, changes, self.currency_id.name)
+
+    def _note(self, outcome, rows):
+        """Note what ASTPP had and has now.
+
+        :param rows: what was written, when it was rows
+        """
+        if rows:
             # After a crash the replaced values are gone; what is known stays empty.
-            found = {} if outcome.known else {"rows_before": outcome.before}
+            found = {"rows": rows} | ({} if outcome.known else {"rows_before": outcome.before})
+            self.env["astpp.did"]._note_switched(self.server_id, rows, outcome)
         else:
             found = {"balance_before": float(outcome.before), "balance_after": float(outcome.after)}
             if not outcome.known:

@@ -26,7 +26,7 @@ class AstppOutboxDifference(models.Model):
             ("entry", "Change Written"),
             ("balance", "Balance"),
             ("order", "Order"),
-            ("did", "Owner of a Number"),
+            ("did", "Number"),
             ("account", "Account's Settings"),
         ],
         required=True,
@@ -83,7 +83,7 @@ class AstppOutboxDifference(models.Model):
         outbox = self.env["astpp.outbox"]
         prefix = outbox._key_prefix()
         written = written_keys(database, prefix)
-        entries = outbox.search([("server_id", "=", server.id), ("state", "!=", "skipped")])
+        entries = outbox.search([("server_id", "=", server.id), ("state", "not in", ("skipped", "off"))])
         for entry in entries:
             found = written.get(f"{prefix}{entry.id}")
             applied = entry.state == "applied"
@@ -114,7 +114,7 @@ class AstppOutboxDifference(models.Model):
         for account in accounts.filtered(lambda account: account.astpp_id in balances):
             balance = float(balances[account.astpp_id]["balance"])
             rest = balance - owed[account]
-            shares = {state: queued[account][state] for state in ("waiting", "failed", "skipped")}
+            shares = {state: queued[account][state] for state in ("waiting", "failed", "skipped", "off")}
             shares["astpp"] = rest - sum(shares.values())
             for cause, amount in shares.items():
                 if abs(amount) >= 0.000005:
@@ -145,10 +145,17 @@ class AstppOutboxDifference(models.Model):
     def _compare_numbers(self, server, database):
         dids = self._mirrored("astpp.did", server, [])
         causes = self._causes(server, "did", "did_id")
-        rows = current_rows(database, "dids", ("accountid",), dids.mapped("astpp_id"))
+        switched = self._causes(server, "account", "account_id")
+        rows = current_rows(database, "dids", ("accountid", "status"), dids.mapped("astpp_id"))
         for did in dids.filtered(lambda did: did.astpp_id in rows and did.account_id.account_type != "reseller"):
+            values, found = (did.account_id, did.number), rows[did.astpp_id]
             wanted = {"accountid": str(did.account_id.astpp_id or 0)}
-            yield from self._rows("did", did.account_id, did.number, wanted, rows[did.astpp_id], causes[did])
+            yield from self._rows("did", *values, wanted, found, causes[did])
+            suspended = did.account_id and did.account_id.status != "active"
+            # All others follow ASTPP.
+            if suspended or did.off_with_account:
+                wanted = {"status": "1" if suspended else "0"}
+                yield from self._rows("did", *values, wanted, found, switched[did.account_id])
 
     def _compare_accounts(self, server, database):
         """Status, credit limit, and who invoices; a deleted account's columns say nothing any more."""

@@ -22,8 +22,11 @@ class AstppPayment(models.Model):
     _astpp_uniq = models.UniqueIndex("(server_id, astpp_id)")
 
     @api.model
-    def _sync(self, server, records):
-        """Add new rows of payment_transaction: list of ``connector.records.Payment``."""
+    def _sync(self, server, records, left_out):
+        """Add new rows of payment_transaction: list of ``connector.records.Payment``.
+
+        :param left_out: ``LeftOut``
+        """
         accounts = server._synced_ids("astpp.account")
         return self._merge_synced(
             server,
@@ -37,4 +40,5 @@ class AstppPayment(models.Model):
                 }
                 for payment in records
             },
+            left_out,
         )

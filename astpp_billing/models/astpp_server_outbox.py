@@ -3,7 +3,7 @@ from odoo import api, fields, models
 from ..connector.schema import Finding
 from ..connector.write_rights import missing_rights
 
-# Their changes are queued whether they are written or not.
+# Of these even what is not written is noted: see ``astpp.outbox``.
 BALANCE_KINDS = ("credit", "charge", "payment")
 ROW_KINDS = ("order", "did", "account", "invoicing")
 KINDS = (*BALANCE_KINDS, *ROW_KINDS)
@@ -38,7 +38,7 @@ class AstppServer(models.Model):
     write_account = fields.Boolean(
         string="Write Back Accounts",
         tracking=True,
-        help="Accounts that are suspended or active again in Odoo, and their credit limits.",
+        help="Accounts that are suspended or active again in Odoo, with their numbers, and their credit limits.",
     )
     write_invoicing = fields.Boolean(
         string="Switch Off ASTPP's Invoices",
@@ -78,8 +78,10 @@ class AstppServer(models.Model):
         )
         res = super().write(vals)
         self._begin_writing()
+        if vals.get("write_from"):
+            self._queue_noted(BALANCE_KINDS)
         for server, kinds in later.items():
-            server._skip_earlier(kinds)
+            server._decide_earlier(kinds)
         self._skip_rows([kind for kind in ROW_KINDS if vals.get(f"write_{kind}") is False])
         if vals.get("write_invoicing"):
             (self - invoicing).account_ids._queue_invoicing_off()
@@ -93,20 +95,30 @@ class AstppServer(models.Model):
     def _now(self):
         return self.env.cr.now().replace(microsecond=0, tzinfo=None)
 
-    def _skip_earlier(self, kinds):
-        """Give up what was queued before kinds were switched on for the first time: ASTPP has it by hand.
+    def _queue_noted(self, kinds):
+        """Have what was noted of kinds that are written now, since ``write_from``, wait for being written."""
+        for server in self:
+            written = [kind for kind in kinds if server._writes(kind)]
+            noted = [("server_id", "=", server.id), ("kind", "in", written), ("state", "=", "off")]
+            # Set by whoever may set the server's switches.
+            entries = self.env["astpp.outbox"].sudo().search([*noted, ("create_date", ">=", server.write_from)])
+            entries.state = "waiting"
 
-        What is switched off for a while, and on again, waits.
+    def _decide_earlier(self, kinds):
+        """Decide about what was noted before kinds were switched on.
+
+        For the first time: ASTPP has it by hand. What was switched off for a while, and is on again, is written.
         """
         # Tested and set by whoever may set the server's switches.
         outbox = self.env["astpp.outbox"].sudo()
         for kind in kinds:
             domain = [("server_id", "=", self.id), ("kind", "=", kind)]
-            tried = [*domain, "|", ("state", "in", ("applied", "failed")), ("attempts", ">", 0)]
+            tried = [*domain, "|", ("state", "in", ("waiting", "applied", "failed")), ("attempts", ">", 0)]
             if not outbox.search_count(tried, limit=1):
                 message = self.env._("From before changes of this kind were written.")
-                earlier = [*domain, ("state", "=", "waiting"), ("create_date", "<", self._now())]
+                earlier = [*domain, ("state", "=", "off"), ("create_date", "<", self._now())]
                 outbox.search(earlier).write({"state": "skipped", "message": message})
+        self._queue_noted(kinds)
 
     def _skip_rows(self, kinds):
         """Give up waiting changes of rows of kinds that were switched off: later they would be out of date."""
@@ -149,6 +161,12 @@ class AstppServer(models.Model):
             text = self.env._(
                 "Payments are written back and Odoo's charges are not: where Odoo charges renewals and fees, ASTPP's "
                 "balances come out too low."
+            )
+            findings.append(Finding("warning", text))
+        if self.renewals_by == "odoo" and not self.write_charge:
+            text = self.env._(
+                "Odoo renews, and its charges are not written back: balances in ASTPP go down only where somebody "
+                "enters the charges there, and prepaid customers may spend the same money twice."
             )
             findings.append(Finding("warning", text))
         return findings

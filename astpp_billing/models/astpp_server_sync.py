@@ -157,14 +157,16 @@ class AstppServer(models.Model):
     def _running(self, name):
         """Show a step as running, then what it did."""
         step = self.sync_step_ids.filtered(lambda record: record.step == name)
+        left_out_before = step.left_out_count
         step.write(
-            {"state": "running", "read_count": 0, "added_count": 0, "changed_count": 0, "seconds": 0,
-             "date": fields.Datetime.now()}
+            {"state": "running", "read_count": 0, "added_count": 0, "changed_count": 0, "left_out_count": 0,
+             "seconds": 0, "date": fields.Datetime.now()}
         )  # fmt: skip
         self._sync_commit()
         started = time.monotonic()
         yield step
         step.write({"state": "done", "remaining_count": 0, "seconds": time.monotonic() - started})
+        step._tell_left_out(left_out_before)
         self._sync_commit()
 
     def _succeed(self):
@@ -184,6 +186,11 @@ class AstppServer(models.Model):
         if first or self._alerts("sync"):
             self._raise_alert("sync", self.env._("Synchronisation failed"), reason)
         self._sync_commit()
+
+    def _funds_date(self):
+        """Return when ASTPP was last asked for the accounts' balances, False for never."""
+        self.ensure_one()
+        return self.sync_step_ids.filtered(lambda step: step.step == "accounts").date
 
     def _usage_window(self):
         """Return (start, end) of the calls to compare, as UTC text: whole hours, up to now.

@@ -7,14 +7,13 @@ from odoo import fields, models
 
 from ..connector.calls import read_calls, read_days, read_hours
 from ..connector.read_ahead import read_ahead
+from ..left_out import LeftOut
 from ..usage_copy import in_chunks, owned_lines, staged_lines
 
 # Calls of one transaction. An interrupted synchronisation reads at most these again.
 PIECE = 100_000
 # Chunks that are read while PostgreSQL checks and commits what came before.
 AHEAD = 32
-# Unreadable rows that are listed; the others are counted.
-LISTED = 50
 # So many new calls change what PostgreSQL should know of the table.
 MANY = 100_000
 
@@ -28,14 +27,8 @@ class Piece:
     """whether the ledger has calls of these hours: each one is looked for then"""
     counts: Counter = field(default_factory=Counter)
     """calls by exception, once they are read; not filled when known"""
-    rejected: list = field(default_factory=list)
-    """why rows cannot be read, of the first ones"""
-    rejected_count: int = 0
-
-    def reject(self, reason):
-        self.rejected_count += 1
-        if len(self.rejected) < LISTED:
-            self.rejected.append(reason)
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """rows that cannot be read"""
 
 
 class AstppServer(models.Model):
@@ -58,15 +51,15 @@ class AstppServer(models.Model):
         step.remaining_count = sum(slice.rows for slice in changed)
         waiting = list(self._grouped_slices(found, changed))
         self._sync_commit()
-        rejected, rejected_count = [], 0
+        left_out = LeftOut()
         while waiting:
             for piece in self._sync_pieces(database, step, source, waiting):
-                rejected += piece.rejected[: LISTED - len(rejected)]
-                rejected_count += piece.rejected_count
+                left_out.include(piece.left_out)
         if step.added_count >= MANY:
             self.env["astpp.usage"]._tell_planner()
-        if rejected_count:
-            step.message = "\n".join([self.env._("%s rows cannot be read:", rejected_count), *rejected])
+        if left_out.count:
+            message = "\n".join([self.env._("%s rows cannot be read:", left_out.count), *left_out.reasons])
+            step.write({"left_out_count": left_out.count, "message": message})
 
     def _grouped_slices(self, found, changed):
         """Yield lists of changed hours that follow each other, for one transaction each."""
@@ -168,6 +161,6 @@ class AstppServer(models.Model):
 def _piece_chunks(database, source, pieces, owners):
     """Yield the pieces' calls as chunks for COPY, None after each piece. Runs in a thread: no ORM."""
     for piece in pieces:
-        records = read_calls(database, source, piece.slices, piece.reject)
+        records = read_calls(database, source, piece.slices, piece.left_out.add)
         yield from in_chunks(staged_lines(records) if piece.is_known else owned_lines(owners, records, piece.counts))
         yield None

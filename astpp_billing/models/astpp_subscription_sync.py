@@ -15,18 +15,19 @@ class AstppSubscription(models.Model):
     _inherit = "astpp.subscription"
 
     @api.model
-    def _sync(self, server, records):
+    def _sync(self, server, records, left_out):
         """Mirror orders; those of unknown accounts or products wait for them.
 
         :param records: iterable of ``connector.records.Order``
-        :return: (created, changed, number of orders left out)
+        :param left_out: ``LeftOut``, which learns of those that Odoo refuses
+        :return: (created, changed, number of orders that wait)
         """
         accounts = server._synced_ids("astpp.account")
         products = server._synced_product_ids()
         dids = {did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])}
         # Without it, orders of numbers wait.
         did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
-        wanted, left_out = {}, 0
+        wanted, waiting = {}, 0
         # ASTPP has not heard yet of what was done here.
         newer = set(self.env["astpp.outbox"]._unapplied(server, "subscription_id", "order").mapped("astpp_id"))
         for order in records:
@@ -36,7 +37,7 @@ class AstppSubscription(models.Model):
             account_id = accounts.get(order.account_id)
             product_id = (did_product and did_product.id) if is_did else products.get(order.product_id)
             if not account_id or not product_id:
-                left_out += 1
+                waiting += 1
                 continue
             state = "terminated" if order.terminated else "active" if order.paid else "draft"
             wanted[order.item_id] = {
@@ -58,13 +59,15 @@ class AstppSubscription(models.Model):
                 "state": state,
                 "close_reason": order.note if order.terminated else False,
             }
-        created, changed = self._merge_synced(server, wanted)
+        return *self._merge_synced(server, wanted, left_out), waiting
+
+    def _after_merge(self, created):
+        res = super()._after_merge(created)
         for subscription in created.filtered("start_date"):
             subscription.activation_date = subscription.start_date
-        if server.renewals_by == "odoo":
-            created._take_over()
-        (created | changed).filtered(lambda s: s.state == "active")._open_allowances()
-        return created, changed, left_out
+        created.filtered(lambda s: s.server_id.renewals_by == "odoo")._take_over()
+        self.filtered(lambda s: s.state == "active")._open_allowances()
+        return res
 
     def _synced_changes(self, wanted, current):
         """With renewals by Odoo, ASTPP's dates are old: only an end there is news."""
@@ -86,14 +89,3 @@ class AstppSubscription(models.Model):
             day = (last + timedelta(seconds=1)).date()
             start = midnight(day, subscription.account_id.tz).astimezone(UTC).replace(tzinfo=None)
             subscription.write({"next_date": start, "anchor_day": day.day, "odoo_from": start, "odoo_until": start})
-
-    def _is_renewed_twice(self, date):
-        """Tell whether a charge of ASTPP's pays for a period that Odoo charged, or will charge.
-
-        ASTPP charges a renewal two hours before the period begins (ASTPP facts 4.3).
-        """
-        self.ensure_one()
-        start = date + timedelta(hours=3)
-        if self.server_id.renewals_by == "odoo":
-            return bool(self.odoo_from) and start >= self.odoo_from
-        return bool(self.odoo_from and self.odoo_until) and self.odoo_from <= start < self.odoo_until

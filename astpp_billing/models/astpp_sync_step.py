@@ -1,5 +1,7 @@
 from odoo import fields, models
 
+# Their rows are read once: a row that was left out does not come again.
+READ_ONCE = ("cdr", "reseller_cdr", "charges", "payments")
 STEPS = [
     ("accounts", "Accounts"),
     ("issuers", "Issuers"),
@@ -36,6 +38,7 @@ class AstppSyncStep(models.Model):
     remaining_count = fields.Integer(string="Rows Left")
     added_count = fields.Integer(string="Added")
     changed_count = fields.Integer(string="Changed")
+    left_out_count = fields.Integer(string="Rows Left Out", help="Rows that could not be taken over: see the message.")
     seconds = fields.Float(string="Duration", digits=(16, 1), help="Seconds.")
     rate = fields.Integer(string="Rows per Second", compute="_compute_rate")
     message = fields.Text()
@@ -46,3 +49,36 @@ class AstppSyncStep(models.Model):
     def _compute_rate(self):
         for step in self:
             step.rate = int(step.read_count / step.seconds) if step.seconds else 0
+
+    def _note(self, read, added, changed, left_out, remark=False):
+        """Note what was done, and the rows that were left out with their reasons.
+
+        :param left_out: ``LeftOut``
+        :param remark: what else is to be said
+        """
+        self.ensure_one()
+        lines = [remark] if remark else []
+        if left_out.count:
+            lines += [self.env._("%s rows are left out:", left_out.count), *left_out.reasons]
+        self.write(
+            {
+                "read_count": read,
+                "added_count": added,
+                "changed_count": changed,
+                "left_out_count": left_out.count,
+                "message": "\n".join(lines) or False,
+            }
+        )
+
+    def _tell_left_out(self, before):
+        """Tell the responsible user of rows that were left out, unless he knows.
+
+        :param before: how many it were the last time
+        """
+        self.ensure_one()
+        key = f"left_out_{self.step}"
+        if self.left_out_count > before or (self.left_out_count and self.server_id._alerts(key)):
+            name = dict(self._fields["step"]._description_selection(self.env))[self.step]
+            self.server_id._raise_alert(key, self.env._("Rows of ASTPP are left out: %s", name), self.message)
+        elif not self.left_out_count and self.step not in READ_ONCE:
+            self.server_id._clear_alert(key)

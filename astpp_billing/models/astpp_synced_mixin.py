@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.fields import Command
 
+from ..left_out import put_away
+
 
 class AstppSyncedMixin(models.AbstractModel):
     """A record that mirrors a row of ASTPP, merged so that nobody's change is lost.
@@ -20,33 +22,57 @@ class AstppSyncedMixin(models.AbstractModel):
     astpp_snapshot = fields.Json(copy=False, readonly=True)
 
     @api.model
-    def _merge_synced(self, server, wanted):
-        """Create what is new and write what ASTPP changed.
+    def _merge_synced(self, server, wanted, left_out):
+        """Create what is new and write what ASTPP changed; a bad row is left out, and the others go on.
 
         :param wanted: {ASTPP id: values}, records as ids, many2many as sorted lists of ids
+        :param left_out: ``LeftOut``, which learns of the rows that Odoo refuses
         :return: (created records, changed records)
         """
         existing = self.with_context(active_test=False).search(
             [("server_id", "=", server.id), ("astpp_id", "in", list(wanted))]
         )
         by_id = {record.astpp_id: record for record in existing}
-        missing = wanted.keys() - by_id.keys()
-        created = self.create(
-            [
-                self._synced_commands(wanted[key])
-                | {"server_id": server.id, "astpp_id": key, "astpp_snapshot": _plain(wanted[key])}
-                for key in wanted
-                if key in missing
-            ]
-        )
-        names = {name for vals in wanted.values() for name in vals}
-        current = existing._synced_values(names)
-        changed = self.browse()
-        for key, record in by_id.items():
-            if vals := record._synced_changes(wanted[key], current[record.id]):
-                record.write(self._synced_commands(vals) | {"astpp_snapshot": _plain(wanted[key])})
-                changed |= record
-        return created, changed
+        current = existing._synced_values({name for vals in wanted.values() for name in vals})
+        changes = {
+            key: vals
+            for key, record in by_id.items()
+            if (vals := record._synced_changes(wanted[key], current[record.id]))
+        }
+
+        def create(keys):
+            records = self.create(
+                [
+                    self._synced_commands(wanted[key])
+                    | {"server_id": server.id, "astpp_id": key, "astpp_snapshot": _plain(wanted[key])}
+                    for key in keys
+                ]
+            )
+            records._after_merge(records)
+            return records
+
+        def change(keys):
+            records = self.browse(by_id[key].id for key in keys)
+            for key, record in zip(keys, records, strict=True):
+                record.write(self._synced_commands(changes[key]) | {"astpp_snapshot": _plain(wanted[key])})
+            records._after_merge(self.browse())
+            return records
+
+        # What closes or moves away makes room for what is new.
+        changed = put_away(self, list(changes), change, left_out, self._row_name)
+        created = put_away(self, [key for key in wanted if key not in by_id], create, left_out, self._row_name)
+        return self.union(*created), self.union(*changed)
+
+    @api.model
+    def _row_name(self, astpp_id):
+        """Return how a row of ASTPP is called where it is listed as left out."""
+        return self.env._("ID %s", astpp_id)
+
+    def _after_merge(self, created):
+        """Do what follows from these records' being created or changed, as a part of it.
+
+        :param created: those of them that are new
+        """
 
     def _synced_changes(self, wanted, current):
         """Return the values to write: what ASTPP says that is not so here, and may be.

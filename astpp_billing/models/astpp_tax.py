@@ -27,15 +27,24 @@ class AstppTax(models.Model):
     _astpp_uniq = models.UniqueIndex("(server_id, astpp_id)")
 
     @api.model
-    def _sync(self, server, records):
-        """Mirror ASTPP's taxes and give new ones Odoo taxes of the same rate."""
-        created, changed = self._merge_synced(
-            server,
-            {tax.id: {"name": tax.name, "rate": float(tax.rate), "flat_amount": float(tax.flat)} for tax in records},
-        )
+    def _sync(self, server, records, left_out):
+        """Mirror ASTPP's taxes and give new ones Odoo taxes of the same rate.
+
+        :param left_out: ``LeftOut``
+        """
+        wanted = {
+            tax.id: {"name": tax.name, "rate": float(tax.rate), "flat_amount": float(tax.flat)} for tax in records
+        }
+        return self._merge_synced(server, wanted, left_out)
+
+    def _row_name(self, astpp_id):
+        return self.env._("Tax with the ID %s", astpp_id)
+
+    def _after_merge(self, created):
+        res = super()._after_merge(created)
         for tax in created:
             tax.tax_ids = tax._find_tax("percent", tax.rate) | tax._find_tax("fixed", tax.flat_amount)
-        return created, changed
+        return res
 
     def _find_tax(self, amount_type, amount):
         """Return a sales tax of this kind and amount, made when the company has none."""
@@ -43,18 +52,23 @@ class AstppTax(models.Model):
         if not amount:
             return taxes
         company = self.server_id.company_id
+        sales = [*taxes._check_company_domain(company), ("type_tax_use", "=", "sale")]
         domain = [
-            *taxes._check_company_domain(company),
-            ("type_tax_use", "=", "sale"),
+            *sales,
             ("amount_type", "=", amount_type),
             ("amount", "=", amount),
             # Once an invoice, in the server's currency: no tax of the company's own is like that.
             ("astpp_currency_id", "=", self.server_id.currency_id.id if amount_type == "fixed" else False),
             ("price_include_override", "in", (False, "tax_excluded")),
         ]
-        return taxes.search(domain, limit=1) or taxes.create(
+        if known := taxes.search(domain, limit=1):
+            return known
+        name = f"{self.name} ({amount_type})" if amount_type == "fixed" else self.name
+        # ASTPP may call two rates by one name, Odoo may not.
+        taken = taxes.search_count([*sales, ("name", "=", name)], limit=1)
+        return taxes.create(
             {
-                "name": f"{self.name} ({amount_type})" if amount_type == "fixed" else self.name,
+                "name": f"{name} {amount:g}" if taken else name,
                 "type_tax_use": "sale",
                 "amount_type": amount_type,
                 "amount": amount,

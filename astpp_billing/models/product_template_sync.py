@@ -1,6 +1,7 @@
 from odoo import api, models
 from odoo.fields import Command
 
+from ..left_out import put_away
 from ..renewal_period import bounded
 
 
@@ -10,36 +11,58 @@ class ProductTemplate(models.Model):
     _inherit = "product.template"
 
     @api.model
-    def _astpp_sync(self, server, records):
+    def _astpp_sync(self, server, records, left_out):
         """Mirror ASTPP's products: iterable of ``connector.records.Product``.
 
+        :param left_out: ``LeftOut``, which learns of products that Odoo refuses
         :return: (created, changed)
         """
         known = {
             product.astpp_product_id: product
             for product in self.with_context(active_test=False).search([("astpp_server_id", "=", server.id)])
         }
-        to_create, changed = [], self.browse()
-        for record in records:
-            vals = self._astpp_vals(record)
-            product = known.get(record.id)
-            if not product:
-                ids = {"astpp_server_id": server.id, "astpp_product_id": record.id}
-                fixed = {"type": "service", "purchase_ok": False, "company_id": server.company_id.id}
-                to_create.append(self._astpp_commands(vals) | ids | fixed | {"astpp_snapshot": vals})
-                continue
-            before = product.astpp_snapshot or {}
-            # As in astpp.synced.mixin: what ASTPP changed, and nobody here.
-            news = {
-                name: value
-                for name, value in vals.items()
-                if value != before.get(name)
-                and product._astpp_value(name) == before.get(name, product._astpp_value(name))
-            }
-            if vals != before:
-                product.write(product._astpp_commands(news) | {"astpp_snapshot": vals})
-                changed |= product
-        return self.create(to_create), changed
+        wanted = {record.id: self._astpp_vals(record) for record in records}
+        news = {
+            key: known[key]._astpp_news(vals)
+            for key, vals in wanted.items()
+            if key in known and vals != (known[key].astpp_snapshot or {})
+        }
+
+        def change(keys):
+            products = self.browse(known[key].id for key in keys)
+            for key, product in zip(keys, products, strict=True):
+                product.write(product._astpp_commands(news[key]) | {"astpp_snapshot": wanted[key]})
+            return products
+
+        def create(keys):
+            fixed = {"type": "service", "purchase_ok": False, "company_id": server.company_id.id}
+            return self.create(
+                [
+                    self._astpp_commands(wanted[key])
+                    | {"astpp_server_id": server.id, "astpp_product_id": key, "astpp_snapshot": wanted[key]}
+                    | fixed
+                    for key in keys
+                ]
+            )
+
+        def name(key):
+            return self.env._("Product with the ID %s", key)
+
+        changed = put_away(self, list(news), change, left_out, name)
+        created = put_away(self, [key for key in wanted if key not in known], create, left_out, name)
+        return self.union(*created), self.union(*changed)
+
+    def _astpp_news(self, vals):
+        """Return what ASTPP changed, and nobody here, as in astpp.synced.mixin.
+
+        :param vals: what ASTPP says now
+        """
+        before = self.astpp_snapshot or {}
+        return {
+            name: value
+            for name, value in vals.items()
+            if value != before.get(name) and self._astpp_value(name) == before.get(name, self._astpp_value(name))
+        }
 
     @api.model
     def _astpp_vals(self, record):

@@ -45,6 +45,29 @@ class TestAccount(AstppCommon):
             self.make_account("Twin", number=self.customer.number)
             self.env.flush_all()
 
+    def test_number_of_a_closed_account_is_free(self):
+        """ASTPP gives it again; the closed account cannot come back meanwhile."""
+        self.customer.status = "closed"
+        second = self.make_account("Second", number=self.customer.number)
+        with mute_logger("odoo.sql_db"), self.assertRaises(psycopg2.IntegrityError), self.env.cr.savepoint():
+            self.customer.status = "active"
+            self.env.flush_all()
+        second.status = "closed"
+        second.flush_recordset()
+        self.customer.status = "active"
+        self.env.flush_all()
+
+    def test_waiting_calls_are_the_live_accounts(self):
+        """Calls that name a number wait for its account: not for the one that was closed before."""
+        self.load(self.row(None, accountid="", account_number="N-7", debit="9"))
+        usage = self.env["astpp.usage"].search([("account_ref", "=", "N-7")])
+        values = [
+            {"server_id": self.server.id, "number": "N-7", "partner_id": self.customer.partner_id.id, "status": status}
+            for status in ("closed", "active", "closed")
+        ]
+        accounts = self.env["astpp.account"].create(values)
+        self.assertEqual(usage.account_id, accounts[1])
+
     def test_accounts_with_history_stay(self):
         self.load_calls(self.customer, "1.00")
         with self.assertRaises(UserError):

@@ -31,7 +31,7 @@ class TestConnector(TransactionCase):
 
     def fetch(self, reader, *arguments):
         with Database(self.settings()) as database:
-            return list(reader(database, *arguments))
+            return list(reader(database, *arguments, lambda reason, _key: self.fail(reason)))
 
     def findings(self, level):
         with Database(self.settings()) as database:

@@ -4,6 +4,7 @@ from unittest.mock import patch
 from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from ..connector.database import UnreachableError
 from ..connector.writer import Writer
@@ -163,6 +164,23 @@ class TestOutbox(SyncCommon):
         self.assertEqual(self.balance(13), 90)
         self.assertEqual(entries.move_id, move)
 
+    def test_part_paid_while_payments_were_not_written(self):
+        """The first part is in ASTPP by hand: only the second one is queued."""
+        account = self.account(13)
+        account.write({"billed_until": "2024-01-01 00:00:00", "tz": "UTC", "tax_ids": False})
+        self.env["astpp.usage"].create({"account_id": account.id, "amount": 40, "date": "2024-01-10 00:00:00"})
+        move = self.bill(account).move_ids
+        register = self.env["account.payment.register"].with_context(active_model="account.move", active_ids=move.ids)
+        register.create({"amount": move.amount_total / 4})._create_payments()
+        entries = self.outbox.search([("kind", "=", "payment")])
+        entries.flush_recordset()
+        self.env.cr.execute("UPDATE astpp_outbox SET create_date = create_date - interval '1 minute'")
+        entries.invalidate_recordset()
+        self.server.write_payment = True
+        register.create({})._create_payments()
+        entries = self.outbox.search([("kind", "=", "payment")], order="id")
+        self.assertEqual((entries.mapped("amount"), entries.mapped("state")), ([10, 30], ["skipped", "waiting"]))
+
     def test_nothing_from_before_it_was_switched_on(self):
         """What was done while nothing was written was done in ASTPP by hand."""
         entry = self.queue(12, 50, "topup/1")
@@ -176,7 +194,9 @@ class TestOutbox(SyncCommon):
 
     def test_kind_switched_on_later(self):
         """Its older changes are in ASTPP by hand; after a pause nothing is lost."""
+        self.server.write_from -= timedelta(days=2)
         old, other = self.queue(13, 40, "payment/1/1"), self.queue(12, 50, "topup/1")
+        self.assertEqual((old.state, other.state), ("off", "waiting"))
         (old | other).flush_recordset()
         self.env.cr.execute("UPDATE astpp_outbox SET create_date = create_date - interval '1 day'")
         (old | other).invalidate_recordset()
@@ -186,10 +206,61 @@ class TestOutbox(SyncCommon):
         self.apply()
         self.server.write_payment = False
         paused = self.queue(13, 3, "payment/3/1")
+        self.assertEqual((paused.state, self.server.outbox_count), ("off", 0), "noted, not queued")
         paused.flush_recordset()
         self.env.cr.execute("UPDATE astpp_outbox SET create_date = create_date - interval '1 minute'")
         self.server.write_payment = True
         self.assertEqual((new.state, paused.state), ("applied", "waiting"))
+
+    def test_nothing_is_queued_while_its_kind_is_off(self):
+        """It is noted: neither is it tried when something else is switched on, nor does it count as waiting."""
+        self.server.write({"write_credit": False, "write_charge": False})
+        entries = self.queue(12, 50, "topup/1") | self.queue(13, -5, "usage/1") | self.queue(13, 7, "payment/1/1")
+        self.assertEqual((set(entries.mapped("state")), self.server.outbox_count), ({"off"}, 0))
+        self.server.write_account = True
+        self.assertFalse(self.apply())
+        self.server.write({"host": False, "write_credit": True})
+        self.assertEqual(self.queue(12, 1, "topup/2").state, "off", "there is no ASTPP to write to")
+
+    def test_earlier_changes_are_written_when_somebody_says_so(self):
+        """Setting the date back has what was noted since then written."""
+        self.server.write({"write_credit": False, "write_charge": False})
+        older, newer = self.queue(12, 50, "topup/1"), self.queue(12, 7, "topup/2")
+        (older | newer).flush_recordset()
+        query = "UPDATE astpp_outbox SET create_date = create_date - %s * interval '1 day' WHERE id = %s"
+        self.env.cr.execute(query, (9, older.id))
+        self.env.cr.execute(query, (1, newer.id))
+        (older | newer).invalidate_recordset()
+        since = self.server.write_from - timedelta(days=2)
+        self.server.write({"write_credit": True, "write_from": since})
+        self.assertEqual((older.state, newer.state), ("off", "waiting"))
+        self.apply()
+        self.assertEqual(self.balance(12), 27)
+
+    def test_funds_of_what_is_made_by_hand(self):
+        """What is not written counts until ASTPP is asked again: then its balance says whether somebody entered it."""
+        self.server.write_credit = False
+        account = self.account(12)
+        self.assertEqual(account._funds_left()[account], 20)
+        entry = self.queue(12, 50, "topup/1")
+        entry.flush_recordset()
+        self.env.cr.execute("UPDATE astpp_sync_step SET date = date - interval '1 minute'")
+        self.env.invalidate_all()
+        self.assertEqual(account._funds_left()[account], 70, "paid for a moment ago")
+        self.mariadb.execute("UPDATE accounts SET balance = 70 WHERE id = 12")
+        self.env.cr.execute("UPDATE astpp_outbox SET create_date = create_date - interval '1 minute'")
+        self.env.invalidate_all()
+        self.sync()
+        self.assertEqual(account._funds_left()[account], 70, "counted once")
+
+    def test_renewals_that_nobody_writes(self):
+        """ASTPP does not learn of Odoo's charges: the connection test says what that means for prepaid customers."""
+        self.server.renewals_by = "odoo"
+        self.server.action_test_connection()
+        self.assertNotIn("go down only where", self.server.check_report)
+        self.server.write_charge = False
+        self.server.action_test_connection()
+        self.assertIn("go down only where", self.server.check_report)
 
     def test_held_accounts_hold_nobody_else(self):
         """However much waits behind a failure, other accounts' changes are found."""
@@ -239,6 +310,31 @@ class TestOutbox(SyncCommon):
         self.server.port = port
         self.apply()
         self.assertEqual((entry.state, self.balance(12)), ("applied", 70))
+
+    @mute_logger("odoo.addons.astpp_billing.models.astpp_outbox_apply")
+    def test_one_bad_entry_does_not_end_the_scheduled_action(self):
+        """Whatever is wrong with a change, or happens while it is noted: the others are applied, and it is told."""
+        self.server.write_account = True
+        [bad] = self.outbox._enqueue_rows(
+            "account", [(self.account(13), "account/bad", "Bad", [{"table": "accounts", "worth": 5}], {})]
+        )
+        unnoted, good = self.queue(5, 1, "topup/1"), self.queue(12, 50, "topup/2")
+        note = type(unnoted)._note
+
+        def fails(entry, *arguments):
+            if entry == unnoted:
+                entry.env.cr.execute("SELECT 1 / 0")
+            note(entry, *arguments)
+
+        with patch.object(type(unnoted), "_note", fails), mute_logger("odoo.sql_db"), self.enter_registry_test_mode():
+            self.env.ref("astpp_billing.ir_cron_apply").method_direct_trigger()
+        self.env.invalidate_all()
+        self.assertEqual((bad.state, bad.attempts, unnoted.attempts, good.state), ("waiting", 1, 1, "applied"))
+        self.assertIn("KeyError", bad.message)
+        self.assertIn("division by zero", unnoted.message)
+        unnoted.next_date = False
+        self.apply()
+        self.assertEqual((unnoted.state, unnoted.message), ("applied", "ASTPP had it already."))
 
     def test_charges_left_out(self):
         self.server.write({"write_payment": True, "write_charge": False})

@@ -15,6 +15,7 @@ GRANTS = (
     "user_not_registered, user_not_registered_destination, no_answer, no_answer_destination, failover_extensions) "
     "ON astpp.dids",
     "UPDATE (status, credit_limit, generate_invoice) ON astpp.accounts",
+    "UPDATE (status) ON astpp.dids",
 )
 
 
@@ -131,6 +132,129 @@ class TestOutboxRows(SyncCommon):
         self.assertEqual(account.status, "active", "ASTPP decided since")
         self.assertEqual(len(self.outbox.search([("account_id", "=", account.id)])), 1, "its word is not sent back")
 
+    def own_numbers(self, account_id=13):
+        """Number 1 is on, 2 was off before; 3 is ASTPP's to give."""
+        self.mariadb.execute("UPDATE dids SET accountid = %s WHERE id = 1", (account_id,))
+        self.mariadb.insert(
+            "dids",
+            {"id": 2, "number": "442030002", "product_id": 12, "accountid": account_id, "status": 1},
+            {"id": 3, "number": "442030003", "product_id": 13},
+        )
+
+    def numbers(self):
+        """{id: status} in ASTPP."""
+        return dict(self.mariadb.execute("SELECT id, status FROM dids"))
+
+    def dids(self):
+        return self.env["astpp.did"].with_context(active_test=False).search(
+            [("server_id", "=", self.server.id)], order="astpp_id"
+        )  # fmt: skip
+
+    def test_suspended_account_loses_its_numbers(self):
+        """In one transaction; they come back with it, but for one that was off before."""
+        self.own_numbers()
+        self.start(write_account=True)
+        self.account(13).status = "suspended"
+        self.server.action_preview_outbox()
+        lines = self.env["astpp.outbox.preview"].search([("account_id", "=", self.account(13).id)])
+        self.assertEqual([(line.table, line.value_after) for line in lines], [("accounts", "1"), ("dids", "1")])
+        [entry] = self.apply()
+        self.assertEqual((self.row("accounts", "status", 13), self.numbers()), (("1",), {1: 1, 2: 1, 3: 0}))
+        self.assertIn("status: 0 → 1\nstatus: 0 → 1", entry.changes)
+        self.sync()
+        self.assertEqual(self.dids().mapped("active"), [True, False, True], "what Odoo wrote archives nothing")
+        self.assertFalse(self.differences().filtered(lambda d: d.kind == "did"))
+        self.account(13).status = "active"
+        self.sync()
+        self.assertTrue(self.dids()[0].active)
+        self.apply()
+        self.assertEqual((self.row("accounts", "status", 13), self.numbers()), (("0",), {1: 0, 2: 1, 3: 0}))
+        self.assertFalse(any(self.dids().mapped("off_with_account")))
+        self.sync()
+        self.assertEqual(self.dids().mapped("active"), [True, False, True])
+
+    def test_suspended_and_back_before_it_was_written(self):
+        """What ASTPP switched off, or gave away, in the meantime is not switched on."""
+        self.own_numbers()
+        self.start(write_account=True)
+        self.mariadb.execute("UPDATE dids SET status = 1 WHERE id = 1")
+        self.mariadb.execute("UPDATE dids SET accountid = 12, status = 0 WHERE id = 2")
+        self.account(13).status = "suspended"
+        self.account(13).status = "active"
+        self.assertEqual(len(self.apply()), 2)
+        self.assertEqual((self.row("accounts", "status", 13), self.numbers()), (("0",), {1: 1, 2: 0, 3: 0}))
+
+    def test_numbers_after_a_crash(self):
+        """ASTPP has committed, Odoo has not: what is off because of Odoo is known after the next attempt."""
+        self.own_numbers()
+        self.start(write_account=True)
+        self.account(13).status = "suspended"
+        entry = self.outbox._next_entries(self.server)
+        with self.assertRaises(ZeroDivisionError), self.env.cr.savepoint():
+            entry._apply()
+            raise ZeroDivisionError
+        self.env.invalidate_all()
+        self.assertEqual((entry.state, self.numbers()[1]), ("waiting", 1))
+        self.apply()
+        self.assertEqual(self.dids().mapped("off_with_account"), [True, False, False])
+        self.account(13).status = "active"
+        self.apply()
+        self.assertEqual(self.numbers(), {1: 0, 2: 1, 3: 0})
+
+    def test_account_that_astpp_makes_active_again(self):
+        """Its numbers follow, unless ASTPP has changed its mind by then."""
+        self.own_numbers()
+        self.start(write_account=True)
+        self.account(13).status = "suspended"
+        self.apply()
+        for status, number in ((1, 1), (0, 0)):
+            self.mariadb.execute("UPDATE accounts SET status = 0 WHERE id = 13")
+            self.sync()
+            self.assertEqual(self.account(13).status, "active")
+            self.mariadb.execute("UPDATE accounts SET status = %s WHERE id = 13", (status,))
+            self.apply()
+            self.assertEqual((self.numbers()[1], self.dids()[0].off_with_account), (number, bool(number)))
+            self.sync()
+        self.assertTrue(self.dids()[0].active)
+
+    def test_number_of_a_suspended_account_is_taken_back(self):
+        """By Odoo, or in ASTPP: who gets it next does not get a dead number."""
+        self.own_numbers(account_id=0)
+        self.start(write_account=True, write_did=True)
+        product = self.env.ref("astpp_billing.product_did")
+        order = self.env["astpp.subscription"].create(
+            {"account_id": self.account(13).id, "product_id": product.id, "did_id": self.dids()[0].id, "price": 2}
+        )
+        order.action_start()
+        self.apply()
+        self.account(13).status = "suspended"
+        order._terminate(self.env.ref("astpp_billing.close_reason_request"))
+        self.apply()
+        self.assertEqual((self.row("dids", "accountid, status", 1), self.dids()[0].active), (("0", "0"), True))
+        self.account(13).status = "active"
+        self.mariadb.execute("UPDATE dids SET accountid = 13 WHERE id = 3")
+        self.sync()
+        self.account(13).status = "suspended"
+        self.apply()
+        self.mariadb.execute("UPDATE dids SET accountid = 12 WHERE id = 3")
+        self.sync()
+        self.assertEqual(
+            (self.numbers()[3], self.dids()[2].active, self.dids()[2].account_id), (1, True, self.account(12))
+        )
+        self.sync()
+        self.apply()
+        self.assertEqual((self.numbers()[3], self.dids()[2].off_with_account), (0, False))
+
+    def test_numbers_that_should_be_off_are_listed(self):
+        """Calls to them leave through a carrier: the comparison says so, and why."""
+        self.own_numbers()
+        self.start()
+        self.account(13).status = "suspended"
+        found = self.differences().filtered(lambda d: d.kind == "did")
+        self.assertEqual(
+            [(d.name, d.odoo_value, d.astpp_value, d.cause) for d in found], [("442030001: status", "1", "0", "off")]
+        )
+
     def test_who_invoices(self):
         """ASTPP invoices nobody whom Odoo invoices, and Odoo goes on invoicing them."""
         self.start()
@@ -186,7 +310,9 @@ class TestOutboxRows(SyncCommon):
         self.server.action_test_connection()
         self.assertNotIn("lacks", self.server.check_report)
         self.mariadb.execute(f"REVOKE UPDATE (termination_note) ON astpp.order_items FROM '{WRITER[0]}'@'%'")
+        self.mariadb.execute(f"REVOKE UPDATE (status) ON astpp.dids FROM '{WRITER[0]}'@'%'")
         self.server.action_test_connection()
+        self.assertIn("lacks UPDATE on the column status of the table dids", self.server.check_report)
         self.assertIn("lacks UPDATE on the column termination_note of the table order_items", self.server.check_report)
 
     def test_copy_reads_and_writes_nothing(self):

@@ -18,7 +18,7 @@ class TestPaypalBrowser(PaypalCommon):
         return super().fetch_proxy(url)
 
     def tour(self, name, url="/my/invoices"):
-        self.start_tour(url, name, login="paypal_customer", timeout=120)
+        self.start_tour(url, name, login="paypal_customer", timeout=600)
         self.env.invalidate_all()
 
     def deliver(self):
@@ -47,7 +47,7 @@ class TestPaypalBrowser(PaypalCommon):
             company_id=self.env.company.id, company_ids=[(6, 0, self.env.company.ids)],
         )  # fmt: skip
         url = f"/odoo/action-account.action_move_out_invoice_type/{self.move.id}"
-        self.start_tour(url, "astpp_paypal_given_back", login="paypal_accountant", timeout=120)
+        self.start_tour(url, "astpp_paypal_given_back", login="paypal_accountant", timeout=600)
 
     def test_in_part(self):
         self.tour("astpp_paypal_part")

@@ -165,6 +165,12 @@ class TestPortalReseller(AstppCommon, HttpCase):
         fresh = self.env["astpp.account"].search([("number", "=", "N1")])
         self.assertEqual((fresh.parent_id, fresh.issuer_id), (self.reseller, self.reseller_issuer))
         self.assertIn("is taken", self.post("/my/reseller/customers/new", {"number": "N1", "name": "Again"}).text)
+        (fresh | self.customer).status = "closed"
+        self.post("/my/reseller/customers/new", {"number": "N1", "name": "Next"})
+        again = self.env["astpp.account"].search([("number", "=", "N1"), ("status", "=", "active")])
+        self.assertEqual(again.partner_id.name, "Next", "the number of a closed account of his own")
+        number = self.customer.number
+        self.assertIn("is taken", self.post("/my/reseller/customers/new", {"number": number, "name": "X"}).text)
 
     def test_shared_contact_is_not_renamed(self):
         """A customer who has an account elsewhere too is not this reseller's to rename."""

@@ -20,7 +20,7 @@ class TestPortalTours(AstppCommon, HttpCase):
         self.load_calls(self.reseller_customer, "10")
         move = self.bill(self.reseller_customer).move_ids
         self.assertEqual(move.state, "draft")
-        self.start_tour("/my", "astpp_reseller", login="tour.reseller", timeout=120)
+        self.start_tour("/my", "astpp_reseller", login="tour.reseller", timeout=600)
         self.assertEqual((move.state, move.name), ("posted", "TOURR-00001"))
         self.assertEqual(self.reseller_customer.billing_day, 15)
         self.assertEqual((self.reseller_issuer.prefix, self.reseller_issuer.name), ("TOURX-", "Tour Voice"))
@@ -31,7 +31,7 @@ class TestPortalTours(AstppCommon, HttpCase):
         )
         self.load_calls(self.customer, "10")
         move = self.bill(self.customer).move_ids
-        self.start_tour("/my", "astpp_customer", login="tour.customer", timeout=120)
+        self.start_tour("/my", "astpp_customer", login="tour.customer", timeout=600)
         self.assertEqual(self.customer.subscription_ids.product_id, product)
         self.assertEqual(self.customer.billing_day, 20)
         self.assertEqual(move.payment_state, "not_paid")

@@ -73,6 +73,19 @@ class TestUsageImport(ImportCommon):
         self.assertEqual(usage.partner_id, account.partner_id)
         self.assertFalse(usage.exception)
 
+    def test_number_of_a_closed_and_a_live_account(self):
+        """ASTPP uses numbers again: a file's call is the live account's, once; else the one's that was closed last."""
+        accounts = self.make_account("First", number="N-7", status="closed")
+        accounts |= self.make_account("Second", number="N-7")
+        columns = ("account_number", *COLUMNS)
+        rows = [self.row(None) | {"accountid": "", "account_number": "N-7"} for _call in range(3)]
+        self.import_file(self.csv_file(rows[0], columns=columns))
+        accounts |= self.make_account("Third", number="N-7", status="closed")
+        self.import_file(self.csv_file(rows[1], columns=columns))
+        accounts[1].status = "closed"
+        self.import_file(self.csv_file(rows[2], columns=columns))
+        self.assertEqual([usage.account_id.partner_id.name for usage in self.usage()], ["Second", "Second", "Third"])
+
     def test_file_of_something_else(self):
         usage_import = self.env["astpp.usage.import"].create({"server_id": self.server.id})
         with self.assertRaisesRegex(UserError, "cdrs.csv: the first line must name the columns"):

@@ -5,6 +5,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..connector.database import ConnectorError
+from ..connector.writer import RowChange, is_meant
 from ..connector.written_rows import current_rows
 
 # What finds a row, by table; a counter is one of the account's.
@@ -68,19 +69,22 @@ class AstppOutboxPreview(models.TransientModel):
 
     def _row_lines(self, entries, database):
         wanted = defaultdict(lambda: (set(), set()))
-        for row in (row for entry in entries for row in entry.rows):
+        rows = {entry: entry._rows_to_write() for entry in entries}
+        for row in (row for together in rows.values() for row in together):
             ids, columns = wanted[row["table"]]
             ids.add(row["match"][FOUND_BY.get(row["table"], "id")])
-            columns |= set(row["values"])
+            columns |= {*row["values"], *row.get("only", ())}
         found = {
             table: current_rows(database, table, sorted(columns), ids, FOUND_BY.get(table, "id"))
             for table, (ids, columns) in wanted.items()
         }
         lines = []
         for entry in entries:
-            for row in entry.rows:
+            for row in rows[entry]:
                 table = row["table"]
                 now = found[table].setdefault(row["match"][FOUND_BY.get(table, "id")], {})
+                if not is_meant(RowChange(**row), now):
+                    continue
                 note = self._note(entry) if now or table == "counters" else self.env._("No such row.")
                 for column, value in row["values"].items():
                     # Later changes come on top of earlier ones.

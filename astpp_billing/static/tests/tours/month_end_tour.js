@@ -1,5 +1,6 @@
 import { registry } from "@web/core/registry";
 import { stepUtils } from "@web_tour/tour_utils";
+import { patient } from "./patient";
 
 /** A file of two calls for the account that the test has made. */
 function callsFile() {
@@ -10,7 +11,7 @@ function callsFile() {
 
 /** The accountant's month: import a file, run billing, open the invoice, print it. */
 registry.category("web_tour.tours").add("astpp_month_end", {
-    steps: () => [
+    steps: () => patient([
         ...stepUtils.goToAppSteps("astpp_billing.menu_astpp_root", "Open the app"),
         { content: "Usage menu", trigger: "button[data-menu-xmlid='astpp_billing.menu_astpp_usage_root']", run: "click" },
         { content: "Import", trigger: "a[data-menu-xmlid='astpp_billing.menu_astpp_usage_import_new']", run: "click" },
@@ -51,7 +52,15 @@ registry.category("web_tour.tours").add("astpp_month_end", {
         { content: "Open the invoice", trigger: ".o_data_row td[name='astpp_account_id']:contains('TOUR1')", run: "click" },
         { content: "It has a number of the issuer", trigger: ".o_form_view h1:contains('TOUR-00001')" },
         { content: "The usage is behind it", trigger: "button[name='action_view_astpp_usage']:contains('2')" },
-        { content: "Print", trigger: "button[name='action_print_pdf']:not(.d-none)", run: "click" },
+        {
+            content: "Print",
+            trigger: "button[name='action_print_pdf']:not(.d-none)",
+            async run(helpers) {
+                // The browser remembers a limited number of requests, and drops those that come later.
+                performance.clearResourceTimings();
+                await helpers.click();
+            },
+        },
         {
             content: "The PDF arrives",
             trigger: "body",
@@ -64,5 +73,5 @@ registry.category("web_tour.tours").add("astpp_month_end", {
         },
         { content: "Open the usage", trigger: "button[name='action_view_astpp_usage']", run: "click" },
         { content: "Both calls", trigger: ".o_list_view .o_data_row:nth-child(2)" },
-    ],
+    ]),
 });

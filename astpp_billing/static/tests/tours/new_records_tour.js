@@ -1,5 +1,6 @@
 import { registry } from "@web/core/registry";
 import { stepUtils } from "@web_tour/tour_utils";
+import { patient } from "./patient";
 
 const click = (content, trigger) => ({ content, trigger, run: "click" });
 const menu = (section, item) => [
@@ -18,7 +19,7 @@ const pick = (field, text) => [
 const save = [click("Save", ".o_form_button_save"), { content: "Saved", trigger: ".o_form_saved" }];
 const add = (name, steps) =>
     registry.category("web_tour.tours").add(name, {
-        steps: () => [...stepUtils.goToAppSteps("astpp_billing.menu_astpp_root", "Open the app"), ...steps],
+        steps: () => patient([...stepUtils.goToAppSteps("astpp_billing.menu_astpp_root", "Open the app"), ...steps]),
     });
 
 add("astpp_new_topup", [

@@ -1,4 +1,5 @@
 import { registry } from "@web/core/registry";
+import { patient } from "./patient";
 
 /* A customer pays on the portal. PayPal's button and window are those of the tests' stand-in. */
 
@@ -12,7 +13,7 @@ const approve = click("Approve in PayPal's window", ".paypal_stand_in_window but
 const cancel = click("Leave PayPal's window", ".paypal_stand_in_window button[name='cancel']");
 const paid = { content: "The invoice is paid", trigger: "[name='invoice_paid_badge']:contains('Paid')" };
 
-const add = (name, url, steps) => registry.category("web_tour.tours").add(name, { url, steps: () => steps });
+const add = (name, url, steps) => registry.category("web_tour.tours").add(name, { url, steps: () => patient(steps) });
 
 add("astpp_paypal_full", "/my/invoices", [
     openInvoice,

@@ -1,9 +1,10 @@
 import { registry } from "@web/core/registry";
+import { patient } from "./patient";
 
 /** A reseller's day: his figures, a new customer, a draft confirmed, his number series and brand. */
 registry.category("web_tour.tours").add("astpp_reseller", {
     url: "/my",
-    steps: () => [
+    steps: () => patient([
         { content: "His business", trigger: "a[href='/my/reseller']", run: "click", expectUnloadPage: true },
         { content: "A draft waits", trigger: "[name=astpp_drafts]:contains('1')" },
         { content: "The chart came", trigger: "[aria-label='Usage by day']" },
@@ -23,13 +24,13 @@ registry.category("web_tour.tours").add("astpp_reseller", {
         { content: "It shows the name", trigger: "[data-astpp-name]:contains('Tour Voice')" },
         { content: "Save", trigger: "form[data-astpp-brand] button.btn-primary", run: "click", expectUnloadPage: true },
         { content: "Saved", trigger: ".alert-success:contains('Saved')" },
-    ],
+    ]),
 });
 
 /** A customer: his services, an order, what he wants to be told, his charges and his invoice. */
 registry.category("web_tour.tours").add("astpp_customer", {
     url: "/my",
-    steps: () => [
+    steps: () => patient([
         { content: "Services", trigger: "a[href='/my/services']", run: "click", expectUnloadPage: true },
         { content: "Order what is offered", trigger: "form[action$='/order'] button", run: "click", expectUnloadPage: true },
         { content: "It runs", trigger: ".card:contains('Tour Package')" },
@@ -45,5 +46,5 @@ registry.category("web_tour.tours").add("astpp_customer", {
         { content: "Its invoice", trigger: "td a[href^='/my/invoices/']", run: "click", expectUnloadPage: true },
         { content: "Back to its charges", trigger: "a[href^='/my/charges?invoice_id=']", run: "click", expectUnloadPage: true },
         { content: "Only those", trigger: "[name=astpp_totals] strong:contains('1')" },
-    ],
+    ]),
 });

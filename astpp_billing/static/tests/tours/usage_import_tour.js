@@ -1,5 +1,6 @@
 import { registry } from "@web/core/registry";
 import { stepUtils } from "@web_tour/tour_utils";
+import { patient } from "./patient";
 
 const PICTURE = new File([new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 0x0d])], "photo.png");
 
@@ -26,7 +27,7 @@ function choose(content, file) {
 
 /** A picture is refused, a wrong file is imported and taken back. */
 registry.category("web_tour.tours").add("astpp_usage_import", {
-    steps: () => [
+    steps: () => patient([
         ...stepUtils.goToAppSteps("astpp_billing.menu_astpp_root", "Open the app"),
         { content: "Usage menu", trigger: "button[data-menu-xmlid='astpp_billing.menu_astpp_usage_root']", run: "click" },
         { content: "Import", trigger: "a[data-menu-xmlid='astpp_billing.menu_astpp_usage_import_new']", run: "click" },
@@ -47,5 +48,5 @@ registry.category("web_tour.tours").add("astpp_usage_import", {
         { content: "Taken back", trigger: "div[name='undone_count']:contains('2')" },
         { content: "Said so", trigger: ".o_notification:contains('2 lines were taken back')" },
         { content: "Nothing left to look at", trigger: ".o_form_view:not(:has(button[name='action_view_lines']))" },
-    ],
+    ]),
 });
