@@ -30,8 +30,8 @@ class AstppAccount(models.Model):
         accounts = self.with_context(astpp_adopt_later=True)
         accounts._recognise_numbers(server, records)
         closed = accounts._close_deleted(server, records, left_out)
-        records = accounts._without_clashes(server, records, left_out)
-        created, changed = accounts._merge_levels(server, records, left_out, lost_taxes)
+        clear = accounts._without_clashes(server, records, left_out)
+        created, changed = accounts._merge_levels(server, clear, left_out, lost_taxes)
         changed |= closed
         (created | changed).with_context(astpp_adopt_later=False)._adopt_usage()
         self._sync_funds(server, records)

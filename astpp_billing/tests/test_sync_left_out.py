@@ -73,6 +73,14 @@ class TestSyncLeftOut(SyncCommon):
         self.assertEqual((self.usage().account_id, self.usage().exception), (self.account(20), False))
         self.assertFalse(self.left_out() or self.step("accounts").message)
 
+    def test_account_that_takes_anothers_number(self):
+        """It stays here as it was; what it may spend is kept up to date."""
+        self.sync()
+        self.mariadb.execute("UPDATE accounts SET number = 'C12', credit_limit = 70, balance = 30 WHERE id = 13")
+        self.sync()
+        self.assertEqual((self.account(13).number, self.account(13).available_funds), ("C13", 40))
+        self.assertEqual(self.left_out(), {"accounts": 1})
+
     def test_number_of_an_account_that_is_closed_here(self):
         """ASTPP knows it as inactive: no clash."""
         self.sync()
