@@ -47,6 +47,8 @@ class BalanceChange(NamedTuple):
     description: str
     currency: str
     """base currency's code"""
+    number: str
+    """accounts.number: an ID alone may be anybody's"""
 
 
 class RowChange(NamedTuple):
@@ -95,11 +97,13 @@ class Writer(Database):
         :raise ConnectorError: when the account is gone or the server refuses; nothing is changed then
         """
         rows = self.execute(
-            "SELECT balance, posttoexternal, credit_limit, reseller_id FROM accounts WHERE id = %s FOR UPDATE",
-            (change.account_id,),
+            "SELECT balance, posttoexternal, credit_limit, reseller_id FROM accounts WHERE id = %s AND number = %s FOR UPDATE",
+            (change.account_id, change.number),
         )
         if not rows:
-            raise ConnectorError(f"ASTPP has no account with the ID {change.account_id}.")
+            raise ConnectorError(
+                f"ASTPP has no account with the ID {change.account_id} and the number {change.number}."
+            )
         balance, postpaid = Decimal(rows[0][0]), rows[0][1] == "1"
         if self._is_known(change.key, change.account_id, change.amount):
             return Outcome(balance, balance, True)
