@@ -1,5 +1,7 @@
 # ruff: noqa: I001  (a mixin comes before the models that use it)
+from . import base
 from . import mail_activity
+from . import astpp_guard_mixin
 from . import astpp_alert_mixin
 from . import astpp_synced_mixin
 from . import astpp_server
@@ -110,3 +112,7 @@ from . import account_move_numbering
 from . import account_move_line
 from . import account_partial_reconcile
 from . import account_payment
+
+# Around all of the above.
+from . import account_move_guard
+from . import guards

@@ -1,6 +1,8 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
+from .astpp_guard_mixin import ours
+
 
 class AccountMove(models.Model):
     """Usage is worth the rate of the invoice date: a draft that is dated otherwise is converted once more."""
@@ -19,6 +21,7 @@ class AccountMove(models.Model):
             self.filtered(lambda move: not move.posted_before)._astpp_convert_again()
         return super()._post(soft)
 
+    @ours
     def _astpp_convert_again(self):
         """Convert the usage of these drafts at the rate of their date; what people changed by hand stays.
 

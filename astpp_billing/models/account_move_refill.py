@@ -3,6 +3,8 @@ from odoo.fields import Command
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from odoo.tools import SQL
 
+from .astpp_guard_mixin import ours
+
 # Refills of one transaction.
 BATCH = 200
 
@@ -45,6 +47,7 @@ class AccountMove(models.Model):
                 return
 
     @api.model
+    @ours
     def _astpp_book_refills(self, refills):
         """Make and post the entries of some refills, and link them.
 

@@ -2,6 +2,8 @@ from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from .astpp_guard_mixin import ours
+
 
 class AccountMove(models.Model):
     """What becomes of an invoice's usage when the invoice is cancelled, deleted or credited.
@@ -71,6 +73,7 @@ class AccountMove(models.Model):
                 )
             )
 
+    @ours
     def _post(self, soft=True):
         posted = super()._post(soft)
         credits_of_usage = posted.filtered(lambda move: move.reversed_entry_id._astpp_bills_usage())
@@ -133,6 +136,7 @@ class AccountMove(models.Model):
         # What was credited before with its usage kept settles nothing in ASTPP any more.
         invoice._astpp_queue_payments()
 
+    @ours
     def _astpp_take_usage(self):
         """Bill the usage of the credited invoice that this draft replaces: each line that of its original.
 

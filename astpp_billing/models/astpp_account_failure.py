@@ -2,6 +2,8 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
+from .astpp_guard_mixin import ours
+
 # Failures that an alert lists; more are counted.
 LISTED = 10
 # The first attempt after a failure comes in an hour, later ones after three times as long, up to a day.
@@ -27,6 +29,7 @@ class AstppAccount(models.Model):
         help="Before that only runs that people start take the account on.",
     )
 
+    @ours
     def _note_billing_failure(self, reason):
         """Keep why these accounts could not be billed; the scheduled action leaves them alone for a while."""
         now = fields.Datetime.now()
@@ -40,6 +43,7 @@ class AstppAccount(models.Model):
                 }
             )
 
+    @ours
     def _forget_billing_failures(self):
         """The accounts were billed."""
         self.filtered("billing_retry_date").with_context(mail_notrack=True).write(

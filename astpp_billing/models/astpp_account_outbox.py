@@ -54,7 +54,12 @@ class AstppAccount(models.Model):
         for account in self:
             if rows := account._rows_of_numbers(0):
                 # Should ASTPP have changed its mind by then, they stay off.
-                still = {"table": "accounts", "match": {"id": account.astpp_id}, "values": {}, "only": {"status": 0}}
+                still = {
+                    "table": "accounts",
+                    "match": {"id": account.astpp_id, "number": account.number},
+                    "values": {},
+                    "only": {"status": 0},
+                }
                 key = f"account/{account.id}/{uuid4().hex[:12]}"
                 entries.append((account, key, self.env._("Numbers of %s", account.display_name), [still, *rows], {}))
         self.env["astpp.outbox"]._enqueue_rows("account", entries)
@@ -88,7 +93,8 @@ class AstppAccount(models.Model):
         """Have ASTPP no longer invoice the accounts that Odoo invoices (ASTPP facts 3.3)."""
         invoiced = self.filtered(
             lambda account: account.astpp_id
-            and account.server_id._writes("invoicing")
+            # sudo: a reseller's own company may say whom it invoices, and need not see the server.
+            and account.sudo().server_id._writes("invoicing")
             and account.invoice_enabled
             and account.payment_mode == "postpaid"
             and account.status != "closed"
@@ -104,5 +110,5 @@ class AstppAccount(models.Model):
         )
 
     def _row_entry(self, kind, text, values):
-        row = {"table": "accounts", "match": {"id": self.astpp_id}, "values": values}
+        row = {"table": "accounts", "match": {"id": self.astpp_id, "number": self.number}, "values": values}
         return self, f"{kind}/{self.id}/{uuid4().hex[:12]}", text, [row], {}

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from .astpp_guard_mixin import ours
+
 # Accounts of one transaction: large enough for bulk speed, small enough that an accountant
 # who posts in the same series waits a few seconds at most.
 BATCH = 100
@@ -111,6 +113,7 @@ class AstppBillingRun(models.Model):
         if self.move_ids:
             raise UserError(self.env._("A billing run with invoices cannot be deleted."))
 
+    @ours
     def action_run(self):
         """Bill what fits into one request at once; the scheduled action does what is left."""
         for run in self:
@@ -152,10 +155,12 @@ class AstppBillingRun(models.Model):
             subtype_xmlid="mail.mt_comment",
         )  # fmt: skip
 
+    @ours
     def action_stop(self):
         """End the runs after the batch that is being billed."""
         self.filtered(lambda run: run.state == "running").stop_requested = True
 
+    @ours
     def action_retry_failed(self):
         """Forget the failures of the run and bill their accounts again."""
         self.ensure_one()

@@ -71,7 +71,8 @@ class AstppBillingRun(models.Model):
 
     def _prepare_line_vals(self, account, group, amount, position, is_shared=False):
         """Return the values of the invoice line that bills one group of usage."""
-        server = account.server_id
+        # sudo: a reseller's own company invoices usage of the operator's server.
+        server = account.sudo().server_id
         default = server.call_product_id if group["charge_type"] in CALL_TYPES else server.charge_product_id
         product = self.env["product.product"].browse(group["product_id"]) or default
         name = self._line_name(group)
@@ -117,7 +118,8 @@ class AstppBillingRun(models.Model):
         """Return the line of an invoice without usage: Odoo posts none without a line."""
         return {
             "sequence": 10,
-            "product_id": account.server_id.call_product_id.id,
+            # sudo: as above.
+            "product_id": account.sudo().server_id.call_product_id.id,
             "name": self.env._("No usage"),
             "quantity": 1,
             "price_unit": 0.0,

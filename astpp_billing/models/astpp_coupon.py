@@ -4,6 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from .astpp_guard_mixin import ours
+
 
 class AstppCoupon(models.Model):
     """A refill coupon: prepaid credit under a secret number."""
@@ -12,9 +14,13 @@ class AstppCoupon(models.Model):
     _description = "Refill Coupon"
     _inherit = ["astpp.synced.mixin"]
     _order = "id desc"
-    _rec_name = "number"
+    _rec_name = "hint"
 
-    number = fields.Char(required=True, index=True, readonly=True)
+    # Whoever knows it can spend it.
+    number = fields.Char(required=True, index=True, readonly=True, groups="account.group_account_manager")
+    hint = fields.Char(
+        string="Coupon", compute="_compute_hint", compute_sudo=True, help="The number's last four digits."
+    )
     server_id = fields.Many2one(required=True)
     company_id = fields.Many2one(related="server_id.company_id", store=True, precompute=True)
     issuer_id = fields.Many2one("astpp.issuer", readonly=True, help="Whose customers may redeem it. Empty: anybody.")
@@ -38,12 +44,18 @@ class AstppCoupon(models.Model):
     # ASTPP's own numbers may repeat.
     _number_uniq = models.UniqueIndex("(server_id, number) WHERE batch IS NOT NULL", "This number is taken.")
 
+    @api.depends("number")
+    def _compute_hint(self):
+        for coupon in self:
+            coupon.hint = f"…{(coupon.number or '')[-4:]}"
+
     @api.ondelete(at_uninstall=False)
     def _unlink_except_used(self):
         if self.filtered(lambda coupon: coupon.state == "used"):
             raise UserError(self.env._("A redeemed coupon cannot be deleted."))
 
     @api.model
+    @ours
     def _generate(self, count, digits, vals):
         """Create coupons with random numbers that end in a check digit.
 
@@ -70,6 +82,7 @@ class AstppCoupon(models.Model):
         return str(-total % 10)
 
     @api.model
+    @ours
     def _redeem(self, number, account):
         """Credit an account with the coupon of this number, once.
 

@@ -6,6 +6,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from .astpp_guard_mixin import ours
+
 _logger = logging.getLogger(__name__)
 
 # Numbers that are freed together.
@@ -96,6 +98,7 @@ class AstppDid(models.Model):
         """Return the file that shows how an inventory is imported."""
         return [{"label": self.env._("Inventory of numbers"), "template": "/astpp_billing/static/csv/dids.csv"}]
 
+    @ours
     def _assign(self, subscription):
         """Give a number to the subscription's account.
 
@@ -120,6 +123,7 @@ class AstppDid(models.Model):
                 )
             did._open_assignment(account, subscription)
 
+    @ours
     def _open_assignment(self, account, subscription):
         self._close_assignments()
         self.write({"account_id": account.id, "reserved_account_id": False, "quarantine_until": False})
@@ -134,6 +138,7 @@ class AstppDid(models.Model):
         # The index allows one open row a number: close before the next one opens.
         self.assignment_ids.flush_recordset()
 
+    @ours
     def _release(self, subscriptions):
         """Take the numbers back from these subscriptions that end: to the reseller who holds it, or into quarantine."""
         now = fields.Datetime.now()

@@ -1,7 +1,7 @@
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 # Numbers have at most nine digits, as in Odoo's own sequences.
 MAX_NUMBER = 999_999_999
@@ -131,6 +131,18 @@ class AstppIssuer(models.Model):
         )
         for issuer in self:
             issuer.invoice_count = counts.get(issuer, 0)
+
+    @api.constrains("account_id", "company_id")
+    def _check_owner(self):
+        """Whoever makes a reseller an issuer decides about the reseller, and about both companies."""
+        for issuer in self.filtered("account_id"):
+            issuer.account_id.check_access("write")
+            # sudo: the companies are only compared.
+            companies = issuer.company_id | issuer.account_id.sudo().company_id
+            if not self.env.su and companies - self.env.user.company_ids:
+                raise AccessError(
+                    self.env._("Only who works for both companies can let %s invoice in one of them.", issuer.name)
+                )
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -1,4 +1,5 @@
 from odoo import api, models
+from odoo.exceptions import AccessError
 from odoo.tools import SQL, email_split
 
 # Times that a mail is handed to the mail server again after it failed.
@@ -178,6 +179,8 @@ class AstppNotice(models.Model):
         """Try failed notices again."""
         failed = self.filtered(lambda notice: notice.state in ("failed", "no_address"))
         failed.check_access("read")
+        if not self.env.user.has_group("account.group_account_invoice"):
+            raise AccessError(self.env._("Only accountants can have mails sent again."))
         # Accountants see notices and may have them sent again, no more.
         failed = failed.sudo()
         kept = failed.filtered("mail_id")

@@ -190,6 +190,7 @@ class AstppOutbox(models.Model):
     def action_skip(self):
         """Ask for the reason why changes are given up."""
         self._check_manager()
+        self.check_access("read")
         return self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox_skip") | {
             "context": {"default_outbox_ids": self.ids}
         }

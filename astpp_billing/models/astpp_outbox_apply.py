@@ -136,6 +136,7 @@ class AstppOutbox(models.Model):
                 charge_type=self._charge_type(),
                 description=self.description or "",
                 currency=self.currency_id.name,
+                number=self.account_id.number,
             )
         )
 

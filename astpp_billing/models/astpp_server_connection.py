@@ -8,6 +8,7 @@ from odoo.tools.misc import str2bool
 from ..connector.database import ConnectorError, Database, Settings
 from ..connector.schema import check
 from ..connector.writer import Writer
+from .astpp_guard_mixin import ours
 
 
 class AstppServer(models.Model):
@@ -101,6 +102,7 @@ class AstppServer(models.Model):
         self._open()
         return Writer(self._settings())
 
+    @ours
     def action_test_connection(self):
         """Connect, check schema, privileges and ASTPP's own crons, and keep the report."""
         self.ensure_one()

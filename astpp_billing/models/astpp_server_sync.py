@@ -10,6 +10,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..connector.database import ConnectorError
+from .astpp_guard_mixin import ours
 from .astpp_sync_step import STEPS
 
 _logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class AstppServer(models.Model):
             super(AstppServer, nobody).write({"responsible_id": self.env.uid})
         return super().write(vals)
 
+    @ours
     def action_sync(self):
         """Synchronise now, in the background."""
         for server in self:
@@ -91,6 +93,7 @@ class AstppServer(models.Model):
             server._sync()
             self.env["ir.cron"]._commit_progress(1)
 
+    @ours
     def _sync(self, commit=True):
         """Bring the ledger and all records up to date with ASTPP.
 

@@ -5,6 +5,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Command, Domain
 from odoo.tools import SQL
 
+from .astpp_guard_mixin import ours
+
 
 class AstppSettlement(models.Model):
     """What the operator owes a reseller for documents issued in the reseller's name, and what the reseller owes him.
@@ -138,6 +140,7 @@ class AstppSettlement(models.Model):
             raise UserError(self.env._("A settlement with a vendor bill cannot be deleted."))
         self.action_release()
 
+    @ours
     def action_collect(self):
         """Take the documents that no settlement has, up to the date."""
         self.check_access("write")
@@ -155,11 +158,13 @@ class AstppSettlement(models.Model):
             moves = self.env["account.move"].search(free & (documents | refills))
             moves.sudo().astpp_settlement_id = settlement
 
+    @ours
     def action_release(self):
         """Let the documents of drafts go."""
         self.check_access("write")
         self.filtered(lambda s: s.state == "draft").move_ids.sudo().astpp_settlement_id = False
 
+    @ours
     def action_settle(self):
         """Make the reseller's vendor bill: it moves the debt from the clearing account to his payable account."""
         for settlement in self:

@@ -6,6 +6,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ..billing_cycle import midnight
+from .astpp_guard_mixin import ours
 
 AMOUNTS = ("invoiced_amount", "paid_amount", "owed_amount", "wholesale_amount", "net_amount")
 
@@ -116,6 +117,7 @@ class AstppSettlement(models.Model):
         base = self.account_id.server_id.currency_id
         return self.env["res.currency"]._get_conversion_rate(base, self.currency_id, self.company_id, self.date)
 
+    @ours
     def action_settle(self):
         commission = self.filtered(lambda settlement: settlement.kind == "commission")
         for settlement in commission:

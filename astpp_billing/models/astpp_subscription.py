@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..renewal_period import LONGEST, per_month
+from .astpp_guard_mixin import ours
 from .product_template import PERIOD_UNITS, SUBSCRIBED
 
 
@@ -216,6 +217,7 @@ class AstppSubscription(models.Model):
         """Return those that Odoo charges: its own, and ASTPP's when the server says so."""
         return self.filtered(lambda s: not s.astpp_id or s.server_id.renewals_by == "odoo")
 
+    @ours
     def action_start(self):
         """Start drafts: charge setup fee and first period, take the number."""
         drafts = self.filtered(lambda subscription: subscription.state == "draft")
@@ -224,10 +226,12 @@ class AstppSubscription(models.Model):
         drafts.check_access("write")
         drafts._start()
 
+    @ours
     def action_suspend(self):
         """Stop charging until they are resumed."""
         self.filtered(lambda subscription: subscription.state == "active")._suspend()
 
+    @ours
     def action_resume(self):
         """Go on with a new period from today on; nothing is charged for the time in between."""
         self.filtered(lambda subscription: subscription.state == "suspended")._resume()

@@ -5,6 +5,7 @@ from odoo import models
 from odoo.exceptions import UserError
 
 from ..renewal_period import day_start, share_of_period
+from .astpp_guard_mixin import ours
 
 
 class AstppSubscription(models.Model):
@@ -12,6 +13,7 @@ class AstppSubscription(models.Model):
 
     _inherit = "astpp.subscription"
 
+    @ours
     def _plan_change(self, moment, product=None, quantity=None, price=None, note=False):
         """Plan new terms from the local day of ``moment`` on; what is due by now comes at once.
 
@@ -33,6 +35,7 @@ class AstppSubscription(models.Model):
         self._apply_changes(datetime.now(UTC).replace(tzinfo=None))
         return planned
 
+    @ours
     def _plan_price(self, price, moment):
         """Plan another price from the first renewal on or after a moment; nothing changes before.
 
@@ -49,6 +52,7 @@ class AstppSubscription(models.Model):
             terms |= {"product_id": planned.product_id.id, "quantity": planned.quantity}
         self.env["astpp.subscription.line"].sudo().create(self._line_vals(**terms))
 
+    @ours
     def _apply_changes(self, now):
         """Put planned terms into force whose day came in the middle of a period.
 

@@ -5,6 +5,8 @@ from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from .astpp_guard_mixin import ours
+
 _logger = logging.getLogger(__name__)
 
 # Hours until the next attempt: 1, 3, 9, then a day.
@@ -53,6 +55,7 @@ class AstppSubscription(models.Model):
         self.ensure_one()
         return self.state, self.next_date, len(self.line_ids.filtered("applied"))
 
+    @ours
     def _note_renewal_failure(self, error):
         """Keep the reason of a failure, plan the next attempt, and tell the responsible user.
 
@@ -97,6 +100,7 @@ class AstppSubscription(models.Model):
         moved._forget_renewal_failure()
         return res
 
+    @ours
     def action_retry_renewal(self):
         """Try at once what failed, all its missed periods, and say what came of it."""
         self.check_access("write")

@@ -3,6 +3,7 @@ from datetime import UTC, timedelta
 from odoo import fields, models
 
 from ..billing_cycle import local_date
+from .astpp_guard_mixin import ours
 
 
 class AstppSubscription(models.Model):
@@ -26,6 +27,7 @@ class AstppSubscription(models.Model):
         self._queue_order(f"change/{line.id}", self.env._("Changed: %s"), lambda s: [s._row_of_terms()])
         return entries
 
+    @ours
     def _terminate(self, reason, moment=None, note=False):
         running = self.filtered(lambda subscription: subscription.state not in ("terminated", "draft"))
         res = super()._terminate(reason, moment, note)

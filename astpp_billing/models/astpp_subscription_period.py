@@ -6,6 +6,7 @@ from odoo.exceptions import UserError
 
 from ..billing_cycle import local_date, next_boundary
 from ..renewal_period import day_start, period_end, share_of_period
+from .astpp_guard_mixin import ours
 
 
 class AstppSubscription(models.Model):
@@ -57,6 +58,7 @@ class AstppSubscription(models.Model):
             and self.period_unit != "day"
         )
 
+    @ours
     def _start(self, moment=None):
         """Begin the first period on the local day of ``moment`` and charge it, with the setup fee.
 
@@ -121,6 +123,7 @@ class AstppSubscription(models.Model):
             return Decimal(1)
         return share_of_period(start, end, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
 
+    @ours
     def _renew(self):
         """Open the next period of each: one period, from where the last one ended."""
         entries = []
@@ -131,10 +134,12 @@ class AstppSubscription(models.Model):
         self._open_allowances()
         self._notify("renewed")
 
+    @ours
     def _suspend(self):
         self.write({"state": "suspended"})
         self._notify("suspended")
 
+    @ours
     def _resume(self):
         """Begin a new period today, unless the paid one still runs."""
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -151,6 +156,7 @@ class AstppSubscription(models.Model):
         self._add_charges(entries)
         opened._open_allowances()
 
+    @ours
     def _terminate(self, reason, moment=None, note=False):
         """End them: give the unused rest back where the product says so, free their numbers.
 

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from .astpp_guard_mixin import ours
+
 # Subscriptions of one transaction.
 BATCH = 200
 RETRIES = 5
@@ -53,6 +55,7 @@ class AstppSubscription(models.Model):
         return ours & (due | changed | ended) & again
 
     @api.model
+    @ours
     def _renew_batch(self, limit=BATCH):
         """Take the subscriptions that are due one step further.
 

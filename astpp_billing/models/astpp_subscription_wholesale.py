@@ -1,6 +1,7 @@
 from odoo import fields, models
 
 from ..renewal_period import day_start
+from .astpp_guard_mixin import ours
 
 RUNNING = ("active", "suspended")
 
@@ -22,6 +23,7 @@ class AstppSubscription(models.Model):
         self.ensure_one()
         return bool(self.customer_order_ids)
 
+    @ours
     def _make_wholesale(self):
         """Create the orders of the resellers above, each at the price of the level above it.
 
@@ -58,12 +60,14 @@ class AstppSubscription(models.Model):
             vals |= {"did_id": self.did_id.id, "price": price, "setup_fee": fee}
         return vals
 
+    @ours
     def _terminate(self, reason, moment=None, note=False):
         for order in self.filtered(lambda s: s.did_id and s.state in RUNNING and not s._is_wholesale()):
             if order.account_id.account_type == "reseller" and order.account_id.status != "closed":
                 order._go_on_as_level(moment or fields.Datetime.now())
         return super()._terminate(reason, moment, note)
 
+    @ours
     def _go_on_as_level(self, moment):
         """Have a reseller who ends his own order of a number pay as a level for his customer who still has it.
 

@@ -2,6 +2,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command
 
+from .astpp_guard_mixin import ours
+
 
 class AstppTopup(models.Model):
     """Prepaid credit that a customer buys: an invoice, and a credit in ASTPP once it is paid."""
@@ -114,6 +116,7 @@ class AstppTopup(models.Model):
         )
         topups.action_confirm()
 
+    @ours
     def action_confirm(self):
         """Invoice the top-ups; those whose money is there are paid at once."""
         for topup in self:
@@ -209,6 +212,7 @@ class AstppTopup(models.Model):
         self.env["astpp.usage"].sudo()._add_credits([(self.account_id, "topup", key, -amount, self.name)])
         self.env["astpp.outbox"]._enqueue_balances([(self.account_id, amount, key, self.name)])
 
+    @ours
     def action_cancel(self):
         """Cancel top-ups that are not paid, with their invoices."""
         for topup in self.filtered(lambda t: t.state in ("draft", "invoiced")):

@@ -13,6 +13,7 @@ from ..connector.call_csv import read_calls
 from ..connector.call_headings import FileError
 from ..connector.call_xlsx import ZIP_MAGIC, read_xlsx_calls
 from ..connector.report_clock import YEAR, clock_offsets, report_zone
+from .astpp_guard_mixin import ours
 from .astpp_usage_history import harmless
 
 # A larger list of rejected lines is handed out compressed.
@@ -100,6 +101,7 @@ class AstppUsageImport(models.Model):
                 else self.env._("%s all year", offsets[0])
             )
 
+    @ours
     def _import_stream(self, stream, filename):
         """Add the calls of a file to the ledger and note the outcome on the record.
 
@@ -169,6 +171,7 @@ class AstppUsageImport(models.Model):
                 )
             )
 
+    @ours
     def _refuse(self, filename, reason):
         """Keep why a file was not imported."""
         self.write({"name": filename, "state": "refused", "refusal": reason})

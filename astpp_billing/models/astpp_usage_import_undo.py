@@ -4,6 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
 
+from .astpp_guard_mixin import ours
+
 
 class AstppUsageImport(models.Model):
     """Taking an import back: its lines go, but for those that an invoice bills."""
@@ -18,6 +20,7 @@ class AstppUsageImport(models.Model):
         for usage_import in self:
             usage_import.left_count = counts.get(usage_import, 0)
 
+    @ours
     def action_undo(self):
         """Take back what the file added to the ledger; lines on invoices stay and can be looked at."""
         self.ensure_one()
@@ -35,6 +38,7 @@ class AstppUsageImport(models.Model):
         self._take_back()
         return self._undone_notification(held)
 
+    @ours
     def _take_back(self):
         """Remove the lines that no invoice bills from the ledger, in one statement; twice is once."""
         # sudo: nobody deletes single calls; a whole file is taken back by those who may import it.

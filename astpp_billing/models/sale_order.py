@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 
 from .product_template import SUBSCRIBED
 
@@ -70,6 +70,16 @@ class SaleOrder(models.Model):
             if line.product_uom_qty != int(line.product_uom_qty) or line.product_uom_qty < 1:
                 return self.env._("%s is ordered by the piece.", line.product_id.display_name)
         return False
+
+    @api.constrains("partner_id", "astpp_account_id")
+    def _check_astpp_account(self):
+        for order in self.filtered("astpp_account_id"):
+            # sudo: a salesman may not see the account that he named.
+            owner = order.astpp_account_id.sudo().partner_id.commercial_partner_id
+            if owner != order.partner_id.commercial_partner_id:
+                raise ValidationError(
+                    self.env._("The ASTPP account of %(order)s belongs to another customer.", order=order.name)
+                )
 
     def _action_confirm(self):
         res = super()._action_confirm()

@@ -1,5 +1,6 @@
 from . import (
     test_access,
+    test_access_walk,
     test_account,
     test_alert,
     test_allowance,

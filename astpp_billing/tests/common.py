@@ -55,17 +55,22 @@ class AstppCommon(AccountTestInvoicingCommon):
         """An account billed monthly on the first, in UTC, and up to 1 January 2024."""
         astpp_id = next(cls.ids)
         partner = cls.env["res.partner"].create({"name": name, "email": f"a{astpp_id}@example.com"})
-        return cls.env["astpp.account"].create(
-            {
-                "server_id": cls.server.id,
-                "number": f"A{astpp_id:05d}",
-                "astpp_id": astpp_id,
-                "partner_id": partner.id,
-                "tz": "UTC",
-                "billed_until": "2024-01-01 00:00:00",
-                **values,
-            }
+        accounts = (
+            cls.env["astpp.account"]
+            ._astpp_own()
+            .create(
+                {
+                    "server_id": cls.server.id,
+                    "number": f"A{astpp_id:05d}",
+                    "astpp_id": astpp_id,
+                    "partner_id": partner.id,
+                    "tz": "UTC",
+                    "billed_until": "2024-01-01 00:00:00",
+                    **values,
+                }
+            )
         )
+        return accounts.with_env(cls.env)
 
     @classmethod
     def make_issuer(cls, reseller, **values):

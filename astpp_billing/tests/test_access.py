@@ -1,5 +1,8 @@
+from pathlib import Path
+
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import file_path
 
 from .common import AstppCommon
 
@@ -137,6 +140,28 @@ class TestAccess(AstppCommon):
                     with self.subTest(group=group, model=model, operation=operation):
                         allowed = self.env[model].with_user(user).has_access(operation)
                         self.assertEqual(allowed, letter in rights.get(model, ""))
+
+    def test_guide_says_who_may_do_what(self):
+        """The operator's guide has the table above, in people's words."""
+        letters = {"r": "see", "w": "change", "c": "create", "u": "delete"}
+        names = {
+            "sales_team.group_sale_salesman": "Salesman",
+            "account.group_account_readonly": "Read-only",
+            "account.group_account_invoice": "Invoicing",
+            "account.group_account_manager": "Administrator",
+        }
+        rows = ["| | " + " | ".join(names.values()) + " |", "|---|" + "---|" * len(names)]
+        for model in sorted(set(MODELS) - set(WIZARDS), key=lambda name: self.env[name]._description):
+            rights = [RIGHTS[group].get(model, "") for group in names]
+            cells = [
+                "all" if right == "rwcu" else ", ".join(letters[each] for each in right) or "–" for right in rights
+            ]
+            rows.append(f"| {self.env[model]._description} | {' | '.join(cells)} |")
+        table = "\n".join(rows)
+        # The documents are in the repository, not in the addon.
+        guide = Path(file_path("astpp_billing")).parent / "docs" / "operator.md"
+        if guide.exists():
+            self.assertIn(table, guide.read_text(), f"put this table into docs/operator.md:\n{table}")
 
     def test_every_model_has_rules(self):
         for model in self.env["ir.model"].sudo().search([("model", "=like", "astpp.%"), ("abstract", "=", False)]):

@@ -30,7 +30,7 @@ class TestAllowance(AstppCommon):
     def test_each_package_has_its_own_calls(self):
         product = self.make_product("package", astpp_free_minutes=10)
         first, second = self.subscribe(self.customer, product), self.subscribe(self.customer, product)
-        second.astpp_order_id = 77
+        second._astpp_own().astpp_order_id = 77
         for package_id in ("77", "", "999"):
             self.load(self.row(self.customer, calltype="FREE", package_id=package_id, callstart="2024-01-10 10:00:00"))
         self.assertEqual(second.allowance_ids.used_minutes, 1)

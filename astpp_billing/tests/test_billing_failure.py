@@ -17,7 +17,7 @@ class TestBillingFailure(AstppCommon):
 
     def scheduled(self):
         """Do what the scheduled action does, without its commits."""
-        runs = self.env["astpp.billing.run"]._start_due_runs()
+        runs = self.env["astpp.billing.run"]._astpp_own()._start_due_runs()
         for run in runs:
             run.action_run()
         return runs

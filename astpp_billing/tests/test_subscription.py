@@ -211,7 +211,7 @@ class TestSubscription(AstppCommon):
         product = self.make_product(price=10, astpp_release_without_funds=True)
         both = self.subscribe(account, product, quantity=2) | self.subscribe(account, product, quantity=2)
         self.env["astpp.outbox"].sudo().search([("account_id", "=", account.id)]).state = "applied"
-        account.available_funds = 30
+        account._astpp_own().available_funds = 30
         with freeze_time("2024-05-02 10:00:00"):
             self.renew()
         self.assertEqual(sorted(both.mapped("state")), ["active", "terminated"])

@@ -329,7 +329,7 @@ class TestSync(SyncCommon):
         # One crosses the end of the month, one begins with the new one.
         self.call(account=15, at=midnight - timedelta(seconds=1), billseconds=600, debit=3)
         self.call(account=15, at=midnight, debit=4)
-        self.server.sync_wide_date = False
+        self.server._astpp_own().sync_wide_date = False
         self.sync()
         account.billed_until = midnight - timedelta(days=31)
         january = self.env["astpp.billing.run"].create(
@@ -354,8 +354,8 @@ class TestSync(SyncCommon):
         """All since the start at first, then the look-back, and five weeks once a night."""
         start = self.server.sync_from.replace(minute=0, second=0)
         self.assertEqual(self.server._usage_window()[0], fields.Datetime.to_string(start))
-        self.server.sync_wide_date = fields.Datetime.now()
+        self.server._astpp_own().sync_wide_date = fields.Datetime.now()
         near = datetime.fromisoformat(self.server._usage_window()[0])
         self.assertEqual((fields.Datetime.now() - near).days, 3)
-        self.server.sync_wide_date -= timedelta(days=1)
+        self.server._astpp_own().sync_wide_date -= timedelta(days=1)
         self.assertEqual(self.server._usage_window()[0], fields.Datetime.to_string(start))

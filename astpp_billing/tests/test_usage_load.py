@@ -51,7 +51,7 @@ class TestUsageLoad(AstppCommon):
         """Two subscriptions of one order stop no calls of its package."""
         product = self.make_product("package", astpp_free_minutes=100)
         subscriptions = self.subscribe(self.customer, product) | self.subscribe(self.customer, product)
-        subscriptions.astpp_order_id = 77
+        subscriptions._astpp_own().astpp_order_id = 77
         self.load(self.row(self.customer, calltype="FREE", package_id="77"))
         usage = self.env["astpp.usage"].search([("account_id", "=", self.customer.id), ("charge_type", "=", "free")])
         self.assertIn(usage.subscription_id, subscriptions)

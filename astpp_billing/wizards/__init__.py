@@ -10,4 +10,5 @@ from . import (
     astpp_subscription_change,
     astpp_subscription_close,
     base_partner_merge,
+    guards,
 )

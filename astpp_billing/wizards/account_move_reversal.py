@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..models.astpp_guard_mixin import ours
+
 
 class AccountMoveReversal(models.TransientModel):
     """Crediting an invoice of usage: the accountant says what becomes of the usage.
@@ -34,6 +36,7 @@ class AccountMoveReversal(models.TransientModel):
         values = super()._modify_default_reverse_values(origin_move)
         return values | ({"astpp_replaces_id": origin_move.id} if origin_move.astpp_run_id else {})
 
+    @ours
     def reverse_moves(self, is_modify=False):
         """Reverse, and let invoices that replace credited ones bill their usage.
 

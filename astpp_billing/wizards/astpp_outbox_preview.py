@@ -7,6 +7,7 @@ from odoo.exceptions import UserError
 from ..connector.database import ConnectorError
 from ..connector.writer import RowChange, is_meant
 from ..connector.written_rows import current_rows
+from ..models.astpp_guard_mixin import ours
 
 # What finds a row, by table; a counter is one of the account's.
 FOUND_BY = {"counters": "package_id"}
@@ -30,6 +31,7 @@ class AstppOutboxPreview(models.TransientModel):
     note = fields.Char(readonly=True)
 
     @api.model
+    @ours
     def _make(self, server):
         """Make a line for each value that the waiting changes of a server would write.
 

@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.fields import Command
 
+from ..models.astpp_guard_mixin import ours
+
 
 class AstppPriceChange(models.TransientModel):
     """Carry the prices of products to existing subscriptions, from a date on."""
@@ -39,6 +41,7 @@ class AstppPriceChange(models.TransientModel):
                 if line.subscription_id.price
             )
 
+    @ours
     def action_apply(self):
         """Plan the new prices for the subscriptions listed."""
         self.ensure_one()

@@ -3,6 +3,8 @@ from dateutil.relativedelta import relativedelta
 from odoo import fields, models
 from odoo.exceptions import UserError
 
+from ..models.astpp_guard_mixin import ours
+
 
 class AstppRecognition(models.TransientModel):
     """Book what prepaid customers used in a month from liability to income."""
@@ -17,6 +19,7 @@ class AstppRecognition(models.TransientModel):
     )
     issuer_ids = fields.Many2many("astpp.issuer", string="Issuers", help="Empty: all that book advances.")
 
+    @ours
     def action_recognise(self):
         """Make one entry for each issuer and show them."""
         self.ensure_one()

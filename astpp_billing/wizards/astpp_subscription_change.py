@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..models.astpp_guard_mixin import ours
 from ..models.product_template import SUBSCRIBED
 
 
@@ -55,6 +56,7 @@ class AstppSubscriptionChange(models.TransientModel):
                 else change.product_id._astpp_price(subscription.account_id, change.quantity)[0]
             )
 
+    @ours
     def action_change(self):
         """Plan the change, or make it when its day is today."""
         self.ensure_one()

@@ -1,6 +1,7 @@
 from odoo import fields, models
 from odoo.exceptions import UserError
 
+from ..models.astpp_guard_mixin import ours
 from ..renewal_period import day_start
 
 
@@ -26,6 +27,7 @@ class AstppSubscriptionClose(models.TransientModel):
     )
     note = fields.Char()
 
+    @ours
     def action_close(self):
         """End them, or note when they will end."""
         self.ensure_one()
