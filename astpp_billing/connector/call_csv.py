@@ -6,7 +6,7 @@ from collections import deque
 from datetime import UTC
 
 from .call_headings import FileError, headings_of
-from .call_record import RowError, call_record
+from .call_record import RowError, checked_record
 from .file_text import open_text
 
 DELIMITERS = ",;\t"
@@ -45,7 +45,7 @@ def _records(lines, headings, delimiter, tz, report_error):
             continue
         try:
             values, line = _fields(line, lines, delimiter, len(columns))
-            yield number, call_record(dict(zip(columns, values, strict=True)), source, tz)
+            yield number, checked_record(dict(zip(columns, values, strict=True)), source, tz)
         except RowError as error:
             report_error(number, str(error), line)
 

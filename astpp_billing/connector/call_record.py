@@ -4,7 +4,7 @@ No ORM in this package: database rows, CSV and API calls all become ``CallRecord
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -34,6 +34,10 @@ _EPOCH = datetime(1970, 1, 1)
 _UNIQUEID_DID = re.compile(r"(DID@IP|DIRECT-IP)_")
 # ASTPP has 20 characters; the ledger has an index of what names no account.
 MAX_NUMBER = 100
+# More than any column of ASTPP's call tables has.
+MAX_TEXT = 255
+# Clocks may be wrong, and zones: further ahead no call has been made yet.
+MAX_AHEAD = timedelta(days=1)
 
 
 class CallRecord(NamedTuple):
@@ -91,6 +95,20 @@ def call_record(row, source, tz=UTC):
     :raise RowError: when a value is missing or cannot be read
     """
     return record_of(source, tz, *map(row.get, FIELDS))
+
+
+def checked_record(row, source, tz=UTC):
+    """Make a ``CallRecord`` of a row that somebody wrote: ASTPP's tables keep what its files and callers may not.
+
+    :raise RowError: as ``call_record``; also for values of more than 255 characters, and for calls of tomorrow
+    """
+    for name in FIELDS:
+        if (value := row.get(name)) and len(value) > MAX_TEXT:
+            raise RowError(f"{name}: longer than {MAX_TEXT} characters")
+    record = call_record(row, source, tz)
+    if record.date > datetime.now(UTC).replace(tzinfo=None) + MAX_AHEAD:
+        raise RowError(f"callstart: {row['callstart']!r} is more than a day ahead")
+    return record
 
 
 def record_of(

@@ -9,8 +9,11 @@ from functools import lru_cache
 MAX_SECONDS = 2**31 - 1
 MAX_AMOUNT = Decimal(10) ** 13
 MAX_DECIMALS = 12
+# A zero may have any exponent, and would be written with as many digits.
+MAX_EXPONENT = 13
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CLOCK = re.compile(r"(\d{1,6}):([0-5]\d)", re.ASCII)
 _LONG_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]\d)", re.ASCII)
 # What a spreadsheet makes of a long number.
@@ -22,12 +25,17 @@ class RowError(ValueError):
 
 
 def clean(value):
-    """Return text without HTML entities, control characters and outer blanks, or None."""
+    """Return text without HTML entities, control characters and outer blanks, or None.
+
+    :raise RowError: when it has what no encoding can write
+    """
     if not value:
         return None
     if "&" in value:
         value = html.unescape(value)
     if not value.isprintable():
+        if _SURROGATE.search(value):
+            raise RowError("a text has half a character (a lone surrogate)")
         value = _CONTROL.sub(" ", value)
     return value.strip() or None
 
@@ -120,7 +128,11 @@ def amount_of(column, value):
         amount = Decimal(text if text.isascii() and "_" not in text else "?")
     except InvalidOperation:
         raise RowError(f"{column}: {text!r} is not an amount such as 1234.56") from None
-    if not amount.is_finite() or abs(amount) >= MAX_AMOUNT or amount.as_tuple().exponent < -MAX_DECIMALS:
+    if (
+        not amount.is_finite()
+        or abs(amount) >= MAX_AMOUNT
+        or not -MAX_DECIMALS <= amount.as_tuple().exponent <= MAX_EXPONENT
+    ):
         raise RowError(f"{column}: {text!r} is not an amount of money")
     return amount, _canonical(amount)
 

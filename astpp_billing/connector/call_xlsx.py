@@ -5,7 +5,7 @@ import zlib
 from datetime import UTC, datetime, time, timedelta
 
 from .call_headings import FileError, headings_of
-from .call_record import RowError, call_record
+from .call_record import RowError, checked_record
 
 ZIP_MAGIC = b"PK\x03\x04"
 # What openpyxl and the modules below it raise for files that are no workbooks, or are damaged or encrypted.
@@ -59,7 +59,7 @@ def _records(rows, headings, tz, report_error):
             row = dict(zip(columns, texts, strict=False))
             if not row.get("accountid") and not row.get("account_number"):
                 raise RowError("accountid: empty, so nobody can be billed")
-            yield number, call_record(row, source, tz)
+            yield number, checked_record(row, source, tz)
         except RowError as error:
             report_error(number, str(error), ",".join(text or "" for text in texts))
 

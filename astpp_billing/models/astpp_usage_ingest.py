@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.exceptions import AccessError, UserError
 
-from ..connector.call_record import RowError, call_record
+from ..connector.call_record import FIELDS, RowError, checked_record
 
 MAX_ROWS = 10_000
 
@@ -19,13 +19,15 @@ class AstppUsage(models.Model):
         *Usage feed*, which can do nothing else. Sending the same rows again is safe.
 
         :param rows: list of at most 10,000 objects with ASTPP's column names: ``callstart``
-            (UTC), ``billseconds``, ``debit`` (base currency), ``calltype``, ``call_direction``,
-            and ``accountid`` or ``account_number``; also ``uniqueid``, ``callednum``,
-            ``callerid``, ``cost``, ``pattern``, ``notes``, ``disposition``, ``rate_cost``
-        :param server: name of the ASTPP server, when the company has several
+            (UTC, not more than a day ahead), ``billseconds``, ``debit`` (base currency), ``calltype``,
+            ``call_direction``, and ``accountid`` or ``account_number``; also ``uniqueid``, ``callednum``,
+            ``callerid``, ``cost``, ``pattern``, ``notes``, ``disposition``, ``rate_cost``. A row with a value of
+            more than 255 characters is rejected
+        :param server: name of the ASTPP server, when the company has several; the company is the user's own, or the
+            first one of ``allowed_company_ids`` in the context, which must be his
         :return: ``{"added": int, "known": int, "held": {reason: int},
             "rejected": [{"index": int, "reason": str}]}``
-        :raise AccessError: for users without the group
+        :raise AccessError: for users without the group, or who name a company that is not theirs
         :raise UserError: when the call as such is wrong; nothing is added then
         """
         if not (
@@ -40,10 +42,15 @@ class AstppUsage(models.Model):
             raise UserError(
                 self.env._("At most %(most)s rows a call, these are %(rows)s.", most=MAX_ROWS, rows=len(rows))
             )
-        # The feed's user has no other right at all; it may add calls to its own company's server.
-        usage = self.sudo()
+        if server and not isinstance(server, str):
+            raise UserError(self.env._("“server” must be the name of an ASTPP server."))
+        # Before sudo(), which takes any company that a caller writes into the context for granted.
+        company = self.env.company
+        # sudo: the feed's user has no other right at all; it may add calls to its own company's server. Nothing else
+        # that the caller has in his context counts.
+        usage = self.with_context(allowed_company_ids=company.ids, active_test=True).sudo()
         rejected = []
-        counts = usage._load_calls(usage._ingest_server(server), self._ingest_records(rows, rejected))
+        counts = usage._load_calls(usage._ingest_server(company, server), self._ingest_records(rows, rejected))
         return {
             "added": counts["added"],
             "known": counts["known"],
@@ -52,8 +59,8 @@ class AstppUsage(models.Model):
         }
 
     @api.model
-    def _ingest_server(self, name):
-        domain = [("company_id", "=", self.env.company.id)]
+    def _ingest_server(self, company, name):
+        domain = [("company_id", "=", company.id)]
         if name:
             domain.append(("name", "=", name))
         servers = self.env["astpp.server"].search(domain, limit=2)
@@ -72,14 +79,23 @@ class AstppUsage(models.Model):
             try:
                 if not isinstance(row, dict):
                     raise RowError("the row is no object")
-                texts = {
-                    name: str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else None
-                    for name, value in row.items()
-                }
-                if any("\0" in text for text in texts.values() if text):
-                    raise RowError("the row has a NUL character")
-                if not texts.get("accountid") and not texts.get("account_number"):
+                texts = {name: _text(row.get(name)) for name in FIELDS}
+                if not texts["accountid"] and not texts["account_number"]:
                     raise RowError("accountid: empty, so nobody can be billed")
-                yield index, call_record(texts, "api")
+                yield index, checked_record(texts, "api")
             except RowError as error:
                 rejected.append({"index": index, "reason": str(error)})
+
+
+def _text(value):
+    """Write a value of JSON as the files of calls have it; what is neither text nor number is nothing."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        text = str(value)
+    except ValueError:
+        # Python writes no number of so many digits.
+        raise RowError("a number is too long") from None
+    if "\0" in text:
+        raise RowError("the row has a NUL character")
+    return text

@@ -1,11 +1,14 @@
 import json
 import re
-from datetime import timedelta
+import runpy
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from odoo import fields
+from odoo import Command, fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user, tagged
+from odoo.tools import mute_logger
+from odoo.tools.misc import file_path
 
 from ..models.astpp_usage_ingest import MAX_ROWS
 from .common import AstppCommon
@@ -63,20 +66,122 @@ class TestIngest(AstppCommon, HttpCase):
             for operation in ("read", "write", "create", "unlink"):
                 self.assertFalse(self.env[model].with_user(self.feed).has_access(operation), (model, operation))
 
-    def test_through_odoos_own_interface(self):
+    def call(self, user, model, method, **values):
+        """Call a method over JSON-2 with a key of the user's; return the response."""
         key = (
             self.env["res.users.apikeys"]
-            .with_user(self.feed)
+            .with_user(user)
             ._generate("rpc", "feed", fields.Datetime.now() + timedelta(days=1))
         )
-        response = self.url_open(
-            "/json/2/astpp.usage/ingest",
-            data=json.dumps({"rows": [self.row(self.customer)]}),
+        return self.url_open(
+            f"/json/2/{model}/{method}",
+            data=json.dumps(values),
             headers={"Authorization": f"bearer {key}", "Content-Type": "application/json"},
         )
+
+    def test_through_odoos_own_interface(self):
+        response = self.call(self.feed, "astpp.usage", "ingest", rows=[self.row(self.customer)])
         self.assertEqual(response.json(), {"added": 1, "known": 0, "held": {}, "rejected": []})
         response = self.url_open("/json/2/astpp.usage/ingest", data="{}", headers={"Content-Type": "application/json"})
         self.assertEqual(response.status_code, 401)
+
+    @mute_logger("odoo.http")
+    def test_into_the_own_companys_ledger_only(self):
+        """Whatever company a caller writes into his context."""
+        other = self.env["res.company"].create({"name": "Unrelated operator", "currency_id": self.env.company.currency_id.id})
+        values = {"company_id": other.id, "company_ids": [Command.set(other.ids)]}
+        feed = new_test_user(self.env, login="feed_b", groups="astpp_billing.group_usage_feed", **values)
+        accountant = new_test_user(
+            self.env, login="accountant_b", groups="base.group_user,account.group_account_manager", **values
+        )
+        mine = self.env.company.id
+        contexts = (
+            *({}, {"allowed_company_ids": [mine]}, {"allowed_company_ids": [other.id, mine]}),
+            *({"force_company": mine}, {"company_id": mine}, {"default_company_id": mine, "default_server_id": self.server.id}),
+            {"allowed_company_ids": [mine], "su": True, "active_test": False},
+        )
+        row = self.row(self.customer)
+        for user in (feed, accountant):
+            for context in contexts:
+                for server in (None, self.server.name):
+                    with self.subTest(user=user.login, context=context, server=server):
+                        # The first call of a test class may come with a new cache of companies.
+                        response = self.call(user, "astpp.usage", "ingest", rows=[row], server=server, context=context)
+                        self.assertIn(response.status_code, (403, 422), response.text)
+                        usage = self.env["astpp.usage"].with_user(user).with_context(**context)
+                        with self.assertRaises(UserError):
+                            usage.ingest([row], server)
+        self.assertFalse(self.env["astpp.usage"].sudo().search_count([("server_id", "=", self.server.id)]))
+        theirs = self.env["astpp.server"].create({"name": "Theirs", "company_id": other.id})
+        self.assertEqual(self.call(feed, "astpp.usage", "ingest", rows=[row]).json()["held"], {"unknown_account": 1})
+        usage = self.env["astpp.usage"].search([("source_key", "!=", False), ("server_id", "=", theirs.id)])
+        self.assertEqual(usage.company_id, other)
+
+    def test_the_feed_reads_nothing(self):
+        """No model at all, whatever is installed; and it is no internal user, who may log in to the backend."""
+        self.assertFalse(self.feed._is_internal())
+        self.assertFalse(self.feed.has_group("base.group_portal"))
+        tried = 0
+        for name in sorted(self.registry):
+            model = self.env[name].with_user(self.feed)
+            for operation in ("read", "write", "create", "unlink"):
+                tried += 1
+                self.assertFalse(model.has_access(operation), (name, operation))
+        self.assertGreater(tried, 400)
+        with mute_logger("odoo.http", "odoo.addons.base.models.ir_model", "odoo.addons.base.models.ir_rule"):
+            for model in ("res.partner", "discuss.channel", "account.account", "astpp.usage", "astpp.server"):
+                response = self.call(self.feed, model, "search_read", domain=[], fields=["id"])
+                self.assertEqual(response.status_code, 403, model)
+        key = self.env["res.users.apikeys"].with_user(self.feed)
+        key._generate("rpc", "for a year", fields.Datetime.now() + timedelta(days=364))
+
+    def test_those_who_only_feed_lose_their_internal_user(self):
+        """As the addon is updated: a user with other rights stays what he is."""
+        group, internal = self.env.ref("astpp_billing.group_usage_feed"), self.env.ref("base.group_user")
+        group.implied_ids += internal
+        feed = new_test_user(self.env, login="old_feed", groups="base.group_user,astpp_billing.group_usage_feed")
+        person = new_test_user(
+            self.env, login="person", groups="account.group_account_invoice,astpp_billing.group_usage_feed"
+        )
+        extra = new_test_user(
+            self.env, login="extra", groups="base.group_multi_currency,astpp_billing.group_usage_feed"
+        )
+        self.assertTrue(feed._is_internal())
+        path = file_path("astpp_billing/migrations/19.0.1.4.0/post-usage_feed.py")
+        with self.assertLogs("<run_path>", level="INFO") as logs:
+            runpy.run_path(path)["migrate"](self.env.cr, "19.0.1.3.0")
+        self.env.invalidate_all()
+        self.assertEqual(feed.group_ids, group)
+        self.assertFalse(feed._is_internal())
+        self.assertTrue(person._is_internal() and extra._is_internal())
+        self.assertIn("old_feed", logs.output[0])
+        self.assertNotIn("person", logs.output[0])
+        self.assertEqual(feed.with_user(feed).env["astpp.usage"].ingest([self.row(self.customer)])["added"], 1)
+
+    def test_a_bad_row_fails_alone(self):
+        """Half characters, endless texts, calls of the day after tomorrow, and amounts that are none."""
+        good = self.row(self.customer)
+        ahead = (datetime.now() + timedelta(days=2)).isoformat(" ", "seconds")
+        bad = (
+            *({"callednum": "44\ud800"}, {"notes": "\udfff"}, {"uniqueid": "\udc80"}, {"account_number": "\ud800"}),
+            *({"callednum": "4" * 256}, {"notes": "x" * 100_000}, {"callstart": "2" * 5000}, {"uniqueid": "u" * 256}),
+            *({"callstart": ahead}, {"callstart": "2099-12-31 23:59:59"}, {"callstart": "9999-12-31 23:59:59"}),
+            *({"debit": 1e300}, {"debit": float("nan")}, {"debit": float("inf")}, {"cost": "-Infinity"}, {"debit": "1e13"}),
+            *({"debit": "0e999999999"}, {"cost": 10**400}, {"rate_cost": "NaN"}, {"debit": 10**5000}),
+            *({"billseconds": 10**30}, {"accountid": 10**30}, {"callerid": "a\0b"}),
+        )
+        answer = self.ingest(good, *({**self.row(self.customer), **values} for values in bad))
+        self.assertEqual((answer["added"], answer["known"]), (1, 0))
+        self.assertEqual([rejected["index"] for rejected in answer["rejected"]], list(range(1, len(bad) + 1)))
+        self.assertTrue(all(0 < len(rejected["reason"]) < 400 for rejected in answer["rejected"]))
+        json.dumps(answer).encode()
+        response = self.call(self.feed, "astpp.usage", "ingest", rows=[{**good, "callednum": "\ud800"}, good])
+        self.assertEqual((response.json()["known"], response.json()["rejected"][0]["index"]), (1, 0))
+
+    def test_server_must_be_a_name(self):
+        for server in (["ilike", "%"], 5, {"name": "x"}):
+            with self.assertRaises(UserError):
+                self.ingest(server=server)
 
     def test_curl_line_of_the_guide(self):
         """What the operator's guide tells people to type works."""

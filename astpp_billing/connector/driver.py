@@ -1,0 +1,232 @@
+"""The driver: PyMySQL, made to encrypt or refuse, and to end in time whatever answers.
+
+PyMySQL encrypts only when the server offers it, hands the password to servers that ask for it in plain text or send a
+key of their own, and waits for ever for a greeting. What is changed of it here are private methods; ``driver`` refuses
+versions that lack them.
+"""
+
+import socket
+import ssl
+import time
+from functools import lru_cache
+from pathlib import Path
+
+# Seconds in which a server has to be reached, to greet, and to let us in.
+HANDSHAKE = 10
+# Before a server has let us in, nothing that it says is longer.
+MAX_GREETING = 1 << 16
+MAX_PACKET = (1 << 24) - 1
+# Ways to log in that hand out no more than a proof of the password, or use a connection that is encrypted.
+PLUGINS = ("mysql_native_password", "caching_sha2_password", "sha256_password", "client_ed25519")
+CHANGED = ("connect", "_get_server_information", "_request_authentication", "_process_auth", "_read_bytes", "_write_bytes")
+
+
+class ConnectorError(Exception):
+    """Something about the ASTPP database that an administrator can mend; the text says what."""
+
+    code = 0
+    """the server's number for what is wrong, when it has one"""
+    detail = ""
+    """its own words; they are not for reports as they stand"""
+
+
+class UnreachableError(ConnectorError):
+    """Nothing answers: what was asked is not at fault, and can be asked again."""
+
+
+class TooSlowError(ConnectorError):
+    """An answer was not there in time."""
+
+
+def driver():
+    """Return PyMySQL, or say how to get it."""
+    try:
+        import pymysql  # noqa: PLC0415  (needed by those only who connect)
+    except ImportError:
+        raise ConnectorError(
+            "The Python package PyMySQL is not installed on the Odoo server. Install it (pip install PyMySQL, or "
+            "apt install python3-pymysql) and restart Odoo. Files and the API work without it."
+        ) from None
+    if missing := [name for name in CHANGED if not hasattr(pymysql.connections.Connection, name)]:
+        # Going on would be to send the password without what is checked here.
+        raise ConnectorError(
+            f"PyMySQL {pymysql.__version__} is not a version that this addon knows ({', '.join(missing)} missing). "
+            "Install 1.1."
+        )
+    return pymysql
+
+
+def connect(settings, deadline=None):
+    """Return a connection of the driver's.
+
+    :param settings: ``database.Settings``
+    :param deadline: moment of ``time.monotonic`` at which everything on this connection ends; None: only the handshake
+        has a limit, and each answer one of ten minutes
+    :raise ConnectorError: when encryption was asked for and is not offered, or the server asks for the password itself
+    :raise Exception: of any kind, when something answers that is no database
+    """
+    pymysql = driver()
+    connection = _connection_class()(
+        host=settings.host,
+        port=settings.port,
+        user=settings.user,
+        # PyMySQL itself takes Latin-1, which no client does that sets passwords.
+        password=settings.password.encode(),
+        database=settings.database,
+        charset="utf8mb4",
+        read_timeout=600,
+        write_timeout=60,
+        ssl=_tls(settings),
+        # Text as it stands: zero dates and decimals must not pass through Python types.
+        conv=dict(pymysql.converters.encoders),
+        use_unicode=True,
+        defer_connect=True,
+    )
+    handshake = time.monotonic() + settings.timeout
+    connection.deadline = min(handshake, deadline or handshake)
+    connection.connect()
+    connection.deadline = deadline
+    if settings.tls != "off" and not isinstance(connection._sock, ssl.SSLSocket):
+        connection._force_close()
+        raise _not_encrypted(settings.host, settings.port)
+    return connection
+
+
+def _tls(settings):
+    if settings.tls == "off":
+        return None
+    try:
+        if settings.ca_file and not Path(settings.ca_file).is_file():
+            raise ValueError(settings.ca_file)
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+    except (OSError, ValueError):
+        # One text for whatever is wrong: it must not tell which files are on the server.
+        raise ConnectorError(
+            f"The certificate file {settings.ca_file} cannot be used: Odoo finds no file there that it may read and "
+            "that holds certificates in PEM format."
+        ) from None
+    if settings.tls == "on":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _not_encrypted(host, port):
+    return ConnectorError(
+        f"{host}:{port} offers no encryption, so neither password nor question was sent. Switch on TLS in the database "
+        "server, or choose another encryption here."
+    )
+
+
+@lru_cache(1)
+def _connection_class():
+    pymysql = driver()
+
+    class Connection(pymysql.connections.Connection):
+        """A connection that encrypts or refuses, and knows when to end."""
+
+        deadline = None
+        _public_key = None
+
+        def connect(self, sock=None):
+            """Connect, greet and log in before the deadline."""
+            super().connect(sock or self._reach())
+
+        def _reach(self):
+            error = OSError("no address")
+            for family, kind, protocol, _name, address in socket.getaddrinfo(
+                self.host, self.port, type=socket.SOCK_STREAM
+            ):
+                sock = socket.socket(family, kind, protocol)
+                try:
+                    sock.settimeout(self._left())
+                    sock.connect(address)
+                except OSError as failed:
+                    sock.close()
+                    error = failed
+                    continue
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                self.host_info = f"socket {self.host}:{self.port}"
+                return sock
+            raise error
+
+        def _left(self):
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            return left
+
+        @property
+        def server_public_key(self):
+            return self._public_key
+
+        @server_public_key.setter
+        def server_public_key(self, key):
+            # PyMySQL would encrypt the password with it, for whoever sent it.
+            if key:
+                raise ConnectorError(
+                    f"{self.host}:{self.port} asks for the password, to be encrypted with a key that nobody vouches "
+                    "for. It was not sent: choose an encrypted connection."
+                )
+
+        def _request_authentication(self):
+            if self.ssl and not self.server_capabilities & pymysql.constants.CLIENT.SSL:
+                raise _not_encrypted(self.host, self.port)
+            try:
+                super()._request_authentication()
+            except ssl.SSLCertVerificationError as error:
+                raise ConnectorError(
+                    f"The certificate of {self.host}:{self.port} is not accepted: {error.verify_message}."
+                ) from None
+            except ssl.SSLError as error:
+                raise ConnectorError(
+                    f"The encrypted connection to {self.host}:{self.port} could not be made ({error.reason})."
+                ) from None
+
+        def _process_auth(self, plugin_name, auth_packet):
+            name = plugin_name.decode("ascii", "replace")[:40]
+            if name not in PLUGINS:
+                # mysql_clear_password and dialog send the password as it is, whatever it travels on.
+                raise ConnectorError(
+                    f"{self.host}:{self.port} asks for the password by {name}, which would hand it out. It was not sent. "
+                    f"Let the database user log in by one of {', '.join(PLUGINS)}."
+                )
+            return super()._process_auth(plugin_name, auth_packet)
+
+        def _read_bytes(self, num_bytes):
+            if num_bytes >= MAX_PACKET or (not self._let_in and num_bytes > MAX_GREETING):
+                self._force_close()
+                raise ConnectorError(f"{self.host}:{self.port} answers with more than any database of ASTPP's would.")
+            if self.deadline is None:
+                return super()._read_bytes(num_bytes)
+            # The driver's limit is one for each piece, however small.
+            data = bytearray()
+            try:
+                while len(data) < num_bytes:
+                    self._sock.settimeout(self._left())
+                    piece = self._rfile.read1(num_bytes - len(data))
+                    if not piece:
+                        break
+                    data += piece
+            except TimeoutError:
+                self._force_close()
+                raise TooSlowError(f"{self.host}:{self.port} did not answer in time.") from None
+            except OSError:
+                self._force_close()
+            if len(data) < num_bytes:
+                self._force_close()
+                raise pymysql.err.OperationalError(2013, "Lost connection")
+            return bytes(data)
+
+        def _write_bytes(self, data):
+            if self.deadline is not None:
+                # TLS begins with what is left of it.
+                self._write_timeout = self._left()
+            super()._write_bytes(data)
+
+        @property
+        def _let_in(self):
+            return self._result is not None or self.server_status is not None
+
+    return Connection
