@@ -1,23 +1,22 @@
-"""A connection to an ASTPP database: read consistently, streamed, and never written.
-
-PyMySQL is imported on use, so that files and the API work without it.
-"""
+"""A connection to an ASTPP database: read consistently, streamed, and never written."""
 
 import contextlib
-import ssl
+import re
+from ipaddress import ip_address
 from typing import NamedTuple
 
+from .driver import HANDSHAKE, ConnectorError, TooSlowError, UnreachableError, connect, driver
+
 FETCH = 5000
-# The driver's codes for servers that do not answer, or no longer.
+# The driver's codes for servers that do not answer, or no longer, and for statements that took too long.
 UNREACHABLE = (2002, 2003, 2006, 2013)
-
-
-class ConnectorError(Exception):
-    """Something about the ASTPP database that an administrator can mend; the text says what."""
-
-
-class UnreachableError(ConnectorError):
-    """Nothing answers: what was asked is not at fault, and can be asked again."""
+TOO_SLOW = (1969, 3024)
+UNKNOWN_VARIABLE = 1193
+# Seconds that a statement may take on a connection that must end in time.
+STATEMENT = 5
+# Characters of a server's own words that are passed on, and from which a password can be told from a word of them.
+MAX_DETAIL = 500
+TELLING = 4
 
 
 class Settings(NamedTuple):
@@ -32,18 +31,22 @@ class Settings(NamedTuple):
     """off, on (encrypted), or verify (encrypted, certificate checked)"""
     ca_file: str = ""
     """PEM file of the certificate authority; empty: the system's"""
-    timeout: int = 20
-    """seconds to connect, and to wait for the first row"""
+    timeout: int = HANDSHAKE
+    """seconds in which the server is to be reached, to greet and to let us in, all in all"""
 
     def __repr__(self):
         return f"Settings({self.user}@{self.host}:{self.port}/{self.database})"
 
 
 class Database:
-    """One snapshot of an ASTPP database; a context manager."""
+    """One snapshot of an ASTPP database; a context manager.
 
-    def __init__(self, settings):
+    :param deadline: moment of ``time.monotonic`` at which all of it ends with an error; None: when it is read
+    """
+
+    def __init__(self, settings, deadline=None):
         self.settings = settings
+        self.deadline = deadline
         self.hours = {}
         """{source: slices of its call table}, added up before they are asked for"""
         self._connection = None
@@ -52,6 +55,7 @@ class Database:
     def __enter__(self):
         self._connection = self._connect()
         try:
+            self._limit_statements()
             for statement in (
                 "SET SESSION time_zone = '+00:00'",
                 "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
@@ -72,26 +76,53 @@ class Database:
         self._connection = self._unread = None
 
     def _connect(self):
-        pymysql = driver()
         settings = self.settings
+        where = f"{settings.host}:{settings.port}"
+        pymysql = driver()
         try:
-            return pymysql.connect(
-                host=settings.host,
-                port=settings.port,
-                user=settings.user,
-                password=settings.password,
-                database=settings.database,
-                charset="utf8mb4",
-                connect_timeout=settings.timeout,
-                read_timeout=max(settings.timeout, 600),
-                ssl=_tls(settings),
-                # Text as it stands: zero dates and decimals must not pass through Python types.
-                conv=dict(pymysql.converters.encoders),
-                use_unicode=True,
+            return connect(settings, self.deadline)
+        except ConnectorError:
+            raise
+        except OSError as error:
+            # Ours, from before anything was said.
+            reason = error.strerror or str(error)
+            raise UnreachableError(f"Nothing answers at {where}. Check host, port and firewall. ({reason})") from None
+        except (pymysql.err.OperationalError, pymysql.err.ProgrammingError) as error:
+            raise self._refusal(error, where) from None
+        except Exception:
+            raise ConnectorError(f"What answers at {where} is no MariaDB and no MySQL. Check host and port.") from None
+
+    def _refusal(self, error, where):
+        """Return the error for a server that does not let us in: never its own words, which may repeat the password."""
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        text = {
+            **{code: self._advice(code) for code in (1044, 1045, 1049)},
+            1040: f"{where} has no connection left.",
+            1129: f"{where} has blocked this Odoo server after many failed attempts (FLUSH HOSTS there).",
+            1130: f"{where} lets nobody in from this Odoo server's address.",
+            2003: f"Nothing answers at {where}. Check host, port and firewall.",
+            2006: f"The connection to {where} broke off.",
+            2013: f"The connection to {where} broke off.",
+            3159: f"{where} lets users in by an encrypted connection only.",
+        }.get(code, f"{where} does not let user {self.settings.user} in (error {code}).")
+        failure = (UnreachableError if code in UNREACHABLE else ConnectorError)(text)
+        failure.code = code
+        return failure
+
+    def _limit_statements(self):
+        """Where everything has to end in time, have the server give up first: it would go on with what nobody awaits."""
+        if self.deadline is None:
+            return
+        is_mariadb = "MariaDB" in self._connection.server_version
+        try:
+            self.execute(
+                f"SET SESSION max_statement_time = {STATEMENT}"
+                if is_mariadb
+                else f"SET SESSION max_execution_time = {STATEMENT * 1000}"
             )
-        except (pymysql.Error, OSError, ssl.SSLError, UnicodeError) as error:
-            kind = UnreachableError if error.args and error.args[0] in UNREACHABLE else ConnectorError
-            raise kind(self.explain(error)) from None
+        except ConnectorError as error:
+            if error.code != UNKNOWN_VARIABLE:
+                raise
 
     def execute(self, statement, parameters=None):
         """Run a statement and return all its rows as tuples of text."""
@@ -111,10 +142,13 @@ class Database:
             cursor.execute(statement, parameters)
             while batch := cursor.fetchmany(FETCH):
                 yield from batch
-        except (pymysql.Error, OSError, AttributeError, TypeError, IndexError, UnicodeDecodeError) as error:
-            # PyMySQL trips over its own closed socket with errors of any kind.
+        except ConnectorError:
             self._let_go(cursor)
-            raise ConnectorError(self.explain(error)) from None
+            raise
+        except Exception as error:
+            # PyMySQL trips over its own closed socket, and over answers that are none, with errors of any kind.
+            self._let_go(cursor)
+            raise self._explained(error) from None
         except GeneratorExit:
             # Nobody asks for the rest: whoever uses the connection next has to read past it.
             self._unread = cursor
@@ -131,15 +165,25 @@ class Database:
         if cursor:
             cursor.connection = None
 
-    def explain(self, error):
-        """Say in words what a driver's error means; never repeats the password."""
+    def _explained(self, error):
+        """Return a driver's error as one that says in words what it means."""
         settings = self.settings
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        text = str(error.args[-1]) if error.args else type(error).__name__
-        if settings.password:
-            text = text.replace(settings.password, "***")
+        detail = str(error.args[-1]) if error.args else type(error).__name__
+        if len(detail) > MAX_DETAIL:
+            detail = f"{detail[:MAX_DETAIL]}…"
+        text = self._advice(code)
+        # Left out rather than blotted out: a password may be a word of any sentence, and no server repeats one.
+        if len(settings.password) < TELLING or settings.password not in detail:
+            text = f"{text} ({detail})"
+        failure = (TooSlowError if code in TOO_SLOW else ConnectorError)(text)
+        failure.code, failure.detail = code, detail
+        return failure
+
+    def _advice(self, code):
+        settings = self.settings
         where = f"{settings.host}:{settings.port}"
-        advice = {
+        return {
             1044: f"User {settings.user} may not use the database {settings.database}.",
             1045: f"{where} refuses user {settings.user} with this password.",
             1049: f"{where} has no database {settings.database}.",
@@ -147,34 +191,19 @@ class Database:
             1142: "The user lacks a privilege.",
             1143: "The user lacks a privilege on a column.",
             1146: "The database lacks a table of ASTPP 6.",
-            2003: f"Nothing answers at {where}. Check host, port and firewall.",
+            1969: f"The database at {where} takes too long to answer.",
             2013: f"The connection to {where} broke off.",
             2006: f"The connection to {where} broke off.",
-            2026: "The encrypted connection could not be made.",
+            3024: f"The database at {where} takes too long to answer.",
         }.get(code, f"The database at {where} could not be read.")
-        return f"{advice} ({text})"
 
 
-def driver():
-    """Return PyMySQL, or say how to get it."""
+def is_local(host):
+    """Tell whether a host is this machine, to which nobody else listens."""
+    name = (host or "").strip().strip("[]").lower()
+    if not name or name == "localhost" or name.startswith("/"):
+        return True
     try:
-        import pymysql  # noqa: PLC0415  (needed by those only who connect)
-    except ImportError:
-        raise ConnectorError(
-            "The Python package PyMySQL is not installed on the Odoo server. Install it (pip install PyMySQL, or "
-            "apt install python3-pymysql) and restart Odoo. Files and the API work without it."
-        ) from None
-    return pymysql
-
-
-def _tls(settings):
-    if settings.tls == "off":
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-    except OSError as error:
-        raise ConnectorError(f"The certificate file {settings.ca_file} cannot be read: {error.strerror}") from None
-    if settings.tls == "on":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -13,12 +13,21 @@ from pathlib import Path
 
 # Seconds in which a server has to be reached, to greet, and to let us in.
 HANDSHAKE = 10
+# Seconds that an answer, and taking a question, may take afterwards.
+READING, WRITING = 600, 60
 # Before a server has let us in, nothing that it says is longer.
 MAX_GREETING = 1 << 16
 MAX_PACKET = (1 << 24) - 1
 # Ways to log in that hand out no more than a proof of the password, or use a connection that is encrypted.
 PLUGINS = ("mysql_native_password", "caching_sha2_password", "sha256_password", "client_ed25519")
-CHANGED = ("connect", "_get_server_information", "_request_authentication", "_process_auth", "_read_bytes", "_write_bytes")
+CHANGED = (
+    "connect",
+    "_get_server_information",
+    "_request_authentication",
+    "_process_auth",
+    "_read_bytes",
+    "_write_bytes",
+)
 
 
 class ConnectorError(Exception):
@@ -74,8 +83,8 @@ def connect(settings, deadline=None):
         password=settings.password.encode(),
         database=settings.database,
         charset="utf8mb4",
-        read_timeout=600,
-        write_timeout=60,
+        read_timeout=READING,
+        write_timeout=WRITING,
         ssl=_tls(settings),
         # Text as it stands: zero dates and decimals must not pass through Python types.
         conv=dict(pymysql.converters.encoders),
@@ -86,6 +95,7 @@ def connect(settings, deadline=None):
     connection.deadline = min(handshake, deadline or handshake)
     connection.connect()
     connection.deadline = deadline
+    connection._write_timeout = WRITING
     if settings.tls != "off" and not isinstance(connection._sock, ssl.SSLSocket):
         connection._force_close()
         raise _not_encrypted(settings.host, settings.port)
@@ -126,11 +136,12 @@ def _connection_class():
         """A connection that encrypts or refuses, and knows when to end."""
 
         deadline = None
+        let_in = False
         _public_key = None
 
         def connect(self, sock=None):
             """Connect, greet and log in before the deadline."""
-            super().connect(sock or self._reach())
+            return super().connect(sock or self._reach())
 
         def _reach(self):
             error = OSError("no address")
@@ -174,7 +185,7 @@ def _connection_class():
             if self.ssl and not self.server_capabilities & pymysql.constants.CLIENT.SSL:
                 raise _not_encrypted(self.host, self.port)
             try:
-                super()._request_authentication()
+                answer = super()._request_authentication()
             except ssl.SSLCertVerificationError as error:
                 raise ConnectorError(
                     f"The certificate of {self.host}:{self.port} is not accepted: {error.verify_message}."
@@ -183,6 +194,8 @@ def _connection_class():
                 raise ConnectorError(
                     f"The encrypted connection to {self.host}:{self.port} could not be made ({error.reason})."
                 ) from None
+            self.let_in = True
+            return answer
 
         def _process_auth(self, plugin_name, auth_packet):
             name = plugin_name.decode("ascii", "replace")[:40]
@@ -195,7 +208,7 @@ def _connection_class():
             return super()._process_auth(plugin_name, auth_packet)
 
         def _read_bytes(self, num_bytes):
-            if num_bytes >= MAX_PACKET or (not self._let_in and num_bytes > MAX_GREETING):
+            if num_bytes >= MAX_PACKET or (not self.let_in and num_bytes > MAX_GREETING):
                 self._force_close()
                 raise ConnectorError(f"{self.host}:{self.port} answers with more than any database of ASTPP's would.")
             if self.deadline is None:
@@ -211,7 +224,8 @@ def _connection_class():
                     data += piece
             except TimeoutError:
                 self._force_close()
-                raise TooSlowError(f"{self.host}:{self.port} did not answer in time.") from None
+                kind = TooSlowError if self.let_in else UnreachableError
+                raise kind(f"{self.host}:{self.port} did not answer in time.") from None
             except OSError:
                 self._force_close()
             if len(data) < num_bytes:
@@ -223,10 +237,6 @@ def _connection_class():
             if self.deadline is not None:
                 # TLS begins with what is left of it.
                 self._write_timeout = self._left()
-            super()._write_bytes(data)
-
-        @property
-        def _let_in(self):
-            return self._result is not None or self.server_status is not None
+            return super()._write_bytes(data)
 
     return Connection

@@ -1,6 +1,6 @@
 """What a database user must be allowed to do for what is written, and whether it is."""
 
-from .database import ConnectorError
+from .database import ConnectorError, TooSlowError
 from .writer import LEDGER_ROW, PAYMENT_ROW, WRITABLE, Writer
 
 BALANCES = ("credit", "charge", "payment")
@@ -19,17 +19,18 @@ INSERTS = {
 }
 
 
-def missing_rights(settings, kinds):
+def missing_rights(settings, kinds, deadline=None):
     """Return texts that say which privileges a user lacks to write these kinds; nothing is changed.
 
     :param kinds: keys of ``COLUMNS``
+    :param deadline: as for ``Database``
     """
     inserts = {"payment_transaction"} if kinds else set()
     if set(kinds) & set(BALANCES):
         inserts.add("invoice_details")
     updates = {(table, column) for kind in kinds for table, columns in COLUMNS[kind].items() for column in columns}
     missing = []
-    with Writer(settings) as writer:
+    with Writer(settings, deadline) as writer:
         for table in sorted(inserts):
             missing += _refused(writer, INSERTS[table], f"INSERT on the table {table}")
         for table, column in sorted(updates):
@@ -43,6 +44,8 @@ def missing_rights(settings, kinds):
 def _refused(writer, statement, right):
     try:
         writer.execute(statement)
+    except TooSlowError:
+        raise
     except ConnectorError as error:
         return [f"The user lacks {right}: {error}"]
     return []

@@ -79,6 +79,7 @@ class Writer(Database):
     def __enter__(self):
         self._connection = self._connect()
         try:
+            self._limit_statements()
             self.execute("SET SESSION time_zone = '+00:00'")
             # What another writer has just committed must be seen behind its lock.
             self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

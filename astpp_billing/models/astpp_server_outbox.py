@@ -152,11 +152,16 @@ class AstppServer(models.Model):
         self.ensure_one()
         return bool(self.host and self[f"write_{kind}"])
 
-    def _check_writing(self):
-        """Return findings about the privileges that writing needs."""
+    def _check_writing(self, deadline=None):
+        """Return findings about the privileges that writing needs.
+
+        :param deadline: as for the connector's ``Database``
+        """
         self.ensure_one()
         kinds = self._written_kinds()
-        findings = [Finding("error", text) for text in missing_rights(self._settings(), kinds)] if kinds else []
+        findings = (
+            [Finding("error", text) for text in missing_rights(self._settings(), kinds, deadline)] if kinds else []
+        )
         if self.write_payment and not self.write_charge:
             text = self.env._(
                 "Payments are written back and Odoo's charges are not: where Odoo charges renewals and fees, ASTPP's "

@@ -74,4 +74,5 @@ from . import (
     test_usage_load,
     test_usage_rate,
     test_views,
+    test_wire,
 )

@@ -26,6 +26,8 @@ READER = ("astpp_reader", "reader's secret")
 class MariaDb:
     """A private server: start, use, stop. ``sql_mode`` is the server's."""
 
+    # How a client has to connect.
+    encryption = "off"
     replace_user = "CREATE OR REPLACE USER {} IDENTIFIED BY {}"
 
     def __init__(self, folder=None, sql_mode="NO_ENGINE_SUBSTITUTION", tls=False):
@@ -158,6 +160,8 @@ class MySql(MariaDb):
     """The same with a MySQL server, where there is one: ``ASTPP_MYSQLD`` names the program."""
 
     program = os.environ.get("ASTPP_MYSQLD", "")
+    # MySQL has certificates from the start, and asks for the password itself, which is told to nobody unencrypted.
+    encryption = "on"
     replace_user = "DROP USER IF EXISTS {0}; CREATE USER {0} IDENTIFIED BY {1}"
 
     @classmethod

@@ -30,7 +30,8 @@ class SyncCommon(AstppCommon):
         self.server = self.env["astpp.server"].create(
             {
                 "name": "Live", "host": "127.0.0.1", "port": self.mariadb.port, "user": READER[0], "password": READER[1],
-                "sync_from": self.day - timedelta(days=20), "call_product_id": self.call_product.id,
+                "tls": self.mariadb.encryption, "sync_from": self.day - timedelta(days=20),
+                "call_product_id": self.call_product.id,
             }
         )  # fmt: skip
         self.number = 0

@@ -27,7 +27,8 @@ class TestConnector(TransactionCase):
 
     def settings(self, **values):
         user, password = READER
-        return Settings("127.0.0.1", self.mariadb.port, "astpp", user, password)._replace(**values)
+        settings = Settings("127.0.0.1", self.mariadb.port, "astpp", user, password, self.mariadb.encryption)
+        return settings._replace(**values)
 
     def fetch(self, reader, *arguments):
         with Database(self.settings()) as database:
@@ -81,7 +82,7 @@ class TestConnector(TransactionCase):
             ({"password": "wrong-Secret"}, "refuses user astpp_reader"),
             ({"database": "nothing"}, "nothing"),
             ({"port": 1}, "Nothing answers at 127.0.0.1:1"),
-            ({"tls": "verify", "ca_file": "/nowhere.pem"}, "/nowhere.pem cannot be read"),
+            ({"tls": "verify", "ca_file": "/nowhere.pem"}, "The certificate file /nowhere.pem cannot be used"),
         ):
             settings = self.settings(**values)
             with self.subTest(expected), self.assertRaises(ConnectorError) as raised, Database(settings):

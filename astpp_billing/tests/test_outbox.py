@@ -300,14 +300,14 @@ class TestOutbox(SyncCommon):
     def test_astpp_does_not_answer(self):
         """That is no fault of a change: it waits as it is, and a person is told once."""
         entry = self.queue(12, 50, "topup/1")
-        port = self.server.port
+        port, password = self.server.port, self.server.password
         self.server.port = 1
         with self.assertRaises(UnreachableError):
             entry._apply()
         for _time in range(2):
             self.server._tell_unreachable("Nothing answers")
         self.assertEqual((entry.attempts, entry.state, len(self.server.activity_ids)), (0, "waiting", 1))
-        self.server.port = port
+        self.server.write({"port": port, "password": password})
         self.apply()
         self.assertEqual((entry.state, self.balance(12)), ("applied", 70))
 

@@ -307,12 +307,14 @@ class TestSync(SyncCommon):
 
     def test_password_comes_from_elsewhere(self):
         """The environment goes before the configuration file, and both before what is stored."""
-        variable, option = self.server._password_names()
+        number, address = self.server.id, f"127.0.0.1:{self.server.port}"
         self.server.password = "stored"
-        with patch.dict(config.options, {option: READER[1]}):
+        filed = {f"astpp_password_{number}": READER[1], f"astpp_host_{number}": address}
+        outside = {f"ASTPP_PASSWORD_{number}": "wrong-Secret", f"ASTPP_HOST_{number}": address}
+        with patch.dict(config.options, filed):
             self.assertEqual(self.server._settings().password, READER[1])
             self.sync()
-            with patch.dict("os.environ", {variable: "wrong-Secret"}), self.assertLogs("odoo", "DEBUG") as logs:
+            with patch.dict("os.environ", outside), self.assertLogs("odoo", "DEBUG") as logs:
                 logging.getLogger("odoo.test").info("something is logged")
                 self.assertFalse(self.server._sync(commit=False))
         self.assertNotIn("wrong-Secret", " ".join(logs.output) + self.server.sync_error)
