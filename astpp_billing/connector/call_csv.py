@@ -7,13 +7,13 @@ from datetime import UTC
 
 from .call_headings import FileError, headings_of
 from .call_record import RowError, checked_record
-from .file_text import open_text
+from .file_text import NO_TEXT, open_text
 
 DELIMITERS = ",;\t"
 # A quoted field may hold line breaks; more than this many is a quote that was never closed.
 MAX_LINES_A_ROW = 10
 # Unicode's categories of control characters, and of bytes that are no characters.
-NO_TEXT = ("Cc", "Cs", "Cn")
+NO_CHARACTERS = ("Cc", "Cs", "Cn")
 
 
 def read_calls(stream, tz, report_error, accept=None):
@@ -74,8 +74,8 @@ def _header(lines):
     line = lines.next()
     if line is None:
         raise FileError("the file is empty")
-    if any(unicodedata.category(character) in NO_TEXT for character in line.strip().replace("\t", "")):
-        raise FileError("this is no text. Choose a CSV file (plain or .gz) or an XLSX workbook of calls")
+    if any(unicodedata.category(character) in NO_CHARACTERS for character in line.strip().replace("\t", "")):
+        raise FileError(NO_TEXT)
     delimiter = max(DELIMITERS, key=line.count)
     try:
         headings = next(csv.reader([line], delimiter=delimiter))

@@ -48,6 +48,8 @@ NEEDED = {
     "debit": "debit",
 }
 AMOUNTS = ("debit", "cost")
+# Several times as many as ASTPP's tables have.
+MAX_COLUMNS = 200
 _BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 
 
@@ -73,6 +75,8 @@ def headings_of(cells):
 
     :raise FileError: when columns that a call needs are missing, or stand there twice
     """
+    if len(cells) > MAX_COLUMNS:
+        raise FileError(f"the first line has {len(cells)} columns, and at most {MAX_COLUMNS} are read")
     texts = [_BRACKETS.sub("", cell) for cell in cells]
     names = [_folded(text) for text in texts]
     is_table = "callstart" in names

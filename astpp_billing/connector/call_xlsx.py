@@ -1,49 +1,61 @@
 """Streaming reader of call records in XLSX: the first sheet, columns as in CSV."""
 
+import struct
 import zipfile
 import zlib
 from datetime import UTC, datetime, time, timedelta
 
-from .call_headings import FileError, headings_of
+from .call_headings import MAX_COLUMNS, FileError, headings_of
 from .call_record import RowError, checked_record
+from .workbook_archive import MAX_ROWS, WorkbookArchive
 
 ZIP_MAGIC = b"PK\x03\x04"
 # What openpyxl and the modules below it raise for files that are no workbooks, or are damaged or encrypted.
 DAMAGES = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, SyntaxError, RuntimeError),
-    *(KeyError, ValueError, IndexError, TypeError, AttributeError),
+    *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError, AssertionError, struct.error),
 )
 
 
 def read_xlsx_calls(stream, tz, report_error, accept=None):
     """Read call records from a workbook, one by one; as ``call_csv.read_calls``."""
-    # Odoo brings it along; only those who import workbooks need it.
-    from openpyxl import load_workbook  # noqa: PLC0415
-
-    try:
-        book = load_workbook(stream, read_only=True, data_only=True)
-        rows = _rows(book.worksheets[0].iter_rows(values_only=True))
-    except DAMAGES as error:
-        raise FileError(f"the workbook is damaged, or it is none: {error}") from error
+    rows = _rows(stream)
     header = next(rows, None)
     if header is None:
         raise FileError("the file is empty")
+    while header and header[-1] is None:
+        header = header[:-1]
+    if len(header) > MAX_COLUMNS:
+        raise FileError(f"the first line has more than {MAX_COLUMNS} columns")
     headings = headings_of([_text(cell) or "" for cell in header])
     if accept:
         accept(headings)
     return _records(rows, headings, tz, report_error)
 
 
-def _rows(rows):
-    """Yield the rows of a sheet, which is read on the way."""
-    while True:
-        try:
-            row = next(rows, None)
-        except DAMAGES as error:
-            raise FileError(f"the workbook is damaged: {error}") from error
-        if row is None:
-            return
-        yield row
+def _rows(stream):
+    """Yield the rows of the first sheet, which is read on the way."""
+    # Odoo brings it along; only those who import workbooks need it.
+    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415
+
+    try:
+        reader = ExcelReader(stream, read_only=True, data_only=True)
+        reader.archive = WorkbookArchive(stream)
+        reader.read()
+        # The sheet's own word for its size pads every row to it.
+        sheet = reader.wb.worksheets[0].iter_rows(max_col=MAX_COLUMNS + 1, max_row=MAX_ROWS + 1, values_only=True)
+        for number, row in enumerate(sheet, 1):
+            if number > MAX_ROWS:
+                raise FileError(f"the workbook has rows below the last one that there can be ({MAX_ROWS})")
+            yield row
+    except FileError:
+        raise
+    except DAMAGES as error:
+        if isinstance(error.__cause__, FileError):
+            # openpyxl says where it was.
+            raise error.__cause__ from None
+        reason = str(error)[:200]
+        raise FileError(f"the workbook is damaged, or it is none: {reason or type(error).__name__}") from error
 
 
 def _records(rows, headings, tz, report_error):

@@ -10,11 +10,17 @@ from .call_headings import FileError
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_LINE = 1 << 16
+NO_TEXT = "this is no text. Choose a CSV file (plain or .gz) or an XLSX workbook of calls"
 # Read at once to find out the encoding, and looked at for one without mark.
 BLOCK = 1 << 20
 SAMPLE = 4096
 # Bytes that Windows-1252 has no character for.
 NO_CHARACTER = {chr(0xDC00 + byte) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
+# Bytes that a compressed file may have unpacked. Calls pack five to fifteen times; above a size that harms nobody, more
+# than this is no file of calls.
+MAX_UNPACKED = 16 << 30
+MAX_RATIO = 150
+SMALL = 64 << 20
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -30,12 +36,40 @@ def open_text(stream):
     """
     try:
         if _head(stream, len(GZIP_MAGIC)) == GZIP_MAGIC:
-            stream = gzip.GzipFile(fileobj=stream)
+            stream = _Unpacked(stream)
         encoding = _encoding(stream)
         stream.seek(0)
     except (EOFError, OSError, zlib.error) as error:
         raise FileError(f"the compressed file is damaged: {error}") from error
     return encoding, _lines(stream, encoding)
+
+
+class _Unpacked(gzip.GzipFile):
+    """What a compressed file has in it, up to what a file of calls may have."""
+
+    def __init__(self, stream):
+        super().__init__(fileobj=stream, mode="rb")
+        self._packed = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+
+    def read(self, size=-1):
+        return self._counted(super().read(size))
+
+    def read1(self, size=-1):
+        return self._counted(super().read1(size))
+
+    def readinto(self, buffer):
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _counted(self, data):
+        place = self.tell()
+        if place > MAX_UNPACKED or (place > SMALL and place > MAX_RATIO * self._packed):
+            raise FileError(
+                f"the compressed file holds more than any file of calls of its size ({place >> 20} MB and more)"
+            )
+        return data
 
 
 def _head(stream, size):
@@ -49,6 +83,9 @@ def _encoding(stream):
     if wide := _MARKS.get(head[:2]) or _unmarked_utf16(head):
         _check(stream, wide)
         return wide
+    if b"\0" in head.split(b"\n", 1)[0]:
+        # Before the rest of it is read.
+        raise FileError(NO_TEXT)
     characters, has_nul = _characters(stream)
     stray = {character for character in characters if "\udc80" <= character <= "\udcff"}
     is_damaged = has_nul or any(character > "\x7f" for character in characters - stray)

@@ -1,8 +1,30 @@
+from werkzeug.exceptions import Forbidden, NotFound
+
 from odoo import http
 from odoo.exceptions import AccessError, UserError
 from odoo.http import request
 
 from ..models.astpp_usage_import import RefusedFileError
+
+# Bytes of a file.
+MAX_FILE = 4 << 30
+
+
+def _allowed_size(_controller):
+    """Return how long a request may be: asked before its body is read, which only those may send who may import.
+
+    :raise Forbidden: for others, and for imports that are none of theirs
+    """
+    number = request.httprequest.path.rstrip("/").rpartition("/")[2]
+    if not (number.isdecimal() and len(number) < 10):
+        raise NotFound
+    usage_import = request.env["astpp.usage.import"]
+    if not usage_import.has_access("write"):
+        raise Forbidden
+    found = usage_import.browse(int(number)).exists()
+    if found and not found.has_access("write"):
+        raise Forbidden
+    return MAX_FILE
 
 
 class UsageImportController(http.Controller):
@@ -12,7 +34,7 @@ class UsageImportController(http.Controller):
         type="http",
         auth="user",
         methods=["POST"],
-        max_content_length=4 << 30,
+        max_content_length=_allowed_size,
     )
     def usage_import(self, import_id, ufile=None, **_kwargs):
         """Import the uploaded file into the ledger; the import keeps why it was refused.

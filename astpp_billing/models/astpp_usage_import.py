@@ -7,7 +7,7 @@ import time
 
 from odoo import api, fields, models
 from odoo.addons.base.models.res_partner import _tz_get
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 from ..connector.call_csv import read_calls
 from ..connector.call_headings import FileError
@@ -18,6 +18,9 @@ from .astpp_usage_history import harmless
 
 # A larger list of rejected lines is handed out compressed.
 MAX_PLAIN_REJECTS = 5 << 20
+# Rejected lines that are listed, and characters of each; what is more is counted. A file may be wrong as a whole.
+MAX_REJECTS = 50_000
+MAX_REJECT = 1000
 # So many new calls change what PostgreSQL should know of the table.
 MANY = 100_000
 ENCODINGS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}
@@ -114,6 +117,8 @@ class AstppUsageImport(models.Model):
         """
         self.ensure_one()
         self.check_access("write")
+        if not self.env.su and self.server_id.company_id not in self.env.companies:
+            raise AccessError(self.env._("This ASTPP server belongs to another company."))
         if not self.try_lock_for_update():
             raise UserError(self.env._("This import is running. Wait for its end."))
         if self.state != "new":
@@ -212,6 +217,12 @@ class AstppUsageImport(models.Model):
     def _rejects_vals(self, rejects, count, filename):
         if not count:
             return {}
+        if count > MAX_REJECTS:
+            rejects.write(
+                "\r\n"
+                + self.env._("%(more)s more lines were rejected and are not listed.", more=count - MAX_REJECTS)
+                + "\r\n"
+            )
         name = f"rejected-{os.path.basename(filename).split('.')[0]}-{self.id}.csv"
         size = rejects.tell()
         rejects.flush()
@@ -261,7 +272,7 @@ def _utc_text(offset):
 
 
 class _RejectWriter:
-    """Writes rejected lines as CSV and counts them."""
+    """Writes rejected lines as CSV, up to a number, and counts them."""
 
     def __init__(self, file, headings):
         self._writer = csv.writer(file)
@@ -270,5 +281,9 @@ class _RejectWriter:
 
     def __call__(self, number, reason, line):
         self.count += 1
+        if self.count > MAX_REJECTS:
+            return
         text = line.rstrip("\r\n")
+        if len(text) > MAX_REJECT:
+            text = f"{text[:MAX_REJECT]}…"
         self._writer.writerow([number, harmless(reason), harmless(text)])

@@ -69,6 +69,7 @@ from . import (
     test_usage,
     test_usage_import,
     test_usage_import_browser,
+    test_usage_import_limits,
     test_usage_import_report,
     test_usage_import_undo,
     test_usage_load,

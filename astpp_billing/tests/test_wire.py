@@ -4,6 +4,8 @@ import time
 from unittest.mock import patch
 
 import pymysql
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import TransactionCase, new_test_user, tagged
@@ -47,24 +49,31 @@ class TestWire(TransactionCase):
 
     def test_passwords_are_not_handed_out(self):
         """Neither as they are nor encrypted with a key of whoever asks."""
-        key = b"-----BEGIN PUBLIC KEY-----\nMIIBIjAN\n-----END PUBLIC KEY-----\n"
-        for says in (
-            (greeting(), switch("mysql_clear_password", b"")),
-            (greeting(), switch("dialog", b"\x04Password: ")),
-            (greeting(), switch("mysql_old_password")),
-            (greeting(), switch("no_such_plugin")),
-            (greeting("mysql_clear_password"), packet(2, b"\x01more")),
-            (greeting("sha256_password"), packet(2, b"\x01" + key)),
-            (greeting(), switch("sha256_password"), packet(4, b"\x01" + key)),
-            (greeting("caching_sha2_password"), packet(2, b"\x01\x04"), packet(4, b"\x01" + key)),
-            (greeting(), switch("caching_sha2_password"), packet(4, b"\x01\x04"), packet(6, b"\x01" + key)),
+        key = (
+            rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            .public_key()
+            .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+        for expected, *says in (
+            ("by mysql_clear_password", greeting(), switch("mysql_clear_password", b"")),
+            ("by dialog", greeting(), switch("dialog", b"\x04Password: ")),
+            ("by mysql_old_password", greeting(), switch("mysql_old_password")),
+            ("by no_such_plugin", greeting(), switch("no_such_plugin")),
+            ("let user reader in|no MariaDB", greeting("mysql_clear_password"), packet(2, b"\x01more")),
+            ("a key that nobody", greeting("sha256_password"), packet(2, b"\x01" + key)),
+            ("a key that nobody", greeting(), switch("sha256_password"), packet(4, b"\x01" + key)),
+            (
+                *("a key that nobody", greeting("caching_sha2_password")),
+                *(packet(2, b"\x01\x04"), packet(4, b"\x01" + key)),
+            ),
+            (
+                *("a key that nobody", greeting(), switch("caching_sha2_password")),
+                *(packet(4, b"\x01\x04"), packet(6, b"\x01" + key)),
+            ),
         ):
             with self.subTest(says=says[1][:30]), RogueServer(*says, ends=True) as rogue:
-                error = self.ask(rogue)
-                self.assertRegex(str(error), "asks for the password|let user reader in|no MariaDB")
+                self.assertRegex(str(self.ask(rogue)), expected)
                 self.assertNotIn(SECRET.encode(), rogue.heard)
-                # What is left when the question is answered with the password and the salt.
-                self.assertLess(len(rogue.heard), 400)
 
     def test_rogue_answers_are_clear_errors(self):
         for says in (

@@ -1,0 +1,275 @@
+import gzip
+import io
+import random
+import socket
+import time
+import zipfile
+import zlib
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+from openpyxl import Workbook
+
+from odoo.exceptions import AccessError, UserError
+from odoo.tests import HttpCase, new_test_user, tagged
+
+from ..connector import file_text, workbook_archive
+from ..models import astpp_usage_import
+from ..models.astpp_usage_import import RefusedFileError
+from .common import COLUMNS
+from .import_common import ImportCommon
+
+TEXTS = "xl/sharedStrings.xml"
+SHEET = "xl/worksheets/sheet1.xml"
+SHARED_TEXTS = (
+    b'<Override PartName="/xl/sharedStrings.xml" '
+    b'ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/>'
+)
+NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+@tagged("post_install", "-at_install")
+class TestUsageImportLimits(ImportCommon):
+    """Files that are small and become large, or are damaged anywhere, are refused with a reason, and soon."""
+
+    def workbook(self, *rows):
+        file = io.BytesIO()
+        book = Workbook()
+        book.active.append(COLUMNS)
+        for row in rows:
+            book.active.append([row[name] for name in COLUMNS])
+        book.save(file)
+        return file.getvalue()
+
+    def with_part(self, name, *blocks, content=None):
+        """A workbook one of whose parts is another one."""
+        file = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(content or self.workbook(self.row(self.customer)))) as source,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target,
+        ):
+            for info in source.infolist():
+                if info.filename not in (name, TEXTS):
+                    # openpyxl writes no shared texts of its own.
+                    kinds = b"</Types>"
+                    target.writestr(info.filename, source.read(info).replace(kinds, SHARED_TEXTS + kinds))
+            if name != TEXTS:
+                target.writestr(TEXTS, f'<sst xmlns="{NAMESPACE}"/>')
+            with target.open(name, "w") as part:
+                for block in blocks:
+                    part.write(block.encode() if isinstance(block, str) else block)
+        return file.getvalue()
+
+    def sheet(self, *blocks):
+        return self.with_part(
+            SHEET,
+            f'<worksheet xmlns="{NAMESPACE}" xmlns:x="{NAMESPACE}"><sheetData>',
+            *blocks,
+            "</sheetData></worksheet>",
+        )
+
+    def assertRefused(self, content, expected="", name="calls.xlsx"):
+        usage_import = self.make_import()
+        started = time.monotonic()
+        with self.assertRaises(RefusedFileError) as raised:
+            usage_import._import_stream(io.BytesIO(content), name)
+        self.assertRegex(str(raised.exception), expected)
+        self.assertLess(len(str(raised.exception)), 600)
+        self.assertLess(time.monotonic() - started, 20)
+        self.assertFalse(self.usage())
+
+    def test_workbooks_that_unpack_to_gigabytes(self):
+        """Cells, rows, texts, formats without end."""
+        cells, rows, texts = "<c/>" * 100_000, "<row/>" * 100_000, "<si><t/></si>" * 100_000
+        strings = f'<sst xmlns="{NAMESPACE}">'
+        self.assertRefused(self.sheet("<row>", *[cells] * 100, "</row>"), "too large")
+        self.assertRefused(self.sheet(*[rows] * 100), "too large")
+        with patch.object(workbook_archive, "MAX_RATIO", 10**6):
+            self.assertRefused(self.sheet("<row>", *[cells] * 100, "</row>"), "too long")
+            self.assertRefused(self.sheet("<x:row>", *[cells] * 100, "</x:row>"), "too long")
+            self.assertRefused(self.sheet("<row><c>", *["x" * 1000] * 2000, "</c></row>"), "too long")
+            self.assertRefused(self.sheet(*[rows] * 11), "more than 1048576 rows")
+            with patch.object(workbook_archive, "MAX_TEXT_COUNT", 150_000):
+                self.assertRefused(self.with_part(TEXTS, strings, *[texts] * 2, "</sst>"), "texts")
+            self.assertRefused(self.with_part(TEXTS, strings, *["x" * 10**6] * 193, "</sst>"), "too long|texts")
+            self.assertRefused(
+                self.with_part("xl/styles.xml", "<a>", *["<b/>" * 10**5] * 11, "</a>"), "beside its cells"
+            )
+            self.assertRefused(
+                self.with_part("xl/workbook.xml", "<a>", *["<b/>" * 10**5] * 11, "</a>"), "beside its cells"
+            )
+        with patch.object(workbook_archive, "MAX_SIZE", 10_000):
+            self.assertRefused(self.sheet(*[rows]), "too large")
+
+    def test_rows_and_columns_far_out(self):
+        self.assertRefused(self.sheet('<row r="2000000000"><c r="A2000000000"><v>1</v></c></row>'), "last one|missing")
+        head = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in COLUMNS)
+        self.assertRefused(self.sheet(f"<row>{head}</row>", '<row r="99999999"><c><v>1</v></c></row>'), "last one")
+        wide = "".join(f'<c t="inlineStr"><is><t>c{number}</t></is></c>' for number in range(201))
+        self.assertRefused(self.sheet(f"<row>{wide}</row>"), "200 columns")
+        self.assertRefused(",".join([*COLUMNS, *map(str, range(200))]).encode(), "200", "calls.csv")
+        self.assertRefused(self.sheet('<row><c r="XFD1"><v>1</v></c></row>'), "missing|columns")
+
+    def test_workbooks_with_words_of_their_own(self):
+        bomb = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+        for name in (SHEET, TEXTS):
+            with self.subTest(name):
+                self.assertRefused(
+                    self.with_part(name, bomb, f'<worksheet xmlns="{NAMESPACE}">&b;</worksheet>'), "damaged"
+                )
+
+    def test_workbooks_damaged_anywhere(self):
+        """Bytes changed at random, broken XML, parts left out: imported or refused, nothing else."""
+        content = self.workbook(*(self.row(self.customer) for _row in range(50)))
+        chance = random.Random(16)
+        outcomes = {"refused": 0, "done": 0}
+
+        def attempt(damaged):
+            usage_import = self.make_import()
+            try:
+                with self.env.cr.savepoint():
+                    usage_import._import_stream(io.BytesIO(damaged), "damaged.xlsx")
+                outcomes["done"] += 1
+            except RefusedFileError:
+                outcomes["refused"] += 1
+
+        for _time in range(60):
+            damaged = bytearray(content)
+            for _byte in range(chance.choice((1, 1, 4, 40))):
+                damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            attempt(bytes(damaged))
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        for name, part in parts.items():
+            for broken in (
+                part[: len(part) // 2],
+                part.replace(b"<", b"<<", 3),
+                b"",
+                b"<a/>",
+                part.replace(b'"', b"", 1),
+            ):
+                attempt(self.with_part(name, broken, content=content))
+        self.assertGreater(outcomes["refused"], 50)
+
+    def test_cells_that_no_date_fits(self):
+        """Dates out of range, endless numbers: the row is rejected, the others are imported."""
+        row = self.row(self.customer)
+        for value in ("1e300", "-1e300", "99999999999", "-99999999", "1e400", "nan", "1" * 4000, "1" * 5000):
+            for style in ("1", "2", "3"):
+                with self.subTest(value=value[:20], style=style):
+                    cells = "".join(
+                        f'<c s="{style}"><v>{value}</v></c>'
+                        if name == "callstart"
+                        else f'<c t="inlineStr"><is><t>{row[name]}</t></is></c>'
+                        for name in COLUMNS
+                    )
+                    head = "".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in COLUMNS)
+                    styles = (
+                        f'<styleSheet xmlns="{NAMESPACE}"><numFmts count="1"><numFmt numFmtId="170" formatCode="[h]:mm:ss"/>'
+                        '</numFmts><cellXfs count="4"><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="170"/>'
+                        '<xf numFmtId="22"/></cellXfs></styleSheet>'
+                    )
+                    content = self.with_part(
+                        "xl/styles.xml", styles, content=self.sheet(f"<row>{head}</row><row>{cells}</row>")
+                    )
+                    usage_import = self.make_import()
+                    try:
+                        usage_import._import_stream(io.BytesIO(content), "dates.xlsx")
+                        self.assertEqual((usage_import.added_count, usage_import.rejected_count), (0, 1))
+                    except RefusedFileError as error:
+                        self.assertIn("damaged", str(error))
+
+    def packed(self, block, times):
+        """A gzip file of a block many times over."""
+        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+        return b"".join([*(packer.compress(block) for _time in range(times)), packer.flush()])
+
+    def test_compressed_zeros_end_soon(self):
+        self.assertRefused(self.packed(bytes(1 << 20), 2048), "no text", "zeros.csv.gz")
+
+    def test_compressed_lines_without_end(self):
+        """What packs a thousand times is no file of calls, whatever its first line says."""
+        head = (",".join(COLUMNS) + "\n").encode()
+        for block in (b"x\n" * (1 << 19), bytes(1 << 20), b"a" * (1 << 20)):
+            content = gzip.compress(head) + self.packed(block, 200)
+            self.assertRefused(content, "more than any file of calls", "lines.csv.gz")
+        with patch.object(file_text, "MAX_UNPACKED", 1 << 20):
+            content = gzip.compress(head + random.Random(1).randbytes(2 << 20).hex().encode())
+            self.assertRefused(content, "more than any file of calls", "lines.csv.gz")
+
+    def test_rejects_are_listed_up_to_a_number(self):
+        self.patch(astpp_usage_import, "MAX_REJECTS", 5)
+        done = self.import_file(self.csv_file(self.row(self.customer), *["x" * 60_000] * 20))
+        self.assertEqual((done.added_count, done.rejected_count), (1, 20))
+        text = self.rejects(done)
+        self.assertLess(len(text), 10_000)
+        self.assertIn("15 more lines", text)
+
+    def test_bad_rows_of_files_are_rejected_alone(self):
+        row = self.row(self.customer)
+        bad = (
+            *(
+                {"callednum": "4" * 256},
+                {"notes": "x" * 3000},
+                {"callstart": "2099-01-01 00:00:00"},
+                {"debit": "1e300"},
+            ),
+            *({"debit": "NaN"}, {"cost": "Infinity"}, {"debit": "0e999999999"}, {"billseconds": "9" * 300}),
+        )
+        done = self.import_file(self.csv_file(row, *({**row, **values} for values in bad)))
+        self.assertEqual((done.added_count, done.rejected_count), (1, len(bad)))
+
+    def test_into_the_own_companys_server_only(self):
+        other = self.env["res.company"].create({"name": "Unrelated operator"})
+        user = new_test_user(
+            self.env, login="importer_b", groups="base.group_user,account.group_account_invoice",
+            company_id=other.id, company_ids=[(6, 0, other.ids)],
+        )  # fmt: skip
+        with self.assertRaises(UserError):
+            usage_import = self.env["astpp.usage.import"].with_user(user).create({"server_id": self.server.id})
+            usage_import._import_stream(self.csv_file(self.row(self.customer)), "b.csv")
+        mine = self.make_import()
+        with self.assertRaises(AccessError):
+            mine.with_user(user)._import_stream(self.csv_file(self.row(self.customer)), "b.csv")
+
+
+@tagged("post_install", "-at_install")
+class TestUsageUploadRights(ImportCommon, HttpCase):
+    """Whoever may not import is told so before his file is read."""
+
+    def post_head(self, usage_import_id, session, length=300 << 20):
+        """Send the head of a request and nothing of its body; return the status line."""
+        url = urlsplit(self.base_url())
+        with self.allow_requests():
+            lines = [
+                f"POST /astpp_billing/usage_import/{usage_import_id} HTTP/1.1",
+                f"Host: {url.netloc}",
+                f"Cookie: session_id={session}; test_request_key={self.http_request_key}",
+                "Content-Type: multipart/form-data; boundary=x",
+                f"Content-Length: {length}",
+            ]
+            with socket.create_connection((url.hostname, url.port), 10) as peer:
+                peer.settimeout(15)
+                peer.sendall("\r\n".join([*lines, "", ""]).encode())
+                return peer.recv(4096).split(b"\r\n")[0].decode()
+
+    def test_rights_before_the_body(self):
+        usage_import = self.make_import()
+        portal = new_test_user(self.env, login="portal_uploader", groups="base.group_portal")
+        clerk = new_test_user(self.env, login="clerk_uploader", groups="base.group_user")
+        other = self.env["res.company"].create({"name": "Unrelated operator"})
+        stranger = new_test_user(
+            self.env, login="stranger_uploader", groups="base.group_user,account.group_account_invoice",
+            company_id=other.id, company_ids=[(6, 0, other.ids)],
+        )  # fmt: skip
+        for user in (portal, clerk, stranger):
+            with self.subTest(user.login):
+                session = self.authenticate(user.login, user.login)
+                self.assertIn(" 403 ", self.post_head(usage_import.id, session.sid))
+        mine = new_test_user(
+            self.env, login="mine_uploader", groups="base.group_user,account.group_account_invoice",
+            company_id=self.env.company.id, company_ids=[(6, 0, self.env.company.ids)],
+        )  # fmt: skip
+        session = self.authenticate(mine.login, mine.login)
+        self.assertIn(" 413 ", self.post_head(usage_import.id, session.sid, 5 << 30))
+        self.assertIn(" 404 ", self.post_head("9" * 4000, session.sid))
