@@ -1,7 +1,6 @@
 """A connection to an ASTPP database: read consistently, streamed, and never written."""
 
 import contextlib
-import re
 from ipaddress import ip_address
 from typing import NamedTuple
 
