@@ -35,6 +35,7 @@ from . import product_template_sync
 from . import product_product
 from . import product_pricelist_item
 from . import astpp_destination
+from . import ir_actions_report
 from . import ir_qweb
 from . import res_company
 from . import res_partner

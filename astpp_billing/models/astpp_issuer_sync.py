@@ -2,6 +2,7 @@ from functools import partial
 
 from odoo import api, models
 from odoo.fields import Command
+from odoo.tools import plaintext2html
 
 from ..left_out import put_away
 
@@ -55,7 +56,8 @@ class AstppIssuer(models.Model):
             "padding": 6,
             "invoice_mode": "draft" if draft else "confirm",
             "payment_term_id": self._sync_payment_term(record.due_days).id,
-            "invoice_note": record.note,
+            # A text: tags in it are printed, not run.
+            "invoice_note": record.note and plaintext2html(record.note),
             "notice_days": max(0, record.notify_days),
         }
         if record.account_id == OPERATOR:

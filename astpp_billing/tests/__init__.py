@@ -20,6 +20,7 @@ from . import (
     test_credit_note,
     test_did,
     test_did_levels,
+    test_document_sources,
     test_ingest,
     test_invoice_destinations,
     test_invoice_mail,
