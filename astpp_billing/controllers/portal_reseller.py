@@ -90,7 +90,11 @@ class AstppPortalReseller(AstppPortal):
         domain = self._below()
         inputs = {
             "name": {"input": "name", "label": request.env._("Search in names"), "fields": ["partner_id.name"]},
-            "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ["number"]},
+            "number": {
+                "input": "number",
+                "label": request.env._("Search in numbers"),
+                "fields": ["number", "portal_number"],
+            },
         }
         if search and search_in in inputs:
             domain &= Domain.OR(Domain(name, "ilike", one_line(search)) for name in inputs[search_in]["fields"])
@@ -178,26 +182,14 @@ class AstppPortalReseller(AstppPortal):
         def create():
             if not number or not name:
                 raise UserError(request.env._("An account needs a number and a name."))
-            accounts, usage = request.env["astpp.account"].sudo(), request.env["astpp.usage"].sudo()
-            server = Domain("server_id", "=", reseller.server_id.id)
-            # Calls of an account that is not known yet may be anybody's: whoever names it does not get them.
-            waiting = usage.search_count(server & Domain("account_ref", "=", number), limit=1)
-            # The number of a closed account may be given again, by whom the account was below.
-            others = accounts.search(server & Domain("number", "=", number)).filtered(
-                lambda account: account.status != "closed" or f"/{reseller.id}/" not in f"/{account.parent_path}"
-            )
-            if waiting or others:
-                raise UserError(request.env._("This number is taken."))
+            named = Domain("number", "=", number) | Domain("portal_number", "=", number)
+            # The number of a closed account may be given again.
+            named &= Domain("status", "!=", "closed")
+            if request.env["astpp.account"].sudo().search_count(self._below() & named, limit=1):
+                raise UserError(request.env._("You have a customer with this number."))
             partner = request.env["res.partner"].sudo().create({"name": name, "email": email})
-            accounts.create(
-                {
-                    "server_id": reseller.server_id.id,
-                    "number": number,
-                    "partner_id": partner.id,
-                    "parent_id": reseller.id,
-                    "tz": reseller.tz,
-                }
-            )
+            # sudo: resellers have no right on accounts; this one is made below him.
+            request.env["astpp.account"].sudo()._claim_number(reseller, number, partner)
 
         return self._do(create, request.env._("The customer was added."), "/my/reseller/customers")
 

@@ -25,6 +25,7 @@ from . import astpp_issuer_portal
 from . import astpp_account
 from . import astpp_account_period
 from . import astpp_account_forecast
+from . import astpp_account_claim
 from . import astpp_account_failure
 from . import astpp_account_sync
 from . import astpp_account_funds

@@ -132,16 +132,18 @@ class AstppAccount(models.Model):
         What ASTPP owns, the reseller above among it, follows with the merge.
         """
         known = server._synced_ids("astpp.account")
-        by_number = {}
+        held, by_number = {}, {}
         for record in records:
-            if not record.deleted and record.id not in known:
-                by_number.setdefault(record.number, record.id)
+            if not record.deleted:
+                (held if record.id in known else by_number).setdefault(record.number, record)
         unknown = [
             *[("server_id", "=", server.id), ("astpp_id", "in", (0, False))],
             *[("number", "in", list(by_number)), ("status", "!=", "closed")],
         ]
-        for account in self.search(unknown):
-            account.astpp_id = by_number[account.number]
+        # Whoever works here knows whose account it is; what a reseller says has to be confirmed.
+        for account in self.search([*unknown, ("portal_reseller_id", "=", False)]):
+            account.astpp_id = by_number[account.number].id
+        self._recognise_claims(server, held | by_number)
 
     @api.model
     def _sync_funds(self, server, records):
@@ -239,11 +241,12 @@ class AstppAccount(models.Model):
             for partner in partners.search([*company_domain, ("email_normalized", "in", list(emails))])
             if partner.name
         }
+        claimed = self._claimed_partners(list({*by_number.values(), *by_email.values()}))
         found, missing = {}, {}
         for record in records:
             key = ((record.email or "").lower(), record.name.casefold())
             match = by_number.get(record.id) or (record.email and by_email.get(key))
-            if match:
+            if match and claimed.get(match, record.parent_id) == record.parent_id:
                 found[record.id] = match
             else:
                 # Accounts of one ASTPP customer share a contact when e-mail and name are the same.
@@ -278,6 +281,12 @@ class AstppAccount(models.Model):
         accounts = self.sudo().search([("partner_id", "in", found.ids), ("number", "in", list(claims))])
         taken = {(account.partner_id.id, account.number) for account in accounts}
         return {claims[partner.ref]: partner.id for partner in found if (partner.id, partner.ref) not in taken}
+
+    @api.model
+    def _claimed_partners(self, partner_ids):
+        """Return {contact: ASTPP id of the reseller who made it}: what he typed is no other customer's contact."""
+        made = self.search([("partner_id", "in", partner_ids), ("portal_reseller_id", "!=", False)])
+        return {each.partner_id.id: each.astpp_id and each.portal_reseller_id.astpp_id for each in made}
 
     @api.model
     def _partner_vals(self, record, countries):

@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 from datetime import timedelta
 
 from PIL import Image
@@ -195,6 +196,24 @@ class TestPortalForms(PortalWalkCommon):
         self.sign_in("reseller")
         self.post("/my/reseller/customers/new", {"number": "UNKNOWN1", "name": "Mine"})
         self.assertFalse(self.env["astpp.account"].search([("number", "=", "UNKNOWN1")]))
+
+    def test_numbers_of_others_are_not_told(self):
+        """A free number, one of somebody else's and one that calls wait for get the same answer and the same row."""
+        self.load(self.row(None, accountid="", account_number="UNKNOWN1", debit="9"))
+        self.sign_in("reseller")
+        pages = []
+        for number in ("FREE1", self.stranger.number, "UNKNOWN1"):
+            self.post("/my/reseller/customers/new", {"number": number, "name": "Same"})
+            page = self.get("/my/reseller/customers").text
+            self.assertIn(f">{number}</a>", page)
+            self.assertIn("The customer was added.", page)
+            made = self.env["astpp.account"].search([("portal_number", "=", number)])
+            detail = self.get(f"/my/reseller/customers/{made.id}").text.partition("<main>")[2]
+            detail = re.sub(r'name="(csrf_token|once)" value="[^"]*"', "", detail).replace(number, "N")
+            pages.append(re.sub(rf"\b{made.id}\b", "ID", detail))
+            self.assertEqual(made.number == number, number == "FREE1")
+        self.assertEqual(pages[0], pages[1])
+        self.assertEqual(pages[0], pages[2])
 
     def test_guessing_coupons(self):
         """Ten wrong numbers a day, then the right one helps no more."""

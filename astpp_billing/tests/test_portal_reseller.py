@@ -164,13 +164,16 @@ class TestPortalReseller(AstppCommon, HttpCase):
         self.post("/my/reseller/customers/new", {"number": "N1", "name": "Fresh"})
         fresh = self.env["astpp.account"].search([("number", "=", "N1")])
         self.assertEqual((fresh.parent_id, fresh.issuer_id), (self.reseller, self.reseller_issuer))
-        self.assertIn("is taken", self.post("/my/reseller/customers/new", {"number": "N1", "name": "Again"}).text)
+        again = self.post("/my/reseller/customers/new", {"number": "N1", "name": "Again"})
+        self.assertIn("have a customer with this number", again.text)
         (fresh | self.customer).status = "closed"
         self.post("/my/reseller/customers/new", {"number": "N1", "name": "Next"})
         again = self.env["astpp.account"].search([("number", "=", "N1"), ("status", "=", "active")])
         self.assertEqual(again.partner_id.name, "Next", "the number of a closed account of his own")
         number = self.customer.number
-        self.assertIn("is taken", self.post("/my/reseller/customers/new", {"number": number, "name": "X"}).text)
+        self.post("/my/reseller/customers/new", {"number": number, "name": "X"})
+        claim = self.env["astpp.account"].search([("portal_number", "=", number)])
+        self.assertNotEqual(claim.number, number, "somebody else's, closed or not")
 
     def test_shared_contact_is_not_renamed(self):
         """A customer who has an account elsewhere too is not this reseller's to rename."""
