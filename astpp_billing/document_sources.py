@@ -134,33 +134,28 @@ def _data_is_harmless(url):
         return False
     try:
         content = base64.b64decode(unquote(body)) if "base64" in options else unquote_to_bytes(body)
-        tree = lxml.etree.fromstring(
-            content, parser=lxml.etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-        )
+        parser = lxml.etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+        tree = lxml.etree.fromstring(content, parser=parser)
     except (ValueError, binascii.Error, lxml.etree.XMLSyntaxError):
         return False
-    if tree.getroottree().docinfo.internalDTD is not None and b"<!ENTITY" in content.upper():
+    return b"<!ENTITY" not in content.upper() and all(_drawing_is_own(element) for element in tree.iter())
+
+
+def _drawing_is_own(element):
+    """Tell whether an element of a drawing is in the drawing itself: its sources are parts of it, or pictures in it."""
+    if not isinstance(element.tag, str):
+        return element.tag is lxml.etree.Comment
+    tag = element.tag.rpartition("}")[2].lower()
+    if tag in DROPPED or tag == "foreignobject" or (tag == "style" and not _style_is_own(element.text or "", ())):
         return False
-    for element in tree.iter():
-        if not isinstance(element.tag, str):
-            if isinstance(element, lxml.etree._ProcessingInstruction | lxml.etree._Entity):
-                return False
-            continue
-        tag = element.tag.rpartition("}")[2].lower()
-        if tag in DROPPED or tag == "foreignobject" or (tag == "style" and not _style_is_own(element.text or "", ())):
+    for name, value in element.attrib.items():
+        short = name.rpartition("}")[2].lower()
+        if short in SOURCES:
+            own = _plain_url(value).lower().startswith(("#", *(f"data:{kind}" for kind in PICTURES)))
+        else:
+            own = not short.startswith("on") and _style_is_own(value, ())
+        if not own:
             return False
-        for name, value in element.attrib.items():
-            short = name.rpartition("}")[2].lower()
-            if short.startswith("on"):
-                return False
-            if short in SOURCES:
-                plain = _plain_url(value)
-                if not plain.startswith("#") and not plain.lower().startswith(
-                    tuple(f"data:{each}" for each in PICTURES)
-                ):
-                    return False
-            elif not _style_is_own(value, ()):
-                return False
     return True
 
 

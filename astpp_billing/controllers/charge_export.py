@@ -12,6 +12,7 @@ from odoo.http import content_disposition, request
 
 from ..models.astpp_usage_history import harmless
 from ..report.charges_report import MOST_LINES
+from .form_text import key_of
 
 # Rows that PostgreSQL hands over at a time.
 CHUNK = 5000
@@ -38,10 +39,10 @@ class ChargeExport(http.Controller):
         usage = request.env["astpp.usage"]
         usage.check_access("read")
         domain = Domain.TRUE
-        if move_id and move_id.isdecimal():
-            domain &= Domain("move_id", "=", int(move_id))
-        if account_id and account_id.isdecimal():
-            domain &= Domain("account_id", "=", int(account_id))
+        if (asked := key_of(move_id)) is not None:
+            domain &= Domain("move_id", "=", asked)
+        if (asked := key_of(account_id)) is not None:
+            domain &= Domain("account_id", "=", asked)
         try:
             start, end = map(fields.Datetime.to_datetime, (date_from, date_to))
         except ValueError as error:

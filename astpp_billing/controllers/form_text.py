@@ -11,6 +11,10 @@ from odoo.tools.misc import formatLang, get_lang
 ALIKE = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
 MOST_DIGITS = 12
 MOST_TYPED = 40
+# More than any id has, and no more than the database counts with.
+MOST_KEY_DIGITS = 18
+# What nobody can turn to is more than the database counts with.
+MOST_PAGES = 10_000_000
 
 
 def one_line(text, length=200):
@@ -19,6 +23,19 @@ def one_line(text, length=200):
     They have no place in names, numbers and headers of mails, and some of them none in the database.
     """
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())[:length].strip()
+
+
+def key_of(text):
+    """Return the id that a request names, None when it names none, and one that nothing has for what is too long."""
+    text = str(text or "")
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text) if len(text) <= MOST_KEY_DIGITS else 10**MOST_KEY_DIGITS
+
+
+def page_of(text):
+    """Return the number of the page that a request names, 1 when it names none."""
+    return min(key_of(text) or 1, MOST_PAGES)
 
 
 def number_of(text, lang):

@@ -1,13 +1,16 @@
+import secrets
+
 from odoo.addons.portal.controllers.portal import pager as portal_pager
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.http import request, route
 
 from .charge_export import TYPES, charge_file
+from .form_text import key_of, page_of
 from .portal_charge_controls import AstppPortalChargeControls
 
 # So many pages from the one shown on are counted.
 PAGES_AHEAD = 10
-MOST_PAGES = 10_000_000
 # Which mails a customer wants: what he, or his reseller, may say.
 MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
 
@@ -32,8 +35,8 @@ class AstppPortal(AstppPortalChargeControls):
         scope = request.env["astpp.account"]._portal_accounts()
         below = request.env["astpp.account"]._portal_below_domain()
         account = accounts.browse()
-        if (asked := kw.get("account_id")) and str(asked).isdecimal():
-            account = accounts.search(Domain("id", "=", int(asked)) & (Domain("id", "in", scope.ids) | below), limit=1)
+        if (asked := key_of(kw.get("account_id"))) is not None:
+            account = accounts.search(Domain("id", "=", asked) & (Domain("id", "in", scope.ids) | below), limit=1)
             if not account:
                 raise request.not_found()
         domain = Domain("account_id", "in", account.ids or scope.ids)
@@ -41,8 +44,8 @@ class AstppPortal(AstppPortalChargeControls):
             domain = Domain("account_id", "any", below)
         domain &= Domain("exception", "=", False)
         move = request.env["account.move"].sudo().browse()
-        if (asked := kw.get("invoice_id")) and str(asked).isdecimal():
-            move = move.search(self._document_domain() & Domain("id", "=", int(asked)))
+        if (asked := key_of(kw.get("invoice_id"))) is not None:
+            move = move.search(self._document_domain() & Domain("id", "=", asked))
             if not move:
                 raise request.not_found()
             domain &= Domain("move_id", "=", move.id)
@@ -74,8 +77,7 @@ class AstppPortal(AstppPortalChargeControls):
     ):
         """Show the charge history: the user's own, or of accounts below him."""
         scope, account, move = self._charge_scope(**kw)
-        # What nobody can turn to is more than the database counts with.
-        page = min(int(page), MOST_PAGES) if str(page).isdecimal() else 1
+        page = page_of(page)
         # Ownership is in the domain: portal users have no right on the ledger itself.
         usage = request.env["astpp.usage"].sudo()
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
@@ -132,7 +134,8 @@ class AstppPortal(AstppPortalChargeControls):
         domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
         return request.render("astpp_billing.portal_charge_totals", {"totals": self._charge_totals(domain)})
 
-    @route("/my/charges.<string:kind>", type="http", auth="user", methods=["GET"], readonly=True)
+    # Not readonly: what is asked for is counted.
+    @route("/my/charges.<string:kind>", type="http", auth="user", methods=["GET"])
     def my_charges_file(self, kind, filterby="all", period="month", search=None, search_in="number", **kw):
         """Download the charge history that the page shows.
 
@@ -143,7 +146,23 @@ class AstppPortal(AstppPortalChargeControls):
         scope, account, move = self._charge_scope(**kw)
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
         domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
+        try:
+            request.env["astpp.portal.act"]._spend("export")
+        except UserError as error:
+            return self._too_much(error)
         return charge_file(request.env["astpp.usage"].sudo(), domain, kind, self._document_domain())
+
+    def _prepare_portal_layout_values(self):
+        # Every form has a token of its own.
+        return super()._prepare_portal_layout_values() | {"once": lambda: secrets.token_hex(16)}
+
+    def _done_already(self):
+        return request.env._("This was sent more than once, and done once.")
+
+    def _too_much(self, error):
+        """Return the answer to who asks for too many files."""
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "600")]
+        return request.make_response(str(error), headers, status=429)
 
     def _own_account(self, account_id):
         """Return one of the user's own accounts, or end in *not found*."""

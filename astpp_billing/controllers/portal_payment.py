@@ -17,6 +17,15 @@ class AstppPortalPayment(PortalAccount):
         except (AccessError, MissingError):
             return request.redirect("/my")
         if invoice.astpp_account_id:
+            if kwargs.get("report_type") == "pdf":
+                # Without a session everybody is the same user: then it is the document that is asked for too often.
+                who = f"move/{invoice.id}" if request.env.user._is_public() else None
+                try:
+                    request.env["astpp.portal.act"]._spend("pdf", who=who)
+                except UserError as error:
+                    return request.make_response(
+                        str(error), [("Content-Type", "text/plain; charset=utf-8")], status=429
+                    )
             invoice._astpp_store_pdf()
             invoice.invalidate_recordset(["invoice_pdf_report_id"])
         return super().portal_my_invoice_detail(invoice_id, access_token=access_token, **kwargs)

@@ -6,7 +6,7 @@ from odoo.http import request, route
 from odoo.tools import plaintext2html
 
 from ..models.astpp_issuer import MAX_NUMBER
-from .form_text import one_line
+from .form_text import one_line, page_of
 from .portal import MAILS, AstppPortal
 
 # What a reseller may say of a customer's contact and account, and nothing else.
@@ -43,14 +43,31 @@ class AstppPortalReseller(AstppPortal):
             raise request.not_found()
         return account
 
+    def _are_closed(self, accounts):
+        """Tell whether accounts may look, pay and download only: they, or resellers above them, are closed.
+
+        Of the user's own: a closed reseller does nothing for those below him.
+        """
+        own = request.env["astpp.account"]._portal_resellers()
+        above = {int(key) for account in accounts for key in (account.parent_path or "").split("/") if key}
+        return any(reseller.status == "closed" for reseller in own if reseller.id in above)
+
+    def _closed_text(self):
+        return request.env._("Your account is closed. You can look, pay and download.")
+
     def _notice(self, error=None, message=None, url="/my/reseller"):
         request.session["astpp_error"], request.session["astpp_message"] = error, message
         return request.redirect(url)
 
-    def _do(self, action, message, url):
-        """Do something for the reseller, or say why it cannot be done; nothing stays half done."""
+    def _do(self, action, message, url, once=None):
+        """Do something for the reseller, or say why it cannot be done; nothing stays half done.
+
+        :param once: (kind, token) of a form that is done once, however often it comes
+        """
         try:
             with request.env.cr.savepoint():
+                if once and not request.env["astpp.portal.act"]._take(*once)[1]:
+                    return self._notice(message=self._done_already(), url=url)
                 action()
         except (UserError, ValidationError) as error:
             return self._notice(error=str(error), url=url)
@@ -102,7 +119,7 @@ class AstppPortalReseller(AstppPortal):
         pager = portal_pager(
             url="/my/reseller/customers",
             total=accounts.search_count(domain),
-            page=page,
+            page=page_of(page),
             step=self._items_per_page,
             url_args={"search": search, "search_in": search_in},
         )
@@ -133,6 +150,7 @@ class AstppPortalReseller(AstppPortal):
                 issuers._portal_invoice_domain() & Domain("astpp_account_id", "=", account.id), limit=20
             ),
             dids=account.did_ids,
+            named_by_himself=self._is_of_reseller(account.partner_id),
         )
 
     def _contact_values(self, post):
@@ -152,22 +170,33 @@ class AstppPortalReseller(AstppPortal):
             raise UserError(request.env._("This customer signs in with us and changes the e-mail address himself."))
         return not users.filtered(lambda user: user._is_internal())
 
+    def _is_of_reseller(self, partner):
+        """Tell whether a contact is a reseller's: his name and address are on his own documents."""
+        related = Domain("partner_id", "child_of", partner.commercial_partner_id.id)
+        resellers = Domain("account_type", "=", "reseller")
+        return bool(request.env["astpp.account"].sudo().search_count(related & resellers, limit=1))
+
     @route("/my/reseller/customers/<int:account_id>/save", type="http", auth="user", methods=["POST"], website=True)
     def save_customer(self, account_id, billing_day="", invoice_mode="", **post):
         """Save contact, billing day, draft or confirm, invoice on or off and mails of an account below."""
         account = self._below(account_id)
         url = f"/my/reseller/customers/{account.id}"
+        if self._are_closed(account):
+            return self._notice(error=self._closed_text(), url=url)
 
         def save():
             contact = self._contact_values(post)
-            if not contact.get("name"):
-                raise UserError(request.env._("A customer needs a name."))
             partner = account.partner_id
-            if self._may_edit(partner, contact):
+            if self._is_of_reseller(partner):
+                # A reseller's name and address are on his own documents: he says them, or the operator.
+                contact = {}
+            elif not contact.get("name"):
+                raise UserError(request.env._("A customer needs a name."))
+            if contact and self._may_edit(partner, contact):
                 partner.write(contact | {name: name in post for name in MAILS})
             values = {"invoice_enabled": "invoice_enabled" in post}
             values["invoice_mode"] = invoice_mode if invoice_mode in ("draft", "confirm") else False
-            if billing_day.isdecimal() and 1 <= int(billing_day) <= 31:
+            if billing_day.isdecimal() and len(billing_day) < 3 and 1 <= int(billing_day) <= 31:
                 values["billing_day"] = int(billing_day)
             account.write(values)
 
@@ -176,12 +205,15 @@ class AstppPortalReseller(AstppPortal):
     @route("/my/reseller/customers/new", type="http", auth="user", methods=["POST"], website=True)
     def new_customer(self, number="", name="", email="", **_kw):
         """Create a customer account directly below the reseller; ASTPP has to know the same number."""
-        reseller = self._reseller()[:1]
+        reseller = self._reseller().filtered(lambda each: each.status != "closed")[:1]
+        if not reseller:
+            return self._notice(error=self._closed_text(), url="/my/reseller/customers")
         number, name, email = one_line(number, 20), one_line(name, 200), one_line(email, 200)
 
         def create():
             if not number or not name:
                 raise UserError(request.env._("An account needs a number and a name."))
+            request.env["astpp.portal.act"]._spend("customer")
             named = Domain("number", "=", number) | Domain("portal_number", "=", number)
             # The number of a closed account may be given again.
             named &= Domain("status", "!=", "closed")
@@ -194,7 +226,7 @@ class AstppPortalReseller(AstppPortal):
         return self._do(create, request.env._("The customer was added."), "/my/reseller/customers")
 
     @route("/my/reseller/billing", type="http", auth="user", methods=["GET", "POST"], website=True)
-    def billing(self, act="preview", **_kw):
+    def billing(self, act="preview", once="", **_kw):
         """Preview what is due in the reseller's name; with POST, bill it."""
         self._reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
@@ -205,8 +237,14 @@ class AstppPortalReseller(AstppPortal):
         values = {"company_id": issuers.company_id[:1].id, "issuer_ids": [(6, 0, issuers.ids)]}
         values |= {"date": today, "invoice_date": today}
         if request.httprequest.method == "POST" and act == "run":
-            run = runs.create(values)
-            return self._do(run.action_run, request.env._("Billing was started."), "/my/reseller/invoices")
+            if self._are_closed(issuers.account_id):
+                return self._notice(error=self._closed_text())
+            return self._do(
+                lambda: runs.create(values).action_run(),
+                request.env._("Billing was started."),
+                "/my/reseller/invoices",
+                ("billing", once),
+            )
         run = runs.new(values)
         due = [row for row in run._preview() if row["outcome"][:1] in "12345"] if run.due_count else []
         accounts = request.env["astpp.account"].sudo().browse([row["account_id"] for row in due])
@@ -226,6 +264,8 @@ class AstppPortalReseller(AstppPortal):
             issuer = issuers.filtered(lambda each: str(each.id) == str(issuer_id))
             if not issuer:
                 raise request.not_found()
+            if self._are_closed(issuer.account_id):
+                return self._notice(error=self._closed_text(), url="/my/reseller/settings")
             return self._do(lambda: self._save_issuer(issuer, post), request.env._("Saved."), "/my/reseller/settings")
         return self._page("astpp_billing.portal_reseller_settings", "astpp_reseller_settings", issuers=issuers)
 
@@ -239,8 +279,8 @@ class AstppPortalReseller(AstppPortal):
         values = {"prefix": prefix[:80] or issuer.prefix}
         for name, text, most in (("first_number", first_number, 9), ("padding", padding, 1)):
             values[name] = int(text) if text.isdecimal() and len(text) <= most else issuer[name]
-        draft = issuer.new(values, origin=issuer)
-        return request.make_response(draft.next_number, [("Content-Type", "text/plain; charset=utf-8")])
+        number = issuer._previewed_number(values)
+        return request.make_response(number, [("Content-Type", "text/plain; charset=utf-8")])
 
     def _save_issuer(self, issuer, post):
         values = {name: name in post for name in ("notify_reminder", "notify_renewed", "notify_ended", "notify_invoice",
@@ -262,4 +302,7 @@ class AstppPortalReseller(AstppPortal):
         logo = post.get("logo")
         if logo and getattr(logo, "filename", ""):
             issuer._set_logo(logo.stream.read(LOGO_BYTES + 1))
-        issuer.write(values)
+        if foreign := issuer._foreign_prefix(values.get("prefix", issuer.prefix)):
+            raise UserError(request.env._("Choose another prefix than “%s”.", foreign))
+        # What clashes with numbers of others is not told with their numbers.
+        issuer.with_context(astpp_portal=True).write(values)

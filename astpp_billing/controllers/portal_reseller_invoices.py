@@ -9,7 +9,7 @@ from odoo.fields import Domain
 from odoo.http import content_disposition, request, route
 from odoo.tools.pdf import merge_pdf
 
-from .form_text import amount_of, amount_text, one_line
+from .form_text import amount_of, amount_text, key_of, one_line, page_of
 from .portal_reseller import AstppPortalReseller
 
 # Documents of one download.
@@ -75,7 +75,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         pager = portal_pager(
             url="/my/reseller/invoices",
             total=moves.search_count(domain),
-            page=page,
+            page=page_of(page),
             step=self._items_per_page,
             url_args=keep,
         )
@@ -101,7 +101,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
     def _own_moves(self, ids):
         """Return those of the documents that are the reseller's, all of them or *not found*."""
         self._reseller()
-        wanted = {int(key) for key in ids if str(key).isdecimal()}
+        wanted = {key_of(key) for key in ids} - {None}
         domain = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
         moves = request.env["account.move"].sudo().search(domain & Domain("id", "in", list(wanted)))
         if not wanted or len(moves) != len(wanted) or len(wanted) > MOST_DOCUMENTS:
@@ -112,6 +112,10 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
     def invoice_pdf(self, move_id, **_kw):
         """Show one document."""
         move = self._own_moves([move_id])
+        try:
+            request.env["astpp.portal.act"]._spend("pdf")
+        except UserError as error:
+            return self._too_much(error)
         content = self._document(move)
         headers = [("Content-Type", "application/pdf")]
         headers.append(("Content-Disposition", content_disposition(move._astpp_file_name("pdf"))))
@@ -133,6 +137,15 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         if not ticked:
             return self._notice(error=request.env._("Tick the invoices first."), url=url)
         moves = self._own_moves(ticked)
+        try:
+            if act in ("confirm", "discard", "send") and self._are_closed(moves.astpp_issuer_id.account_id):
+                raise UserError(self._closed_text())
+            self._spend(act, moves)
+        except UserError as error:
+            return self._notice(error=str(error), url=url)
+        return self._act_on(act, moves, url)
+
+    def _act_on(self, act, moves, url):
         drafts = moves.filtered(lambda move: move.state == "draft")
         match act:
             case "confirm":
@@ -147,6 +160,14 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             case "pdf":
                 return self._one_pdf(moves)
         raise request.not_found()
+
+    def _spend(self, act, moves):
+        """Count what takes time or reaches customers."""
+        acts = request.env["astpp.portal.act"]
+        if act == "send":
+            acts._spend("send", len(moves))
+        elif act in ("zip", "pdf"):
+            acts._spend("pdf", 1 + len(moves.filtered(lambda move: not move.invoice_pdf_report_id)))
 
     def _one_pdf(self, moves):
         moves._astpp_store_pdf()
@@ -166,9 +187,11 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         )
 
     @route("/my/reseller/invoices/<int:move_id>/pay", type="http", auth="user", methods=["POST"], website=True)
-    def pay(self, move_id, amount="", **_kw):
+    def pay(self, move_id, amount="", once="", **_kw):
         """Register a payment that the reseller received himself."""
-        move = self._own_moves([move_id])
+        move, url = self._own_moves([move_id]), "/my/reseller/invoices"
+        if self._are_closed(move.astpp_issuer_id.account_id):
+            return self._notice(error=self._closed_text(), url=url)
         journal = move.astpp_issuer_id.payment_journal_id
 
         def register():
@@ -177,14 +200,17 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
                 raise UserError(request.env._("Enter an amount up to what is open."))
             move.astpp_issuer_id._register_received(move, value)
 
-        return self._do(register, request.env._("The payment was registered."), "/my/reseller/invoices")
+        return self._do(register, request.env._("The payment was registered."), url, ("payment", once))
 
     @route("/my/reseller/invoices/<int:move_id>/credit", type="http", auth="user", methods=["POST"], website=True)
-    def request_credit(self, move_id, reason="", **_kw):
+    def request_credit(self, move_id, reason="", once="", **_kw):
         """Ask the operator for a credit note."""
-        move = self._own_moves([move_id])
+        move, url = self._own_moves([move_id]), "/my/reseller/invoices"
+        if self._are_closed(move.astpp_issuer_id.account_id):
+            return self._notice(error=self._closed_text(), url=url)
 
         def ask():
+            request.env["astpp.portal.act"]._spend("credit_request")
             responsible = move.astpp_account_id.server_id.responsible_id or request.env.ref("base.user_root")
             move.activity_schedule(
                 "mail.mail_activity_data_todo",
@@ -194,4 +220,4 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
                 note=Markup("<p>%s</p>") % reason[:500],
             )
 
-        return self._do(ask, request.env._("We were told, and will see to it."), "/my/reseller/invoices")
+        return self._do(ask, request.env._("We were told, and will see to it."), url, ("credit", once))

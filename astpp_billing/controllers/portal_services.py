@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 from odoo.exceptions import UserError, ValidationError
 from odoo.http import request, route
 
@@ -6,6 +8,8 @@ from .portal import MAILS, AstppPortal
 
 # Top-ups of an account that nobody has paid.
 MOST_OPEN_TOPUPS = 5
+# Orders of more are asked again, in the server's base currency, unless a system parameter says otherwise.
+CONFIRM_ABOVE = Decimal(100)
 
 
 class AstppPortalServices(AstppPortal):
@@ -55,27 +59,71 @@ class AstppPortalServices(AstppPortal):
         request.session["astpp_error"], request.session["astpp_message"] = error, message
         return request.redirect(url)
 
-    def _try(self, action, message):
-        """Do something for the customer; say why not when it cannot be done, and leave nothing half done."""
+    def _try(self, action, message, once=None):
+        """Do something for the customer; say why not when it cannot be done, and leave nothing half done.
+
+        :param once: (kind, token) of a form that is done once, however often it comes
+        """
         try:
             with request.env.cr.savepoint():
+                if once and not request.env["astpp.portal.act"]._take(*once)[1]:
+                    return self._back(message=self._done_already())
                 action()
         except (UserError, ValidationError) as error:
             return self._back(error=str(error))
         return self._back(message=message)
 
+    def _is_closed(self, account):
+        """Return the answer to who would change something of a closed account, or None."""
+        if account.status != "closed":
+            return None
+        return self._back(error=request.env._("This account is closed. You can look, pay and download."))
+
+    def _cost(self, account, product, quantity):
+        """Return what an order costs at once, in the server's base currency: a whole period, and the setup fee."""
+        price, fee = product._astpp_price(account, quantity)
+        return (Decimal(str(price)) + Decimal(str(fee))) * quantity
+
+    def _confirm_above(self):
+        """Return above which amount, in the server's base currency, a customer is asked once more."""
+        text = request.env["ir.config_parameter"].sudo().get_param("astpp_billing.confirm_order_above", "")
+        return Decimal(text) if text.isdecimal() else CONFIRM_ABOVE
+
     @route("/my/services/order", type="http", auth="user", methods=["POST"], website=True)
-    def order(self, account_id="", product_id="", quantity="1", **_kw):
-        """Order a package or subscription: a confirmed sale order, as the back office makes it."""
+    def order(self, account_id="", product_id="", quantity="1", confirmed="", once="", **_kw):
+        """Order a package or subscription: a confirmed sale order, as the back office makes it.
+
+        What costs more than a set amount is asked again; the amount that was seen then is the one that counts.
+        """
         account = self._own_account(account_id)
+        if closed := self._is_closed(account):
+            return closed
         offered = {str(product.id): product for product, _price, _fee in self._offers(account)}
         product = offered.get(product_id)
         if not product:
             raise request.not_found()
-        if not quantity.isdecimal() or not 1 <= int(quantity) <= 999:
+        if not quantity.isdecimal() or len(quantity) > 3 or not 1 <= int(quantity) <= 999:
             return self._back(error=request.env._("Order 1 to 999 of it."))
+        cost = self._cost(account, product, int(quantity))
+        if cost > self._confirm_above() and confirmed != f"{cost.normalize():f}":
+            values = {
+                "account": account,
+                "product": product,
+                "quantity": quantity,
+                "cost": cost,
+                "page_name": "astpp_services",
+            }
+            return request.render(
+                "astpp_billing.portal_confirm_order",
+                self._prepare_portal_layout_values() | values | {"seen": f"{cost.normalize():f}"},
+            )
 
         def sell():
+            account._hold_for_order()
+            if cost > Decimal(str(account._room_for_orders())):
+                if account.payment_mode == "prepaid":
+                    raise UserError(request.env._("Your funds do not cover this. Top up your account first."))
+                raise UserError(request.env._("Your credit limit does not cover this. Please ask us."))
             # The customer's order in the customer's name; he has no right on sale orders but to read his own.
             order = (
                 request.env["sale.order"]
@@ -91,7 +139,7 @@ class AstppPortalServices(AstppPortal):
             )
             order.action_confirm()
 
-        return self._try(sell, request.env._("%s is yours now.", product.name))
+        return self._try(sell, request.env._("%s is yours now.", product.name), ("order", once))
 
     def _own_subscription(self, subscription_id):
         accounts = request.env["astpp.account"]._portal_accounts()
@@ -114,6 +162,8 @@ class AstppPortalServices(AstppPortal):
     def end(self, subscription_id, **_kw):
         """End an order with its paid period."""
         subscription = self._own_subscription(subscription_id)
+        if closed := self._is_closed(subscription.account_id):
+            return closed
         reason = request.env["astpp.close.reason"].sudo()._own("request")
 
         def close():
@@ -130,6 +180,8 @@ class AstppPortalServices(AstppPortal):
     def change(self, subscription_id, product_id="", **_kw):
         """Change to another product with the next renewal."""
         subscription = self._own_subscription(subscription_id)
+        if closed := self._is_closed(subscription.account_id):
+            return closed
         offered = {str(product.id): product for product, _price, _fee in self._offers(subscription.account_id)}
         product = offered.get(product_id)
         if not product or product.astpp_type != subscription.astpp_type or not subscription.next_date:
@@ -140,31 +192,40 @@ class AstppPortalServices(AstppPortal):
         )
 
     @route("/my/topup", type="http", auth="user", methods=["POST"], website=True)
-    def top_up(self, account_id="", amount="", **_kw):
+    def top_up(self, account_id="", amount="", once="", **_kw):
         """Make the invoice of a top-up and go to it: it is paid like any other."""
         account = self._own_account(account_id)
+        if closed := self._is_closed(account):
+            return closed
         try:
             value = amount_of(request.env, amount, account.server_id.currency_id)
         except UserError as error:
             return self._back(error=str(error))
         if not 1 <= value <= 10_000:
             return self._back(error=request.env._("A top-up is 1 to 10,000."))
-        # Each takes a number of the issuer's series.
-        waiting = [("account_id", "=", account.id), ("state", "=", "invoiced")]
-        if request.env["astpp.topup"].sudo().search_count(waiting) >= MOST_OPEN_TOPUPS:
-            return self._back(error=request.env._("Several top-ups wait for your payment. Pay one of them first."))
         try:
             with request.env.cr.savepoint():
+                act, first = request.env["astpp.portal.act"]._take("topup", once)
+                if not first:
+                    return request.redirect(act.url or "/my/services")
+                account._hold_for_order()
+                # Each takes a number of the issuer's series.
+                waiting = [("account_id", "=", account.id), ("state", "=", "invoiced")]
+                if request.env["astpp.topup"].sudo().search_count(waiting) >= MOST_OPEN_TOPUPS:
+                    raise UserError(request.env._("Several top-ups wait for your payment. Pay one of them first."))
                 topup = request.env["astpp.topup"].sudo().create({"account_id": account.id, "amount": value})
                 topup.action_confirm()
+                act.url = topup.move_id.get_portal_url()
         except UserError as error:
             return self._back(error=str(error))
-        return request.redirect(topup.move_id.get_portal_url())
+        return request.redirect(act.url)
 
     @route("/my/coupon", type="http", auth="user", methods=["POST"], website=True)
     def redeem(self, account_id="", number="", **_kw):
         """Redeem a coupon; who guesses numbers has to wait a day."""
         account = self._own_account(account_id)
+        if closed := self._is_closed(account):
+            return closed
         if account._guesses_coupons():
             return self._back(error=request.env._("Too many wrong numbers. Try again tomorrow, or ask us."))
         try:
@@ -179,8 +240,15 @@ class AstppPortalServices(AstppPortal):
     def preferences(self, account_id="", billing_day="", call_list=None, **post):
         """Save the preferred invoice day and the mails wanted: these fields and no others."""
         account = self._own_account(account_id)
+        if closed := self._is_closed(account):
+            return closed
         values = {}
-        if billing_day.isdecimal() and 1 <= int(billing_day) <= 31 and account.cycle_unit == "month":
+        if (
+            billing_day.isdecimal()
+            and len(billing_day) < 3
+            and 1 <= int(billing_day) <= 31
+            and account.cycle_unit == "month"
+        ):
             values["billing_day"] = int(billing_day)
         if call_list in ("issuer", "none", "file"):
             values["call_list"] = call_list

@@ -37,6 +37,7 @@ from . import product_product
 from . import product_pricelist_item
 from . import astpp_destination
 from . import ir_actions_report
+from . import ir_http
 from . import ir_qweb
 from . import res_company
 from . import res_partner
@@ -83,6 +84,7 @@ from . import astpp_usage_ingest
 from . import astpp_usage_refill
 from . import astpp_usage_import
 from . import astpp_usage_import_undo
+from . import astpp_portal_act
 from . import astpp_reconciliation
 from . import astpp_settlement
 from . import astpp_settlement_commission

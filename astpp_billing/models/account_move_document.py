@@ -71,29 +71,9 @@ class AccountMove(models.Model):
         return self.astpp_account_id.sudo()._local_dates(self.astpp_period_start, self.astpp_period_end)
 
     def _astpp_report_company(self):
-        """Return the company whose name and address head the document.
-
-        For a reseller it is an unsaved copy of the company with the reseller's brand: the
-        layouts of Odoo's reports know companies only.
-        """
+        """Return the company whose name and address head the document: see ``_report_company``."""
         self.ensure_one()
-        company = self.company_id.sudo()
-        issuer = self.astpp_issuer_id.sudo()
-        if not issuer.account_id:
-            return company
-        partner = issuer.partner_id
-        return company.new(
-            {
-                "name": issuer.name,
-                "partner_id": partner.id,
-                "logo": partner.image_1920 or False,
-                "report_header": False,
-                "company_details": issuer._address_block(),
-                "report_footer": issuer.invoice_note,
-                "vat": partner.vat,
-            },
-            origin=company,
-        )
+        return self.astpp_issuer_id.sudo()._report_company(self.company_id.sudo())
 
     def _astpp_brand_color(self):
         """Return the colour of a reseller's headings, or False: the operator's are the company's."""

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 # Coupon numbers that may be wrong before an account has to wait, and how long.
 MOST_GUESSES, GUESS_HOURS = 10, 24
@@ -36,6 +37,33 @@ class AstppAccount(models.Model):
         if not resellers:
             return Domain.FALSE
         return Domain("id", "child_of", resellers.ids) & Domain("id", "not in", resellers.ids)
+
+    def _room_for_orders(self):
+        """Return what the customer may still order, in the server's base currency.
+
+        Prepaid: his funds. Postpaid: what ASTPP says that his credit limit leaves; where ASTPP does not say, the limit
+        without what is open and not billed yet.
+        """
+        self.ensure_one()
+        if self.payment_mode == "prepaid" or (self.astpp_id and self.server_id.host):
+            return self._funds_left()[self]
+        domain = [("astpp_account_id", "=", self.id), ("state", "=", "posted"), ("payment_state", "!=", "reversed")]
+        documents = [("move_type", "in", ("out_invoice", "out_refund"))]
+        owed = self.env["account.move"]._read_group(domain + documents, ["company_id"], ["amount_residual_signed:sum"])
+        currency, today = self.usage_currency_id, fields.Date.context_today(self)
+        owed = sum(company.currency_id._convert(amount, currency, company, today) for company, amount in owed)
+        return self.credit_limit - owed - self.unbilled_amount
+
+    def _hold_for_order(self):
+        """Let one order of the account at a time see what is left; the next one begins anew when this one is done.
+
+        A lock alone would not do: who waited for it would still see the funds of before.
+        """
+        self.ensure_one()
+        self.flush_recordset()
+        self.env.execute_query(
+            SQL("UPDATE astpp_account SET write_date = write_date WHERE id = %s RETURNING id", self.id)
+        )
 
     def _guesses_coupons(self):
         """Tell whether so many wrong coupon numbers were entered that it looks like guessing."""

@@ -91,6 +91,9 @@ class AstppCoupon(models.Model):
         :raise UserError: when there is no such coupon for the account, or it is used or expired
         """
         number = "".join((number or "").split())
+        if account.status == "closed":
+            # Before the coupon is taken: a closed account has nothing of it.
+            raise UserError(self.env._("Account %s is closed.", account.display_name))
         coupon = self.sudo().search(
             [
                 *[("server_id", "=", account.server_id.id), ("number", "=", number)],

@@ -49,3 +49,26 @@ class AstppIssuer(models.Model):
     def _reply_to(self):
         """Return where answers to the issuer's mails go."""
         return self and (self.reply_to or self._email_from())
+
+    def _report_company(self, company):
+        """Return the company whose name and address head the issuer's documents.
+
+        For a reseller it is an unsaved copy of the company with the reseller's brand: the
+        layouts of Odoo's reports know companies only.
+        """
+        if not self.account_id:
+            return company
+        self.ensure_one()
+        partner = self.partner_id
+        return company.new(
+            {
+                "name": self.name,
+                "partner_id": partner.id,
+                "logo": partner.image_1920 or False,
+                "report_header": False,
+                "company_details": self._address_block(),
+                "report_footer": self.invoice_note,
+                "vat": partner.vat,
+            },
+            origin=company,
+        )

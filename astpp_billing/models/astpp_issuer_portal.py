@@ -7,6 +7,8 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 from odoo.tools.mimetypes import guess_mimetype
 
+from .astpp_issuer_series import YEAR
+
 
 class AstppIssuer(models.Model):
     """What a reseller sees of his own business on the portal."""
@@ -31,6 +33,36 @@ class AstppIssuer(models.Model):
     def _portal_invoice_domain(self):
         """Return the domain of the documents issued in these issuers' names."""
         return Domain("astpp_issuer_id", "in", self.ids) & Domain("move_type", "in", ("out_invoice", "out_refund"))
+
+    def _foreign_prefix(self, prefix):
+        """Return the prefix if others' invoices have numbers of it, else None."""
+        self.ensure_one()
+        series = self._years_series(prefix) or [prefix]
+        self.env["account.move"].flush_model(["astpp_series", "journal_id", "astpp_issuer_id"])
+        found = self.env.execute_query(
+            SQL(
+                """
+                SELECT 1 FROM account_move
+                 WHERE journal_id = %s AND astpp_series = ANY(%s) AND astpp_issuer_id IS DISTINCT FROM %s LIMIT 1
+                """,
+                self.journal_id.id,
+                series,
+                self.id,
+            )
+        )
+        return prefix if found else None
+
+    def _previewed_number(self, values):
+        """Return the number that the next invoice would have with other settings.
+
+        Of a series that is others' it is the first one: how far they are is their business.
+        :param values: ``prefix``, ``first_number`` and ``padding``
+        """
+        self.ensure_one()
+        if not self._foreign_prefix(values["prefix"]):
+            return self.new(values, origin=self).next_number
+        series = values["prefix"].replace(YEAR, f"{fields.Date.context_today(self).year:04d}")
+        return f"{series}{max(values['first_number'], 1):0{max(values['padding'], 1)}d}"
 
     def _portal_figures(self, accounts_domain):
         """Return the dashboard's figures: {open, overdue, drafts, renewals, customers, currency}.

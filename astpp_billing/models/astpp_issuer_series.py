@@ -143,6 +143,9 @@ class AstppIssuer(models.Model):
                         self.env._("The prefix “%s” may have no line breaks and no blanks at its ends.", prefix)
                     )
                 if clash := issuer._clashing_series(prefix):
+                    if self.env.context.get("astpp_portal"):
+                        # A reseller does not learn what others' numbers look like.
+                        raise ValidationError(self.env._("Choose another prefix than “%s”.", prefix))
                     raise ValidationError(
                         self.env._(
                             "With %(digits)s digits, the prefix “%(prefix)s” would give the same numbers as “%(other)s” "

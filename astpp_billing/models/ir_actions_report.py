@@ -13,9 +13,8 @@ class IrActionsReport(models.Model):
 
     def _render_qweb_pdf_prepare_streams(self, report_ref, data, res_ids=None):
         report = self._get_report(report_ref)
-        if self._astpp_is_ours(report, res_ids):
-            self = self.with_context(astpp_own_sources=True)
-        return super()._render_qweb_pdf_prepare_streams(report_ref, data, res_ids)
+        reports = self.with_context(astpp_own_sources=True) if self._astpp_is_ours(report, res_ids) else self
+        return super(IrActionsReport, reports)._render_qweb_pdf_prepare_streams(report_ref, data, res_ids)
 
     def _prepare_html(self, html, report_model=False):
         """Odoo puts its layout, with the styles of the database, around what is left."""

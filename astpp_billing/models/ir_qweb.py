@@ -10,16 +10,19 @@ class IrQweb(models.AbstractModel):
     def _prepare_frontend_environment(self, values):
         res = super()._prepare_frontend_environment(values)
         if "astpp_brand" not in values:
-            values["astpp_brand"] = self._astpp_brand(values.get("invoice"))
+            values["astpp_brand"] = self._astpp_brand(values.get("invoice") or values.get("sale_order"))
         return res
 
-    def _astpp_brand(self, invoice=None):
+    def _astpp_brand(self, document=None):
         """Return {name, logo, color} of the only reseller who invoices this visitor, or None.
 
-        :param invoice: the invoice that the page shows; whoever may see it may see who issued it
+        :param document: the invoice or order that the page shows; whoever may see it may see who issued it
         """
-        if invoice is not None and getattr(invoice, "_name", "") == "account.move":
-            issuers = invoice.sudo().astpp_issuer_id
+        model = getattr(document, "_name", "")
+        if model == "account.move":
+            issuers = document.sudo().astpp_issuer_id
+        elif model == "sale.order" and document.sudo().astpp_account_id:
+            issuers = document._astpp_issuer()
         else:
             # Several templates make one page.
             if not hasattr(request, "astpp_issuers"):

@@ -22,6 +22,22 @@ class PaymentTransaction(models.Model):
             if (owner and issuers != owner) or (not owner and issuers._own_providers()):
                 raise ValidationError(self.env._("This way to pay belongs to another issuer."))
 
+    @api.constrains("amount", "invoice_ids", "currency_id")
+    def _check_astpp_amount(self):
+        """Refuse to pay nothing, less than nothing, or more than is open; Odoo takes any amount that it is sent.
+
+        What providers report later is another amount only for refunds and parts, which are transactions of others.
+        """
+        for transaction in self:
+            moves = transaction.sudo().invoice_ids
+            made_of_another = transaction.source_transaction_id or transaction.operation in ("refund", "validation")
+            if transaction.state != "draft" or made_of_another or not moves.astpp_issuer_id:
+                continue
+            left = sum(moves.mapped("amount_residual"))
+            # Not a number is neither more nor less.
+            if not transaction.amount > 0 or transaction.currency_id.compare_amounts(transaction.amount, left) > 0:
+                raise ValidationError(self.env._("Enter an amount up to what is open."))
+
     def _send_api_request(self, method, endpoint, **kwargs):
         """Let no failed request pass as an answer where the answer decides: see ``StrictPaypalController``."""
         try:

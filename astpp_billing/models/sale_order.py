@@ -81,6 +81,15 @@ class SaleOrder(models.Model):
                     self.env._("The ASTPP account of %(order)s belongs to another customer.", order=order.name)
                 )
 
+    def _astpp_issuer(self):
+        """Return who sells, sudoed: whoever may see the order may see from whom it is."""
+        self.ensure_one()
+        return self.sudo().astpp_account_id.issuer_id
+
+    def _astpp_report_company(self):
+        """Return the company whose name and address head the document: the reseller's, in his name."""
+        return self._astpp_issuer()._report_company(self.company_id.sudo())
+
     def _action_confirm(self):
         res = super()._action_confirm()
         # A salesman sells; subscriptions are the accountants'.

@@ -1,4 +1,5 @@
 import json
+from secrets import token_hex
 
 from odoo import http
 from odoo.tests import HttpCase, new_test_user
@@ -76,7 +77,8 @@ class PortalWalkCommon(AstppCommon, HttpCase):
         self.authenticate(*(None, None) if actor == "nobody" else (f"walk.{actor}", f"walk.{actor}"))
 
     def post(self, url, data=None, files=None, token=True):
-        data = ({"csrf_token": http.Request.csrf_token(self)} if token else {}) | (data or {})
+        """Post a form as its page does: with the session's token, and one of its own."""
+        data = ({"csrf_token": http.Request.csrf_token(self)} if token else {}) | {"once": token_hex(16)} | (data or {})
         return self.url_open(url, data=data, files=files, method="POST", allow_redirects=False)
 
     def get(self, url):

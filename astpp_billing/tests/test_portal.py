@@ -1,6 +1,7 @@
 import csv
 import io
 import zipfile
+from secrets import token_hex
 from unittest.mock import patch
 
 from lxml import html
@@ -36,7 +37,7 @@ class TestPortal(AstppCommon, HttpCase):
 
     def post(self, url, user="customer", **data):
         self.authenticate(f"portal.{user}", f"portal.{user}")
-        return self.url_open(url, data={"csrf_token": self.csrf_token(), **data})
+        return self.url_open(url, data={"csrf_token": self.csrf_token(), "once": token_hex(16), **data})
 
     def csrf_token(self):
         from odoo import http  # noqa: PLC0415
@@ -170,6 +171,7 @@ class TestPortal(AstppCommon, HttpCase):
         self.assertNotIn("Internal", page)
         self.assertNotIn("Talk 500", self.get("/my/services", "below").text, "nothing that his reseller may not sell")
         ordered = {"account_id": self.customer.id, "quantity": "1"}
+        self.customer.credit_limit = 100
         self.post("/my/services/order", product_id=package.id, **ordered)
         subscription = self.env["astpp.subscription"].search([("account_id", "=", self.customer.id)])
         self.assertEqual((subscription.product_id, subscription.state, subscription.price), (package, "active", 20))

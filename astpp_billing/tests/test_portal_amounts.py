@@ -1,4 +1,5 @@
 from decimal import Decimal
+from secrets import token_hex
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -68,7 +69,9 @@ class TestPortalAmounts(AstppCommon, HttpCase):
 
     def pay(self, amount, move=None):
         url = f"/my/reseller/invoices/{(move or self.move).id}/pay"
-        return self.url_open(url, data={"csrf_token": http.Request.csrf_token(self), "amount": amount}).text
+        return self.url_open(
+            url, data={"csrf_token": http.Request.csrf_token(self), "once": token_hex(16), "amount": amount}
+        ).text
 
     def test_payment_in_a_journal_of_another_currency(self):
         self.login("seller")
@@ -136,7 +139,12 @@ class TestPortalAmounts(AstppCommon, HttpCase):
                 return self.url_open(f"/my/invoices/{move.id}/part", params={"part": amount})
 
         def top_up(amount):
-            data = {"csrf_token": http.Request.csrf_token(self), "account_id": prepaid.id, "amount": amount}
+            data = {
+                "csrf_token": http.Request.csrf_token(self),
+                "once": token_hex(16),
+                "account_id": prepaid.id,
+                "amount": amount,
+            }
             return self.url_open("/my/topup", data=data)
 
         # Whether there is a way to pay is not what is asked.

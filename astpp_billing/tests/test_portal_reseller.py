@@ -1,5 +1,6 @@
 import io
 import zipfile
+from secrets import token_hex
 
 from PIL import Image
 
@@ -58,7 +59,9 @@ class TestPortalReseller(AstppCommon, HttpCase):
     def post(self, url, data, **files):
         data = {key: value.format(**self.names) if isinstance(value, str) else value for key, value in data.items()}
         return self.url_open(
-            url.format(**self.names), data={"csrf_token": http.Request.csrf_token(self), **data}, files=files or None
+            url.format(**self.names),
+            data={"csrf_token": http.Request.csrf_token(self), "once": token_hex(16), **data},
+            files=files or None,
         )
 
     @property
@@ -197,7 +200,7 @@ class TestPortalReseller(AstppCommon, HttpCase):
         self.assertNotIn("<script>", str(issuer.invoice_note))
         self.assertTrue(issuer.partner_id.image_1920)
         page = self.post("/my/reseller/settings", {"issuer_id": "{issuer}", "prefix": "C-"}).text
-        self.assertIn("would give the same numbers", page)
+        self.assertIn("Choose another prefix", page)
         page = self.post(
             "/my/reseller/settings", {"issuer_id": "{issuer}"}, logo=("x.svg", b"<svg onload='x'/>", "image/png")
         ).text

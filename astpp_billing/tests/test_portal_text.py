@@ -90,7 +90,7 @@ class TestPortalText(PortalWalkCommon):
     def test_headers_of_mails(self):
         """A name with a line break would be a second header, or a mail that is never sent."""
         self.sign_in("reseller")
-        name = "Brand\r\nBcc: spy@example.com\0"
+        name = "Brand\r\nBcc: spy@example.com\x1f"
         form = {"issuer_id": str(self.reseller_issuer.id), "name": name, "sender_name": name}
         self.post("/my/reseller/settings", form)
         self.assertEqual(self.reseller_issuer.sender_name, "Brand Bcc: spy@example.com")

@@ -29,6 +29,7 @@ class TestPortalTours(AstppCommon, HttpCase):
         product = self.make_product(
             kind="package", name="Tour Package", astpp_free_minutes=100, astpp_can_purchase=True
         )
+        self.customer.credit_limit = 100
         self.load_calls(self.customer, "10")
         move = self.bill(self.customer).move_ids
         self.start_tour("/my", "astpp_customer", login="tour.customer", timeout=600)

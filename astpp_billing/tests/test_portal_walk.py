@@ -44,8 +44,8 @@ WALK = {
         ("/astpp_billing/charges.csv?move_id={move}", None, set(), 200, 403),
     ],
     "/astpp_billing/usage_import/<int:import_id>": [
-        ("/astpp_billing/usage_import/{usage_import}", {"x": "1"}, SIGNED_IN, 200, None),
-        ("/astpp_billing/usage_import/999999", {"x": "1"}, SIGNED_IN, 200, None),
+        ("/astpp_billing/usage_import/{usage_import}", {"x": "1"}, set(), 200, 403),
+        ("/astpp_billing/usage_import/999999", {"x": "1"}, set(), 200, 403),
     ],
     "/my/invoices/<int:invoice_id>": [("/my/invoices/{move}", None, {"customer"}, 200, "away")],
     "/my/invoices/<int:invoice_id>/part": [
