@@ -46,6 +46,7 @@ MODELS = (
     "astpp.outbox.difference",
     "astpp.topup",
     "astpp.settlement",
+    "astpp.portal.act",
     *WIZARDS,
 )
 SALES = {"astpp.account": "r", "astpp.subscription": "r", "astpp.did": "r"}
@@ -55,7 +56,8 @@ RIGHTS = {
     "base.group_user": {},
     "sales_team.group_sale_salesman": SALES,
     "sales_team.group_sale_manager": SALES,
-    "account.group_account_readonly": dict.fromkeys(MODELS, "r") | dict.fromkeys(("astpp.sync.slice", *WIZARDS), ""),
+    "account.group_account_readonly": dict.fromkeys(MODELS, "r")
+    | dict.fromkeys(("astpp.sync.slice", "astpp.portal.act", *WIZARDS), ""),
     "account.group_account_invoice": {
         "astpp.server": "r",
         "astpp.issuer": "r",

@@ -95,6 +95,7 @@ class TestAccessWalk(AstppCommon):
         make("astpp.close.reason", name="R")
         make("astpp.notice", subscription_id=subscription, kind="renewed", date=now)
         outbox = make("astpp.outbox", server_id=server, account_id=account, kind="credit", key="k", amount=1)
+        make("astpp.portal.act", user_id=env.uid, who="W", kind="send")
         make("astpp.outbox.difference", server_id=server, kind="entry", cause="astpp")
         make("astpp.outbox.preview", outbox_id=outbox)
         make("astpp.outbox.skip", outbox_ids=[(6, 0, [outbox])], reason="r")
