@@ -142,7 +142,7 @@ class AstppUsageImport(models.Model):
                 usage._tell_planner()
             self.write(
                 {
-                    "name": filename,
+                    "name": _printable(filename),
                     "state": "done",
                     "line_count": counts["read"] + reject.count,
                     "added_count": counts["added"],
@@ -179,7 +179,7 @@ class AstppUsageImport(models.Model):
     @ours
     def _refuse(self, filename, reason):
         """Keep why a file was not imported."""
-        self.write({"name": filename, "state": "refused", "refusal": reason})
+        self.write({"name": _printable(filename), "state": "refused", "refusal": _printable(reason)})
 
     @api.model
     def _reader(self, stream):
@@ -269,6 +269,11 @@ class AstppUsageImport(models.Model):
 def _utc_text(offset):
     minutes = int(offset.total_seconds()) // 60
     return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
+
+def _printable(text):
+    """Return a text of somebody's file as the database can keep it: without NULs and half characters."""
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text or "")
 
 
 class _RejectWriter:
