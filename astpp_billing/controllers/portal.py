@@ -159,6 +159,18 @@ class AstppPortal(AstppPortalChargeControls):
     def _done_already(self):
         return request.env._("This was sent more than once, and done once.")
 
+    def _are_closed(self, accounts):
+        """Tell whether accounts may look, pay and download only: they, or resellers above them, are closed.
+
+        Of the user's own: a closed reseller does nothing for those below him.
+        """
+        own = request.env["astpp.account"]._portal_resellers()
+        above = {int(key) for account in accounts for key in (account.parent_path or "").split("/") if key}
+        return any(reseller.status == "closed" for reseller in own if reseller.id in above)
+
+    def _closed_text(self):
+        return request.env._("Your account is closed. You can look, pay and download.")
+
     def _too_much(self, error):
         """Return the answer to who asks for too many files."""
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "600")]

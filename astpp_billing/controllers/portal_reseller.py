@@ -43,18 +43,6 @@ class AstppPortalReseller(AstppPortal):
             raise request.not_found()
         return account
 
-    def _are_closed(self, accounts):
-        """Tell whether accounts may look, pay and download only: they, or resellers above them, are closed.
-
-        Of the user's own: a closed reseller does nothing for those below him.
-        """
-        own = request.env["astpp.account"]._portal_resellers()
-        above = {int(key) for account in accounts for key in (account.parent_path or "").split("/") if key}
-        return any(reseller.status == "closed" for reseller in own if reseller.id in above)
-
-    def _closed_text(self):
-        return request.env._("Your account is closed. You can look, pay and download.")
-
     def _notice(self, error=None, message=None, url="/my/reseller"):
         request.session["astpp_error"], request.session["astpp_message"] = error, message
         return request.redirect(url)

@@ -52,8 +52,9 @@ class IrHttp(models.AbstractModel):
 
     @classmethod
     def _post_dispatch(cls, response):
-        super()._post_dispatch(response)
+        res = super()._post_dispatch(response)
         if getattr(request, "astpp_page", False):
             # Amounts, calls and buttons that pay: in no frame of others, and in no cache that the next one looks into.
             response.headers["X-Frame-Options"] = "SAMEORIGIN"
             response.headers["Cache-Control"] = "no-store"
+        return res

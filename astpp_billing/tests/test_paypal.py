@@ -195,7 +195,7 @@ class TestPaypal(PaypalCommon):
             transaction.provider_id = own
         transaction.invalidate_recordset()
         # Nor is a reseller's invoice paid to the operator by a request made by hand.
-        self.load(self.row(self.reseller_customer, debit="10"))
+        self.load(self.row(self.reseller_customer, debit="1000"))
         moves = self.bill(self.reseller_customer).move_ids
         self.assertEqual(moves.astpp_issuer_id, self.reseller_issuer)
         with self.assertRaisesRegex(ValidationError, "another issuer"):
