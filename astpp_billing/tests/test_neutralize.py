@@ -17,7 +17,7 @@ class TestNeutralize(AstppCommon):
         ]
         self.assertIn("write_invoicing", switches)
         values = dict.fromkeys(switches, True) | {"host": "astpp.example.com", "password": "secret"}
-        self.server.write(values | {"sync_state": "running"})
+        self.server._astpp_own().write(values | {"sync_state": "running"})
         self.env.flush_all()
         with file_open("astpp_billing/data/neutralize.sql") as file:
             self.env.cr.execute(file.read())

@@ -150,7 +150,7 @@ class TestSettlement(AstppCommon):
         self.invoice(self.reseller_customer, "70")
         settlement = self.settle(basis="invoiced")
         settlement.action_settle()
-        settlement.bill_id.astpp_bills_settlement = False
+        settlement.bill_id._astpp_own().astpp_bills_settlement = False
         settlement.bill_id.unlink()
         with self.assertRaisesRegex(UserError, "cannot be deleted"), self.env.cr.savepoint():
             settlement.unlink()
