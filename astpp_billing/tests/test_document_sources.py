@@ -8,6 +8,7 @@ from odoo.tools import SQL, file_path
 
 from ..connector.records import Issuer
 from ..document_sources import is_own_source, loads_from_elsewhere, own_sources_only
+from ..left_out import LeftOut
 from .common import AstppCommon
 
 OWN = ("/web/image/5", "/web/image/res.partner/3/image_128?unique=1", "/web/content/7-abc/x.png", "/logo.png",
@@ -163,7 +164,7 @@ class TestDocumentsFetchNothing(AstppCommon, HttpCase):
             "notify_days": 1,
         }
         self.reseller_issuer.unlink()
-        issuer = self.env["astpp.issuer"]._sync(self.server, [Issuer(**fields)], draft=True)
+        issuer = self.env["astpp.issuer"]._sync(self.server, [Issuer(**fields)], True, LeftOut())
         self.assertNotIn("<img", issuer.invoice_note)
         self.assertIn("&lt;img src=", issuer.invoice_note)
         self.assertIn("<br", issuer.invoice_note)

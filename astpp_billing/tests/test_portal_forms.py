@@ -109,7 +109,7 @@ class TestPortalForms(PortalWalkCommon):
     def test_order(self):
         named = {"account_id": str(self.owner.id), "product_id": str(self.products[0].id), "quantity": "2"}
         self.sign_in("customer")
-        self.owner.available_funds = 100
+        self.owner._astpp_own().available_funds = 100
         self.post("/my/services/order", self.extra | named)
         order = self.env["sale.order"].sudo().search([], order="id desc", limit=1)
         self.assertEqual((order.partner_id, order.astpp_account_id), (self.owner.partner_id, self.owner))

@@ -16,7 +16,7 @@ class TestPortalOrders(PortalWalkCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.owner.write({"payment_mode": "prepaid", "available_funds": 0})
+        cls.owner._astpp_own().write({"payment_mode": "prepaid", "available_funds": 0})
         cls.package = cls.make_product("package", price=25, setup_fee=5, astpp_can_purchase=True, astpp_can_resell=True)
         cls.form = {"account_id": str(cls.owner.id), "product_id": str(cls.package.id), "quantity": "1"}
 
@@ -36,7 +36,7 @@ class TestPortalOrders(PortalWalkCommon):
         self.confirm(self.order(quantity="999"))
         self.assertEqual(self.ordered(), 0)
         self.assertIn("funds do not cover this", self.get("/my/services").text)
-        self.owner.available_funds = 59.99
+        self.owner._astpp_own().available_funds = 59.99
         for _time in range(3):
             self.order()
         self.assertEqual(self.ordered(), 1, "30 each, the setup fee among it, and what was ordered is gone")
@@ -56,12 +56,12 @@ class TestPortalOrders(PortalWalkCommon):
         self.assertEqual(self.ordered(), 1)
         # Where ASTPP is asked, it says what is left.
         self.server.host = "127.0.0.1"
-        self.owner.available_funds = 60
+        self.owner._astpp_own().available_funds = 60
         self.order()
         self.assertEqual(self.ordered(), 2)
 
     def test_large_order_is_asked_again(self):
-        self.owner.available_funds = 1000
+        self.owner._astpp_own().available_funds = 1000
         self.sign_in("customer")
         page = self.order(quantity="4")
         self.assertEqual((page.status_code, self.ordered()), (200, 0))
@@ -79,7 +79,7 @@ class TestPortalOrders(PortalWalkCommon):
 
     def test_a_form_sent_twice_is_done_once(self):
         """Orders, top-ups, payments received, requests for credit notes, billing."""
-        self.owner.available_funds = 1000
+        self.owner._astpp_own().available_funds = 1000
         move = self.moves["customer"]
         self.reseller_issuer.payment_journal_id = self.company_data["default_journal_cash"]
         self.load_calls(self.owner, "3")
@@ -110,12 +110,12 @@ class TestPortalOrders(PortalWalkCommon):
         self.sign_in("customer")
         once = token_hex(16)
         self.order(once=once)
-        self.owner.available_funds = 30
+        self.owner._astpp_own().available_funds = 30
         self.order(once=once)
         self.assertEqual(self.ordered(), 1)
 
     def test_every_form_of_a_page_has_a_token_of_its_own(self):
-        self.owner.available_funds = 1000
+        self.owner._astpp_own().available_funds = 1000
         self.reseller_issuer.payment_journal_id = self.company_data["default_journal_cash"]
         for actor, url, least in (("customer", "/my/services", 2), ("reseller", "/my/reseller/invoices", 2)):
             self.sign_in(actor)
@@ -128,7 +128,7 @@ class TestPortalOrders(PortalWalkCommon):
         coupon = self.env["astpp.coupon"]._generate(
             1, 12, {"server_id": self.server.id, "amount": 5, "currency_id": self.server.currency_id.id, "batch": "B"}
         )
-        self.owner.write({"status": "closed", "available_funds": 1000})
+        self.owner._astpp_own().write({"status": "closed", "available_funds": 1000})
         self.sign_in("customer")
         before = self.rows()
         account = {"account_id": str(self.owner.id)}
