@@ -32,7 +32,9 @@ class AstppServer(models.Model):
     password = fields.Char(
         copy=False, groups="base.group_system", help="Goes when the address, the user or the encryption changes."
     )
-    password_source = fields.Char(compute="_compute_password_source", groups="account.group_account_manager")
+    password_source = fields.Char(
+        compute="_compute_password_source", groups="account.group_account_manager,base.group_system"
+    )
     tls = fields.Selection(
         [("off", "Not encrypted"), ("on", "Encrypted"), ("verify", "Encrypted, certificate checked")],
         string="Encryption",
