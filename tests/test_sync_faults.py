@@ -111,6 +111,13 @@ def wait_for_rows(database, least, process):
         time.sleep(0.05)
 
 
+# With its password, which does not follow to another address.
+MOVE = f"""
+env['astpp.server'].search([('host', '!=', False)]).write({{{{'port': {{port}}, 'password': {READER[1]!r}}}}})
+env.cr.commit()
+"""
+
+
 def test_killed_at_any_moment(fresh, expected):
     generator = random.Random(7)
     for _round in range(ROUNDS):
@@ -168,13 +175,13 @@ class Cutter:
 
 def test_connection_is_cut_in_the_middle_of_a_result(fresh, mariadb, expected):
     relay = Cutter(mariadb.port, 4_000_000)
-    fresh.shell(f"env['astpp.server'].search([('host', '!=', False)]).port = {relay.port}\nenv.cr.commit()")
+    fresh.shell(MOVE.format(port=relay.port))
     out = fresh.shell(SYNC.format(piece=5_000))
     assert "RESULT False" in out
     assert "broke off" in out
     rows = fresh.query("SELECT count(*) FROM astpp_usage")[0][0]
     assert 0 < rows < CALLS, "what was committed before stays"
-    fresh.shell(f"env['astpp.server'].search([('host', '!=', False)]).port = {mariadb.port}\nenv.cr.commit()")
+    fresh.shell(MOVE.format(port=mariadb.port))
     finish(fresh, expected)
 
 

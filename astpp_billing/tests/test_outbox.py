@@ -72,6 +72,18 @@ class TestOutbox(SyncCommon):
         self.apply()
         self.assertEqual((entry.state, entry.message, self.balance(12)), ("applied", "ASTPP had it already.", 70))
 
+    def test_an_id_that_is_another_accounts_by_now(self):
+        """After ASTPP's database was restored an ID may be somebody else's: the number has to be the account's too."""
+        entry = self.queue(12, 50, "topup/1")
+        self.mariadb.execute("UPDATE accounts SET number = 'Z99' WHERE id = 12")
+        self.apply()
+        self.assertEqual((entry.state, self.balance(12)), ("waiting", 20))
+        self.assertIn("C12", entry.message)
+        self.mariadb.execute("UPDATE accounts SET number = 'C12' WHERE id = 12")
+        entry.next_date = False
+        self.apply()
+        self.assertEqual((entry.state, self.balance(12)), ("applied", 70))
+
     def test_nothing_half_written(self):
         """A failure between the statements leaves ASTPP as it was."""
         entry = self.queue(12, 50, "topup/1")
