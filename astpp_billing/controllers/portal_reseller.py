@@ -191,7 +191,7 @@ class AstppPortalReseller(AstppPortal):
         return self._do(save, request.env._("Saved."), url)
 
     @route("/my/reseller/customers/new", type="http", auth="user", methods=["POST"], website=True)
-    def new_customer(self, number="", name="", email="", **_kw):
+    def new_customer(self, number="", name="", email="", once="", **_kw):
         """Create a customer account directly below the reseller; ASTPP has to know the same number."""
         reseller = self._reseller().filtered(lambda each: each.status != "closed")[:1]
         if not reseller:
@@ -211,7 +211,8 @@ class AstppPortalReseller(AstppPortal):
             # sudo: resellers have no right on accounts; this one is made below him.
             request.env["astpp.account"].sudo()._claim_number(reseller, number, partner)
 
-        return self._do(create, request.env._("The customer was added."), "/my/reseller/customers")
+        message = request.env._("The customer was added.")
+        return self._do(create, message, "/my/reseller/customers", ("customer", once))
 
     @route("/my/reseller/billing", type="http", auth="user", methods=["GET", "POST"], website=True)
     def billing(self, act="preview", once="", **_kw):

@@ -28,6 +28,12 @@ class AstppAccount(models.Model):
         help="What the reseller calls the account.",
     )  # fmt: skip
 
+    # Of two tabs that name one number at the same moment, one wins.
+    _portal_number_uniq = models.UniqueIndex(
+        "(portal_reseller_id, portal_number) WHERE portal_number IS NOT NULL AND status != 'closed'",
+        "You have a customer with this number.",
+    )
+
     @api.model
     def _claim_number(self, reseller, number, partner):
         """Make the account that a reseller adds on the portal.

@@ -78,7 +78,7 @@ class TestPortalOrders(PortalWalkCommon):
         self.assertEqual(self.ordered(), 8)
 
     def test_a_form_sent_twice_is_done_once(self):
-        """Orders, top-ups, payments received, requests for credit notes, billing."""
+        """Orders, top-ups, payments received, requests for credit notes, customers, billing."""
         self.owner._astpp_own().available_funds = 1000
         move = self.moves["customer"]
         self.reseller_issuer.payment_journal_id = self.company_data["default_journal_cash"]
@@ -90,6 +90,8 @@ class TestPortalOrders(PortalWalkCommon):
             ("reseller", f"/my/reseller/invoices/{move.id}/pay", {"amount": "1"},
              lambda: len(move._get_reconciled_payments())),
             ("reseller", f"/my/reseller/invoices/{move.id}/credit", {"reason": "x"}, lambda: len(move.activity_ids)),
+            ("reseller", "/my/reseller/customers/new", {"number": "ONCE1", "name": "Once"},
+             lambda: self.env["astpp.account"].search_count([("portal_number", "=", "ONCE1")])),
             ("reseller", "/my/reseller/billing", {"act": "run"},
              lambda: self.env["astpp.billing.run"].search_count([("create_uid.login", "=", "walk.reseller")])),
         ]  # fmt: skip

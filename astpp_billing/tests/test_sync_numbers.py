@@ -1,6 +1,9 @@
 from datetime import timedelta
 
+from psycopg2.errors import UniqueViolation
+
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from .mariadb import READER
 from .sync_common import SyncCommon
@@ -81,6 +84,14 @@ class TestSyncNumbers(SyncCommon):
         self.assertEqual(run.move_ids.partner_id, self.account(12).partner_id)
         self.sync()
         self.assertEqual(len(self.server._alerts("claim")), 1)
+
+    def test_a_number_is_named_once(self):
+        self.sync()
+        reseller = self.account(7)
+        self.claim(reseller, "C99")
+        with mute_logger("odoo.sql_db"), self.assertRaises(UniqueViolation), self.env.cr.savepoint():
+            self.claim(reseller, "C99")
+        self.claim(self.account(5), "C99")
 
     def test_where_astpp_is_asked_no_number_is_taken_on_trust(self):
         """Until ASTPP confirms it, calls of the number wait, and whoever has it keeps it."""
