@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.exceptions import UserError
 
-from .astpp_guard_mixin import check_vals
+from .astpp_guard_mixin import admitted, check_vals
 
 
 class AccountMove(models.Model):
@@ -11,11 +11,7 @@ class AccountMove(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        if self._is_astpp_own():
-            return super().create(vals_list)
-        for vals in vals_list:
-            check_vals(self, vals)
-        return super(AccountMove, self._astpp_own()).create(vals_list).with_env(self.env)
+        return super(AccountMove, admitted(self, vals_list)).create(vals_list).with_env(self.env)
 
     def write(self, vals):
         if self._is_astpp_own():
@@ -37,10 +33,7 @@ class AccountMove(models.Model):
         return super(AccountMove, self._astpp_own()).write(vals)
 
     def copy(self, default=None):
-        if self._is_astpp_own():
-            return super().copy(default)
-        check_vals(self, default or {})
-        return super(AccountMove, self._astpp_own()).copy(default).with_env(self.env)
+        return super(AccountMove, admitted(self, [default or {}])).copy(default).with_env(self.env)
 
     @api.model
     def _guarded_fields(self):
@@ -55,11 +48,7 @@ class AccountMoveLine(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        if self._is_astpp_own():
-            return super().create(vals_list)
-        for vals in vals_list:
-            check_vals(self, vals)
-        return super(AccountMoveLine, self._astpp_own()).create(vals_list).with_env(self.env)
+        return super(AccountMoveLine, admitted(self, vals_list)).create(vals_list).with_env(self.env)
 
     def write(self, vals):
         if not self._is_astpp_own():

@@ -36,13 +36,9 @@ class AstppGuardMixin(models.AbstractModel):
 
     @api.model_create_multi
     def create(self, vals_list):
-        if self._is_astpp_own():
-            return super().create(vals_list)
-        for vals in vals_list:
-            check_vals(self, vals)
-        # What our own overrides add is ours.
-        records = super(AstppGuardMixin, self._astpp_own()).create(vals_list).with_env(self.env)
-        records.check_access("create")
+        records = super(AstppGuardMixin, admitted(self, vals_list)).create(vals_list).with_env(self.env)
+        if not self._is_astpp_own():
+            records.check_access("create")
         return records
 
     def write(self, vals):
@@ -56,11 +52,9 @@ class AstppGuardMixin(models.AbstractModel):
         return res
 
     def copy(self, default=None):
-        if self._is_astpp_own():
-            return super().copy(default)
-        check_vals(self, default or {})
-        records = super(AstppGuardMixin, self._astpp_own()).copy(default).with_env(self.env)
-        records.check_access("create")
+        records = super(AstppGuardMixin, admitted(self, [default or {}])).copy(default).with_env(self.env)
+        if not self._is_astpp_own():
+            records.check_access("create")
         return records
 
     def onchange(self, values, field_names, fields_spec):
@@ -103,6 +97,19 @@ class AstppGuardMixin(models.AbstractModel):
         # sudo: whose the records are decides what may be read of them.
         if refused and "billing_company_id" in self._fields and self.sudo().company_id - self.env.companies:
             raise _refusal(self, refused)
+
+
+def admitted(records, vals_list):
+    """Return the records as our own methods have them, once nothing is wrong with what is to be made of them.
+
+    What our own overrides add to the values is ours.
+    :raise AccessError: as ``check_vals``
+    """
+    if records._is_astpp_own():
+        return records
+    for vals in vals_list:
+        check_vals(records, vals)
+    return records._astpp_own()
 
 
 def check_vals(records, vals):
