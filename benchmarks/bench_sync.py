@@ -40,7 +40,7 @@ for step in server.sync_step_ids.filtered(lambda step: step.seconds > 0.2):
 # the ledger's indexes and checks, and its foreign keys where KEYS says so.
 FLOOR = """
 import pymysql
-from odoo.addons.astpp_billing.usage_copy import CopyStream, in_chunks
+from odoo.addons.astpp_billing.models.ledger.usage_copy import CopyStream, in_chunks
 env.cr.execute("DROP TABLE IF EXISTS bench_floor")
 env.cr.execute("CREATE TABLE bench_floor (LIKE astpp_usage INCLUDING ALL)")
 if KEYS:

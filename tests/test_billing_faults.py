@@ -47,7 +47,7 @@ env.cr.commit()
 """
 RUN = """
 import time
-from odoo.addons.astpp_billing.models import astpp_billing_run_batch
+from odoo.addons.astpp_billing.models.billing import astpp_billing_run_batch
 astpp_billing_run_batch.BATCH = 10
 billed = []
 bill = astpp_billing_run_batch.AstppBillingRun._bill
@@ -63,7 +63,7 @@ print("SECONDS", time.monotonic() - started, "BILLED", sum(billed))
 """
 # Between the sums of a batch and its links somebody else changes the usage, three times.
 CONFLICTS = """
-from odoo.addons.astpp_billing.models import astpp_billing_run_batch
+from odoo.addons.astpp_billing.models.billing import astpp_billing_run_batch
 link = astpp_billing_run_batch.AstppBillingRun._link_usage
 met = []
 def disturbed(run, periods, groups, moves):

@@ -40,7 +40,7 @@ env.cr.commit()
 """
 APPLY = """
 import time
-from odoo.addons.astpp_billing.models import astpp_outbox_apply
+from odoo.addons.astpp_billing.models.writeback import astpp_outbox_apply
 # Several batches.
 astpp_outbox_apply.BATCH = 50
 print("READY", flush=True)

@@ -37,7 +37,7 @@ env.cr.commit()
 """
 RUN = """
 import time
-from odoo.addons.astpp_billing.models import astpp_subscription_renewal
+from odoo.addons.astpp_billing.models.services import astpp_subscription_renewal
 astpp_subscription_renewal.AstppSubscription._renew_batch.__defaults__ = (20,)
 print("READY", flush=True)
 started = time.monotonic()
@@ -120,7 +120,7 @@ def test_two_at_once(fresh):
 
 REMIND = """
 import time
-from odoo.addons.astpp_billing.models import astpp_notice
+from odoo.addons.astpp_billing.models.documents import astpp_notice
 astpp_notice.BATCH = 10
 cls = type(env["astpp.subscription"])
 notify = cls._notify

@@ -27,14 +27,14 @@ MAKE_CALLS = f"""
       FROM seq_1_to_{CALLS}
 """
 SYNC = """
-from odoo.addons.astpp_billing.models import astpp_server_sync_calls
-astpp_server_sync_calls.PIECE = {piece}
+from odoo.addons.astpp_billing.models.sync import astpp_server_calls
+astpp_server_calls.PIECE = {piece}
 server = env["astpp.server"].search([("host", "!=", False)])
 print("RESULT", server._sync(), server.sync_error)
 """
 SLOWLY = """
 import time
-from odoo.addons.astpp_billing.models.astpp_server_sync_calls import AstppServer
+from odoo.addons.astpp_billing.models.sync.astpp_server_calls import AstppServer
 piece = AstppServer._sync_piece
 def slow_piece(*arguments):
     piece(*arguments)

@@ -10,7 +10,7 @@ from odoo import fields, http
 from odoo.fields import Domain
 from odoo.http import content_disposition, request
 
-from ..models.astpp_usage_history import harmless
+from ..models.ledger.astpp_usage_history import harmless
 from ..report.charges_report import MOST_LINES
 from .form_text import key_of
 

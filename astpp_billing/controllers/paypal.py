@@ -5,7 +5,7 @@ from werkzeug.exceptions import Conflict
 from odoo.addons.payment_paypal.controllers.main import PaypalController
 from odoo.http import request, route
 
-from ..models.payment_provider import PAYPAL_CAPTURE_EVENTS, PAYPAL_REFUND_EVENTS
+from ..models.payment.payment_provider import PAYPAL_CAPTURE_EVENTS, PAYPAL_REFUND_EVENTS
 
 _logger = logging.getLogger(__name__)
 

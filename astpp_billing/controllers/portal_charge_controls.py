@@ -8,7 +8,7 @@ from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools.misc import get_lang
 
-from ..models.astpp_usage import CALL_TYPES
+from ..models.ledger.astpp_usage import CALL_TYPES
 from .form_text import no_amount, number_of, one_line
 
 

@@ -5,7 +5,7 @@ from odoo.fields import Domain
 from odoo.http import request, route
 from odoo.tools import plaintext2html
 
-from ..models.astpp_issuer import MAX_NUMBER
+from ..models.parties.astpp_issuer import MAX_NUMBER
 from .form_text import one_line, page_of
 from .portal import MAILS, AstppPortal
 

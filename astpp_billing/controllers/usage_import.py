@@ -4,7 +4,7 @@ from odoo import http
 from odoo.exceptions import AccessError, UserError
 from odoo.http import request
 
-from ..models.astpp_usage_import import RefusedFileError
+from ..models.ledger.astpp_usage_import import RefusedFileError
 
 # Bytes of a file.
 MAX_FILE = 4 << 30

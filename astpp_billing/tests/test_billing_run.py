@@ -196,7 +196,7 @@ class TestBillingRun(AstppCommon):
 
         with (
             patch.object(type(self.env["account.move"]), "_post", fail_for_customer),
-            mute_logger("odoo.addons.astpp_billing.models.astpp_billing_run_batch"),
+            mute_logger("odoo.addons.astpp_billing.models.billing.astpp_billing_run_batch"),
         ):
             run = self.bill(self.customer, *others)
         self.assertEqual(run.failed_count, 1)
@@ -216,7 +216,7 @@ class TestBillingRun(AstppCommon):
             "astpp.account"
         ].union(*accounts)
         others.invoice_enabled = False
-        batch = "odoo.addons.astpp_billing.models.astpp_billing_run_batch.BATCH"
+        batch = "odoo.addons.astpp_billing.models.billing.astpp_billing_run_batch.BATCH"
         with patch(batch, 2), self.enter_registry_test_mode():
             self.env.ref("astpp_billing.ir_cron_billing").with_user(
                 self.env.ref("base.user_root")

@@ -7,7 +7,7 @@ from ..connector.database import ConnectorError
 from ..connector.schema import Finding
 from .common import AstppCommon
 
-MODULE = "odoo.addons.astpp_billing.models.astpp_server_connection"
+MODULE = "odoo.addons.astpp_billing.models.sync.astpp_server_connection"
 
 
 @tagged("post_install", "-at_install")

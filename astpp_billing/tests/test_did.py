@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 from odoo.tests import freeze_time, tagged
 from odoo.tools import file_open, mute_logger
 
-from ..usage_copy import in_chunks, owned_lines
+from ..models.ledger.usage_copy import in_chunks, owned_lines
 from .common import AstppCommon
 
 

@@ -12,7 +12,7 @@ from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tools import mute_logger
 from odoo.tools.misc import file_path
 
-from ..models.astpp_usage_ingest import MAX_ROWS
+from ..models.ledger.astpp_usage_ingest import MAX_ROWS
 from .common import AstppCommon
 
 GUIDE = Path(__file__).parents[2] / "docs" / "operator.md"

@@ -120,7 +120,7 @@ class TestInvoiceMail(AstppCommon, HttpCase):
 
         with (
             patch.object(type(moves), "_astpp_render_pdf", fails),
-            mute_logger("odoo.addons.astpp_billing.models.account_move_pdf"),
+            mute_logger("odoo.addons.astpp_billing.models.documents.account_move_pdf"),
         ):
             self.send()
         self.assertEqual((len(self.mails(bad)), len(self.mails(good))), (0, 1))

@@ -282,7 +282,7 @@ class TestOutbox(SyncCommon):
             self.queue(13, -7, "usage/1"),
         )
         failed.state = "failed"
-        with patch("odoo.addons.astpp_billing.models.astpp_outbox_apply.BATCH", 2):
+        with patch("odoo.addons.astpp_billing.models.writeback.astpp_outbox_apply.BATCH", 2):
             self.assertEqual(self.apply(), other)
         self.assertEqual((behind.state, other.state), ("waiting", "applied"))
         account = self.account(12)
@@ -323,7 +323,7 @@ class TestOutbox(SyncCommon):
         self.apply()
         self.assertEqual((entry.state, self.balance(12)), ("applied", 70))
 
-    @mute_logger("odoo.addons.astpp_billing.models.astpp_outbox_apply")
+    @mute_logger("odoo.addons.astpp_billing.models.writeback.astpp_outbox_apply")
     def test_one_bad_entry_does_not_end_the_scheduled_action(self):
         """Whatever is wrong with a change, or happens while it is noted: the others are applied, and it is told."""
         self.server.write_account = True

@@ -11,7 +11,7 @@ from odoo.tools import mute_logger
 from ..renewal_period import LONGEST
 from .common import AstppCommon
 
-FAILURE = "odoo.addons.astpp_billing.models.astpp_subscription_failure"
+FAILURE = "odoo.addons.astpp_billing.models.services.astpp_subscription_failure"
 
 
 @tagged("post_install", "-at_install")
@@ -259,7 +259,7 @@ class TestSubscriptionFailure(AstppCommon):
         self.env.ref("astpp_billing.mail_template_renewed").unlink()
         with (
             freeze_time("2024-02-02 10:00:00"),
-            mute_logger("odoo.addons.astpp_billing.models.astpp_subscription_notice"),
+            mute_logger("odoo.addons.astpp_billing.models.documents.astpp_subscription"),
         ):
             self.renew()
         self.assertEqual(len(self.amounts(subscription)), 2)
@@ -278,7 +278,7 @@ class TestSubscriptionFailure(AstppCommon):
                 raise ZeroDivisionError
             return write(records, vals)
 
-        with patch.object(cls, "write", fail), mute_logger("odoo.addons.astpp_billing.models.astpp_did"):
+        with patch.object(cls, "write", fail), mute_logger("odoo.addons.astpp_billing.models.services.astpp_did"):
             self.env["astpp.did"]._free_quarantined()
         self.assertEqual(dids.mapped("state"), ["free", "quarantine", "free"])
 
@@ -297,7 +297,7 @@ class TestSubscriptionFailure(AstppCommon):
         with (
             freeze_time("2024-01-30 10:00:00"),
             patch.object(cls, "_notify", fail),
-            mute_logger("odoo.addons.astpp_billing.models.astpp_subscription_notice"),
+            mute_logger("odoo.addons.astpp_billing.models.documents.astpp_subscription"),
             self.enter_registry_test_mode(),
         ):
             self.env.ref("astpp_billing.ir_cron_remind").method_direct_trigger()

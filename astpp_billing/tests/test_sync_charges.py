@@ -6,7 +6,7 @@ from odoo.tests import tagged
 from ..connector.charges import read_charges
 from .sync_common import SyncCommon
 
-CHARGES = "odoo.addons.astpp_billing.models.astpp_usage_charge"
+CHARGES = "odoo.addons.astpp_billing.models.sync.astpp_usage"
 
 
 @tagged("post_install", "-at_install")

@@ -8,7 +8,7 @@ from ..connector.calls import read_calls, read_hours
 from ..connector.database import FETCH
 from .sync_common import SyncCommon
 
-CALLS = "odoo.addons.astpp_billing.models.astpp_server_sync_calls"
+CALLS = "odoo.addons.astpp_billing.models.sync.astpp_server_calls"
 
 
 @tagged("post_install", "-at_install")

@@ -15,8 +15,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from ..connector import file_text, workbook_archive
-from ..models import astpp_usage_import
-from ..models.astpp_usage_import import RefusedFileError
+from ..models.ledger import astpp_usage_import
+from ..models.ledger.astpp_usage_import import RefusedFileError
 from .common import COLUMNS
 from .import_common import ImportCommon
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 from odoo.tests import tagged
 
-from ..usage_copy import in_chunks, owned_lines
+from ..models.ledger.usage_copy import in_chunks, owned_lines
 from .common import AstppCommon
 
 

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 from ..models.astpp_guard_mixin import ours
-from ..models.product_template import SUBSCRIBED
+from ..models.services.product_template import SUBSCRIBED
 
 
 class AstppSubscriptionChange(models.TransientModel):

@@ -2,7 +2,7 @@
 
 from odoo import models
 
-from ..models.guards import guard
+from ..models.guards.guarded_models import guard
 
 MODELS = (
     *("astpp.billing.preview", "astpp.coupon.generate", "astpp.coupon.redeem", "astpp.outbox.preview"),

@@ -1,0 +1,64 @@
+from odoo import fields, models
+from odoo.tools import SQL
+
+from ..astpp_guard_mixin import ours
+
+
+class AccountMove(models.Model):
+    """Usage is worth the rate of the invoice date: a draft that is dated otherwise is converted once more."""
+
+    _inherit = "account.move"
+
+    def write(self, vals):
+        res = super().write(vals)
+        if {"invoice_date", "currency_id"} & vals.keys():
+            self._astpp_convert_again()
+        return res
+
+    def _post(self, soft=True):
+        if not self.env.context.get("astpp_settled_ids"):
+            # What the customer has had under this number keeps its amounts.
+            self.filtered(lambda move: not move.posted_before)._astpp_convert_again()
+        return super()._post(soft)
+
+    @ours
+    def _astpp_convert_again(self):
+        """Convert the usage of these drafts at the rate of their date; what people changed by hand stays.
+
+        :raise UserError: when Odoo has no rate for a currency on that day
+        """
+        drafts = self.filtered(
+            lambda move: move.state == "draft"
+            and move.astpp_run_id
+            and (
+                # sudo: whoever confirms an invoice need not see the server.
+                move.currency_id != move.astpp_account_id.sudo().server_id.currency_id
+                or any(line.astpp_usage_rate not in (0, 1) for line in move.invoice_line_ids)
+            )
+        )
+        if not drafts:
+            return
+        servers = drafts._astpp_servers_of_lines()
+        for move in drafts:
+            day, sign = move.invoice_date or fields.Date.context_today(move), move.direction_sign
+            for line in move.invoice_line_ids.filtered(lambda line: line.id in servers):
+                rate = servers[line.id]._usage_rate(move.currency_id, move.company_id, day)
+                before = line.astpp_usage_rate or move.astpp_rate or 1
+                worth = -sign * line.astpp_usage_amount
+                values = {"astpp_usage_rate": rate}
+                # The invoice may have had another currency: only the amount tells whether somebody changed it.
+                if not line.currency_id.compare_amounts(line.price_unit, worth * before):
+                    values["price_unit"] = move.currency_id.round(worth * rate)
+                if rate != before or values.get("price_unit", line.price_unit) != line.price_unit:
+                    line.write(values)
+            move.astpp_rate = move.invoice_line_ids.filtered("astpp_usage_rate")[:1].astpp_usage_rate
+
+    def _astpp_servers_of_lines(self):
+        """Return {invoice line's id: the ASTPP server whose usage it bills}, sudoed."""
+        self.env["astpp.usage"].flush_model()
+        rows = self.env.execute_query(
+            SQL("SELECT DISTINCT move_line_id, server_id FROM astpp_usage WHERE move_id = ANY(%s)", self.ids)
+        )
+        # sudo: as above.
+        servers = self.env["astpp.server"].sudo()
+        return {line_id: servers.browse(server_id) for line_id, server_id in rows}

@@ -1,0 +1,188 @@
+from odoo import fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from ..astpp_guard_mixin import ours
+
+
+class AccountMove(models.Model):
+    """What becomes of an invoice's usage when the invoice is cancelled, deleted or credited.
+
+    Reset to draft keeps it. Cancelled or deleted sets it free. A credit note keeps it, unless the accountant chose
+    to have it billed again: then it is free once all credit notes in force add up to the whole invoice.
+    """
+
+    _inherit = "account.move"
+
+    astpp_replaces_id = fields.Many2one(
+        "account.move",
+        string="Replaces",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        help="The credited invoice whose usage this one bills.",
+    )
+
+    def copy_data(self, default=None):
+        """A duplicate bills no period: only what reverses or replaces an invoice is about its period."""
+        vals_list = super().copy_data(default)
+        if not self.env.context.get("include_business_fields"):
+            for vals in vals_list:
+                for name in ("astpp_period_start", "astpp_period_end", "astpp_rate"):
+                    vals.pop(name, None)
+        return vals_list
+
+    def write(self, vals):
+        res = super().write(vals)
+        if vals.get("state") == "cancel":
+            self._astpp_release_usage()
+        return res
+
+    def unlink(self):
+        self._astpp_release_usage()
+        return super().unlink()
+
+    def button_draft(self):
+        self._astpp_check_undone()
+        return super().button_draft()
+
+    def button_cancel(self):
+        self.filtered(lambda move: move.state == "posted")._astpp_check_undone()
+        return super().button_cancel()
+
+    def _astpp_check_undone(self):
+        """Refuse to bring back what set usage free, or lost it: the usage may be on another invoice by now."""
+        if gone := self.filtered(lambda move: move.state == "cancel" and move.astpp_run_id):
+            raise UserError(
+                self.env._(
+                    "The usage of %s was set free when it was cancelled and may be on another invoice by now. "
+                    "Run billing for the account instead.",
+                    ", ".join(move.display_name for move in gone),
+                )
+            )
+        # Any credit note of an invoice whose usage is free is a part of the whole.
+        free = self.filtered(
+            lambda move: move.astpp_usage_released
+            or (move.state == "posted" and (move.astpp_releases_usage or move.reversed_entry_id.astpp_usage_released))
+        )
+        if free:
+            raise UserError(
+                self.env._(
+                    "%s cannot be undone: the usage was set free by credit notes and may be on another invoice by now.",
+                    ", ".join(move.display_name for move in free),
+                )
+            )
+
+    @ours
+    def _post(self, soft=True):
+        posted = super()._post(soft)
+        credits_of_usage = posted.filtered(lambda move: move.reversed_entry_id._astpp_bills_usage())
+        # Of two credit notes confirmed at the same moment, the second one has to see the first: both change the row.
+        self.env.cr.execute(
+            SQL(
+                "UPDATE account_move SET astpp_usage_released = astpp_usage_released WHERE id = ANY(%s)",
+                sorted(credits_of_usage.reversed_entry_id.ids),
+            )
+        )
+        for credit in credits_of_usage:
+            credit._astpp_check_credited()
+        for credit in credits_of_usage.filtered("astpp_releases_usage"):
+            credit._astpp_release_credited()
+        return posted
+
+    def _astpp_bills_usage(self):
+        """Tell whether usage is linked to this: an invoice of a billing run, or an entry of consumption or a refill."""
+        return bool(self.astpp_run_id or self.astpp_recognition_month or self.astpp_is_refill)
+
+    def _astpp_credited_amount(self):
+        """Return what the credit notes in force credit of this invoice, in its currency, with taxes."""
+        self.ensure_one()
+        credits_in_force = self.reversal_move_ids.filtered(lambda move: move.state == "posted")
+        return self.currency_id.round(sum(credits_in_force.mapped("amount_total")))
+
+    def _astpp_check_credited(self):
+        """Refuse a credit note of an invoice that was credited as a whole, its usage being free."""
+        invoice = self.reversed_entry_id
+        if invoice.astpp_usage_released:
+            raise UserError(
+                self.env._(
+                    "%(invoice)s is credited already and its usage was set free: nothing is left of it to credit.",
+                    invoice=invoice.display_name,
+                )
+            )
+
+    def _astpp_release_credited(self):
+        """Set the usage of the invoice that this credit note credits free, if nothing of it is left.
+
+        :raise UserError: when all credit notes in force are not exactly the invoice
+        """
+        invoice = self.reversed_entry_id
+        credited = invoice._astpp_credited_amount()
+        if self.currency_id != invoice.currency_id or self.currency_id.compare_amounts(credited, invoice.amount_total):
+            raise UserError(
+                self.env._(
+                    "With %(credit)s, credit notes of %(invoice)s come to %(amount)s of %(total)s: usage is billed again "
+                    "only when the whole invoice is credited, no less and no more. Correct the amount, or make a credit "
+                    "note that keeps the usage.",
+                    credit=self.display_name,
+                    invoice=invoice.display_name,
+                    amount=self.currency_id.format(credited),
+                    total=invoice.currency_id.format(invoice.amount_total),
+                )
+            )
+        if not self.env.context.get("astpp_replaced"):
+            invoice._astpp_release_usage()
+        invoice.astpp_usage_released = True
+        # What was credited before with its usage kept settles nothing in ASTPP any more.
+        invoice._astpp_queue_payments()
+
+    @ours
+    def _astpp_take_usage(self):
+        """Bill the usage of the credited invoice that this draft replaces: each line that of its original.
+
+        The period stays billed; deleted or cancelled, the replacement sets the usage free as any invoice does.
+        """
+        self.ensure_one()
+        old, usage = self.astpp_replaces_id, self.env["astpp.usage"]
+        pairs = list(zip(old._astpp_product_lines(), self._astpp_product_lines(), strict=True))
+        for line, new_line in pairs:
+            new_line.write({name: line[name] for name in ("astpp_usage_amount", "astpp_usage_rate")})
+        self.write({"astpp_run_id": old.astpp_run_id.id, "astpp_rate": old.astpp_rate})
+        for model in ("astpp.usage", "account.move.line", "account.move"):
+            self.env[model].flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_usage u SET move_line_id = link.new_id, move_id = %s
+                  FROM unnest(%s::int[], %s::int[]) AS link(old_id, new_id)
+                 WHERE u.move_line_id = link.old_id
+                """,
+                self.id,
+                [line.id for line, _new_line in pairs],
+                [new_line.id for _line, new_line in pairs],
+            )
+        )
+        usage.invalidate_model(["move_line_id", "move_id"])
+        # sudo: results are the run's own log, and name the invoice that bills the period.
+        self.env["astpp.billing.result"].sudo().search([("move_id", "=", old.id)]).move_id = self
+
+    def _astpp_product_lines(self):
+        return self.line_ids.filtered(lambda line: line.display_type == "product").sorted(
+            lambda line: (line.sequence, line.id)
+        )
+
+    def _astpp_release_usage(self):
+        """Set the usage of these invoices free and let their period be billed again."""
+        billed = self.filtered(
+            lambda move: move._astpp_bills_usage()
+            or (move.is_purchase_document() and move.invoice_line_ids.filtered("astpp_usage_amount"))
+        )
+        if not billed:
+            return
+        billed.line_ids._astpp_release_usage()
+        # Accountants may cancel invoices; the period's mark is the billing run's.
+        results = self.env["astpp.billing.result"].sudo().search([("move_id", "in", billed.ids)])
+        for result in results.sorted("period_end", reverse=True):
+            account = result.account_id
+            if account.billed_until == result.period_end:
+                account.write({"billed_until": result.period_start, "final_date": False})

@@ -1,0 +1,246 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ..astpp_guard_mixin import ours
+
+# Accounts of one transaction: large enough for bulk speed, small enough that an accountant
+# who posts in the same series waits a few seconds at most.
+BATCH = 100
+# Periods billed while the user waits for the button.
+AT_ONCE = 200
+# Times a batch is tried again when another transaction was faster.
+RETRIES = 5
+
+
+class AstppBillingRun(models.Model):
+    """One execution of invoicing: which accounts, up to when, and what came of it."""
+
+    _name = "astpp.billing.run"
+    _description = "Billing Run"
+    _inherit = ["mail.thread"]
+    _order = "id desc"
+    _check_company_auto = True
+
+    name = fields.Char(compute="_compute_name", store=True)
+    company_id = fields.Many2one("res.company", required=True, default=lambda self: self.env.company)
+    state = fields.Selection(
+        [("new", "New"), ("running", "Running"), ("stopped", "Stopped"), ("done", "Done")],
+        default="new",
+        required=True,
+        readonly=True,
+        copy=False,
+        tracking=True,
+    )
+    date = fields.Date(
+        string="Due By",
+        required=True,
+        default=fields.Date.context_today,
+        help="Bills every period that has ended by this date.",
+    )
+    invoice_date = fields.Date(required=True, default=fields.Date.context_today)
+    mode = fields.Selection(
+        [("issuer", "As accounts and issuers say"), ("draft", "Leave as drafts"), ("confirm", "Confirm")],
+        string="New Invoices",
+        default="issuer",
+        required=True,
+    )
+    issuer_ids = fields.Many2many("astpp.issuer", string="Issuers", check_company=True, help="Empty: all.")
+    account_ids = fields.Many2many(
+        "astpp.account", string="Accounts", domain="[('billing_company_id', '=', company_id)]", help="Empty: all."
+    )
+    stop_requested = fields.Boolean(readonly=True, copy=False)
+    scheduled = fields.Boolean(
+        readonly=True,
+        copy=False,
+        help="Started by the scheduled action: accounts that could not be billed wait for their next attempt.",
+    )
+    due_count = fields.Integer(string="Accounts Due", compute="_compute_due_count")
+    total_count = fields.Integer(readonly=True, copy=False, help="Accounts that were due when the run started.")
+    progress = fields.Float(compute="_compute_progress", help="Percent of the accounts that were due.")
+    result_ids = fields.One2many("astpp.billing.result", "run_id", string="Results", copy=False)
+    move_ids = fields.One2many("account.move", "astpp_run_id", string="Invoices", copy=False)
+    invoice_count = fields.Integer(compute="_compute_counts")
+    failed_count = fields.Integer(string="Failed", compute="_compute_counts")
+    exception_count = fields.Integer(
+        string="Held Usage",
+        compute="_compute_exception_count",
+        help="Usage of these accounts that waits for a release.",
+    )
+
+    @api.depends("date", "create_date")
+    def _compute_name(self):
+        for run in self:
+            run.name = self.env._("Billing run %s", run.date)
+
+    @api.depends("date", "issuer_ids", "account_ids", "company_id", "state")
+    def _compute_due_count(self):
+        for run in self:
+            run.due_count = self.env["astpp.account"].search_count(run._due_domain()) if run.state != "done" else 0
+
+    @api.depends("due_count", "total_count", "state")
+    def _compute_progress(self):
+        for run in self:
+            left = min(run.due_count, run.total_count) / run.total_count if run.total_count else 0.0
+            run.progress = 0.0 if run.state == "new" else 100 * (1 - left)
+
+    @api.depends("result_ids.state")
+    def _compute_counts(self):
+        results = self.env["astpp.billing.result"]
+        failed = dict(
+            results._read_group([("run_id", "in", self.ids), ("state", "=", "failed")], ["run_id"], ["__count"])
+        )
+        # Several accounts of a customer may share an invoice.
+        invoiced = dict(
+            results._read_group(
+                [("run_id", "in", self.ids), ("move_id", "!=", False)], ["run_id"], ["move_id:count_distinct"]
+            )
+        )
+        for run in self:
+            run.invoice_count = invoiced.get(run._origin, 0)
+            run.failed_count = failed.get(run._origin, 0)
+
+    @api.depends("result_ids.account_id")
+    def _compute_exception_count(self):
+        for run in self:
+            run.exception_count = self.env["astpp.usage"].search_count(run._exception_domain())
+
+    def _exception_domain(self):
+        return [("exception", "!=", False), ("account_id", "in", self.result_ids.account_id.ids)]
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_invoiced(self):
+        if self.move_ids:
+            raise UserError(self.env._("A billing run with invoices cannot be deleted."))
+
+    @ours
+    def action_run(self):
+        """Bill what fits into one request at once; the scheduled action does what is left."""
+        for run in self:
+            if run.state == "done":
+                raise UserError(self.env._("This run is done. Start a new one."))
+            if run.state == "new":
+                run.total_count = run.due_count
+            run.write({"state": "running", "stop_requested": False})
+            left = AT_ONCE
+            while left > 0 and (billed := run._bill_due_batch()):
+                left -= len(billed)
+            if run.due_count:
+                # Any accountant may start a run; the scheduled action is an administrator's.
+                self.env.ref("astpp_billing.ir_cron_billing").sudo()._trigger()
+            else:
+                run._finish()
+
+    def _finish(self):
+        """End the run, and tell people what waits for them."""
+        self.state = "done"
+        self._tell_drafts()
+        self.env["astpp.account"]._tell_billing_failures()
+
+    def _tell_drafts(self):
+        """Tell the accountant responsible, once, that drafts wait for him."""
+        self.ensure_one()
+        drafts = self.move_ids.filtered(lambda move: move.state == "draft")
+        if not drafts:
+            return
+        # Whoever runs the batch may not read servers.
+        servers = self.env["astpp.server"].sudo().search([("company_id", "=", self.company_id.id)])
+        people = (servers.responsible_id or self.create_uid).partner_id
+        self.message_post(
+            body=self.env._("%(count)s invoices wait as drafts for %(issuers)s.", count=len(drafts),
+                            issuers=", ".join(drafts.astpp_issuer_id.mapped("name"))),
+            subject=self.env._("Invoices to confirm"),
+            partner_ids=people.ids,
+            message_type="notification",
+            subtype_xmlid="mail.mt_comment",
+        )  # fmt: skip
+
+    @ours
+    def action_stop(self):
+        """End the runs after the batch that is being billed."""
+        self.filtered(lambda run: run.state == "running").stop_requested = True
+
+    @ours
+    def action_retry_failed(self):
+        """Forget the failures of the run and bill their accounts again."""
+        self.ensure_one()
+        self.result_ids.filtered(lambda result: result.state == "failed").sudo().unlink()
+        self.state = "running"
+        self.action_run()
+
+    def action_view_invoices(self):
+        """Open the invoices of the run."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_invoice")
+        return action | {"domain": [("astpp_run_id", "=", self.id)], "context": {}}
+
+    def action_view_failed(self):
+        """Open the failures of the run."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_billing_result")
+        return action | {"domain": [("run_id", "=", self.id), ("state", "=", "failed")]}
+
+    def action_view_exceptions(self):
+        """Open the usage of the run's accounts that waits for a release."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
+        return action | {"domain": self._exception_domain(), "context": {}}
+
+    @api.model
+    def _cron_bill(self):
+        """Finish running runs and start one for each company that has due accounts.
+
+        One batch is one transaction; the process may die anywhere and the next call goes on.
+        """
+        progress = self.env["ir.cron"]
+        runs = self.search([("state", "=", "running")]) | self._start_due_runs()
+        progress._commit_progress(remaining=sum(runs.mapped("due_count")))
+        for run in runs:
+            if not run._bill_all():
+                return
+
+    def _bill_all(self):
+        """Bill batch after batch, each in a transaction of its own.
+
+        :return: False when the scheduled action's time is up
+        """
+        self.ensure_one()
+        progress, tries = self.env["ir.cron"], 0
+        while True:
+            try:
+                if self.stop_requested or not self.due_count:
+                    if self.stop_requested:
+                        self.state = "stopped"
+                    else:
+                        self._finish()
+                    return bool(progress._commit_progress())
+                billed = self._bill_due_batch()
+                time_left = progress._commit_progress(len(billed), remaining=self.due_count)
+                tries = 0
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                # Somebody else billed or changed one of these accounts at the same moment.
+                self.env.cr.rollback()
+                tries += 1
+                if tries > RETRIES:
+                    raise
+                continue
+            if not billed:
+                # Another run holds what is left; the next call looks again.
+                return True
+            if not time_left:
+                return False
+
+    @api.model
+    def _start_due_runs(self):
+        """Create a running run for each company with accounts due today."""
+        today = fields.Date.context_today(self)
+        started = self.browse()
+        for company in self.env["res.company"].search([]):  # pylint: disable=no-search-all
+            if self.search_count([("company_id", "=", company.id), ("state", "=", "running")], limit=1):
+                continue
+            values = {"company_id": company.id, "date": today, "scheduled": True}
+            run = self.new(values)
+            if run.due_count:
+                values |= {"invoice_date": today, "state": "running"}
+                started |= self.create({**values, "total_count": run.due_count})
+        return started

@@ -1,0 +1,155 @@
+import base64
+
+from reportlab.graphics import renderSVG
+from reportlab.graphics.barcode.qr import QrCodeWidget
+from reportlab.graphics.shapes import Drawing
+
+from odoo import fields, models
+from odoo.tools import SQL
+
+from ..ledger.astpp_usage import CALL_TYPES
+
+# Charges listed on an invoice.
+MOST_CHARGES = 200
+# Calls listed in the PDF; more of them come as a file.
+MOST_CALLS = 2000
+
+
+class AccountMove(models.Model):
+    """What the printed invoice says beyond Odoo's own: usage, services, balance, brand."""
+
+    _inherit = "account.move"
+
+    def _astpp_usage_summary(self):
+        """Sum the invoice's usage by type and direction, for documents.
+
+        :return: list of dicts with ``label``, ``calls``, ``minutes`` ("m:ss") and ``amount``
+            (Monetary, invoice currency: that of the invoice line, so that the sums agree)
+        """
+        self.ensure_one()
+        # Customers have no access to usage as such; the invoice they may read says which.
+        usage = self.env["astpp.usage"].sudo()
+        usage.flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT move_line_id, charge_type, direction,
+                       count(*) FILTER (WHERE duration > 0 OR amount <> 0), COALESCE(sum(duration), 0)::bigint
+                  FROM astpp_usage WHERE move_id = %s
+              GROUP BY move_line_id, charge_type, direction
+                """,
+                self.id,
+            )
+        )
+        types = dict(usage._fields["charge_type"]._description_selection(self.env))
+        directions = dict(usage._fields["direction"]._description_selection(self.env))
+        lines = {line.id: line for line in self.invoice_line_ids}
+        summary = []
+        for line_id, charge_type, direction, calls, seconds in rows:
+            summary.append(
+                {
+                    "sequence": (lines[line_id].sequence, line_id),
+                    "label": types[charge_type],
+                    "direction": directions.get(direction, ""),
+                    "is_call": charge_type in CALL_TYPES,
+                    "calls": calls,
+                    "minutes": f"{seconds // 60}:{seconds % 60:02d}",
+                    "amount": self._astpp_shown(lines[line_id]),
+                }
+            )
+        return sorted(summary, key=lambda row: row["sequence"])
+
+    def _astpp_shown(self, line):
+        """Return what the document says that a line comes to: with or without taxes, as the company prints it."""
+        return line.price_total if self.company_price_include == "tax_included" else line.price_subtotal
+
+    def _astpp_period_dates(self):
+        """Return the first and last day of the period in the account's zone, or None."""
+        self.ensure_one()
+        if not self.astpp_period_end or not self.astpp_account_id:
+            return None
+        return self.astpp_account_id.sudo()._local_dates(self.astpp_period_start, self.astpp_period_end)
+
+    def _astpp_report_company(self):
+        """Return the company whose name and address head the document: see ``_report_company``."""
+        self.ensure_one()
+        return self.astpp_issuer_id.sudo()._report_company(self.company_id.sudo())
+
+    def _astpp_brand_color(self):
+        """Return the colour of a reseller's headings, or False: the operator's are the company's."""
+        self.ensure_one()
+        # Whoever may see the document may see its colour.
+        issuer = self.astpp_issuer_id.sudo()
+        return issuer.account_id and issuer.brand_color
+
+    def _compute_display_link_qr_code(self):
+        """Ours have a payment code of their own, without Odoo's sign in it."""
+        res = super()._compute_display_link_qr_code()
+        self.filtered("astpp_account_id").display_link_qr_code = False
+        return res
+
+    def _astpp_payment_code(self):
+        """Return the payment link as a QR code: an SVG image as data URI.
+
+        Odoo draws its own as a bitmap, which needs a library that many systems do not have.
+        """
+        self.ensure_one()
+        widget = QrCodeWidget(self._get_portal_payment_link(), barLevel="M")
+        left, bottom, right, top = widget.getBounds()
+        drawing = Drawing(right - left, top - bottom)
+        drawing.add(widget)
+        image = renderSVG.drawToString(drawing).encode()
+        return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
+
+    def _astpp_charges(self):
+        """Return the charges that are no calls, by date, as usage lines; the first ``MOST_CHARGES``."""
+        self.ensure_one()
+        return (
+            self.env["astpp.usage"]
+            .sudo()
+            .search(
+                [("move_id", "=", self.id), ("charge_type", "not in", CALL_TYPES), ("amount", "!=", 0)],
+                order="date, id",
+                limit=MOST_CHARGES,
+            )
+        )
+
+    def _astpp_allowances(self):
+        """Return the included minutes that ran in the invoice's period."""
+        self.ensure_one()
+        start, end = self.astpp_period_start, self.astpp_period_end
+        if not start or not end:
+            return self.env["astpp.allowance"]
+        accounts = self.env["astpp.billing.result"].sudo().search([("move_id", "=", self.id)]).account_id
+        return (
+            self.env["astpp.allowance"]
+            .sudo()
+            .search(
+                [
+                    *[("account_id", "in", accounts.ids), ("period_start", "<", end), ("included_minutes", ">", 0)],
+                    *["|", ("period_end", "=", False), ("period_end", ">", start)],
+                ],
+                order="period_start, id",
+            )
+        )
+
+    def _astpp_call_list(self):
+        """Return the calls for the annex, by account and date, or None when it is not wanted or too long."""
+        self.ensure_one()
+        if self._astpp_call_list_kind() != "annex":
+            return None
+        usage = self.env["astpp.usage"].sudo()
+        domain = [("move_id", "=", self.id), ("charge_type", "in", CALL_TYPES), ("duration", ">", 0)]
+        if not 0 < usage.search_count(domain, limit=MOST_CALLS + 1) <= MOST_CALLS:
+            return None
+        return usage.search(domain, order="account_id, date, id")
+
+    def _astpp_call_list_kind(self):
+        """Return how the customer gets his calls: none, annex or file."""
+        account = self.sudo().astpp_account_id
+        return account.call_list if account.call_list != "issuer" else self.sudo().astpp_issuer_id.call_list
+
+    def _astpp_local(self, moment, account=None):
+        """Return a moment in the account's zone, for printing."""
+        account = (account or self.astpp_account_id).sudo()
+        return fields.Datetime.context_timestamp(self.with_context(tz=account.tz or "UTC"), moment)

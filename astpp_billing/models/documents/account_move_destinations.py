@@ -1,0 +1,92 @@
+from collections import defaultdict
+from fractions import Fraction
+
+from odoo import models
+from odoo.tools import SQL
+
+from ...fair_split import shares, whole_units
+from ..ledger.astpp_usage import CALL_TYPES
+
+# Destinations listed on an invoice; what is beyond goes into one line.
+MOST_DESTINATIONS = 40
+
+
+class AccountMove(models.Model):
+    """The table of an invoice's calls by destination, which adds up to the invoice's lines."""
+
+    _inherit = "account.move"
+
+    def _astpp_destinations(self):
+        """Sum the calls by direction and destination, the dearest first.
+
+        :return: list of dicts with ``destination``, ``direction``, ``calls``, ``minutes`` ("m:ss") and
+            ``amount`` (invoice currency, with or without taxes as the lines say), which add up to the lines for calls
+        """
+        self.ensure_one()
+        rows = sorted(self._astpp_destination_sums().items(), key=lambda row: (-row[1][2], -row[1][0], row[0][0]))
+        listed, rest = rows[:MOST_DESTINATIONS], rows[MOST_DESTINATIONS:]
+        if rest:
+            others = [sum(column) for column in zip(*(sums for _key, sums in rest), strict=True)]
+            listed.append(((self.env._("Other destinations"), None), others))
+        parts = [sums[3] for _key, sums in listed]
+        directions = dict(self.env["astpp.usage"]._fields["direction"]._description_selection(self.env))
+        return [
+            {
+                "destination": destination or "–",
+                "direction": directions.get(direction, ""),
+                "calls": calls,
+                "minutes": f"{seconds // 60}:{seconds % 60:02d}",
+                "amount": amount,
+            }
+            for ((destination, direction), (calls, seconds, *_amounts)), amount in zip(
+                listed, self._astpp_split(sum(parts), parts, 1), strict=True
+            )
+        ]
+
+    def _astpp_destination_sums(self):
+        """Return {(destination, direction): [calls, seconds, usage amount, part of what the lines say]}."""
+        # Customers have no access to usage as such; the invoice they may read says which.
+        self.env["astpp.usage"].sudo().flush_model()
+        found = self.env.execute_query(
+            SQL(
+                """
+                SELECT move_line_id, COALESCE(destination, ''), direction, count(*), sum(duration)::bigint, sum(amount)::text
+                  FROM astpp_usage WHERE move_id = %s AND charge_type IN %s AND (duration > 0 OR amount <> 0)
+              GROUP BY 1, 2, 3
+                """,
+                self.id,
+                CALL_TYPES,
+            )
+        )
+        by_line = defaultdict(list)
+        for line_id, *row, amount in found:
+            by_line[line_id].append((*row, Fraction(amount)))
+        sums = defaultdict(lambda: [0, 0, Fraction(), Fraction()])
+        for line in self.env["account.move.line"].browse(by_line):
+            rows = by_line[line.id]
+            total = Fraction(str(self._astpp_shown(line)))
+            parts = shares(total, [amount for *_key, amount in rows], self._astpp_factor(line))
+            for (destination, direction, *row), part in zip(rows, parts, strict=True):
+                before = sums[destination, direction]
+                before[:] = [old + new for old, new in zip(before, (*row, part), strict=True)]
+        return sums
+
+    def _astpp_factor(self, line):
+        """Return what one unit of a line's usage is in what the line says: converted, and taxes on one side only."""
+        base = line.price_unit * line.quantity * (1 - line.discount / 100)
+        taxes = Fraction(str(self._astpp_shown(line))) / Fraction(str(base)) if base else 1
+        return self._astpp_converted() * taxes
+
+    def _astpp_converted(self):
+        """Return what one unit of usage is in the invoice's currency; on a credit note credits are positive."""
+        return Fraction(str(self.astpp_rate or 1)) * (-1 if self.move_type == "out_refund" else 1)
+
+    def _astpp_split(self, total, exact, factor=None):
+        """Split a total over rows by their exact amounts, in whole units of the invoice's currency.
+
+        :param factor: what one unit of the exact amounts is in the total, roughly; none for usage
+        :return: floats that add up to the total
+        """
+        unit = Fraction(str(self.currency_id.rounding))
+        factor = self._astpp_converted() if factor is None else factor
+        return [float(part) for part in whole_units(shares(Fraction(str(total)), exact, factor), unit)]

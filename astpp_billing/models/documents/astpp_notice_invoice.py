@@ -1,0 +1,175 @@
+import logging
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from .astpp_subscription import LAYOUT, MAIL_VALUES
+
+_logger = logging.getLogger(__name__)
+
+# Invoices that one call of the PDF engine renders: starting it costs more than the pages.
+PDF_BATCH = 20
+HOUR = timedelta(hours=1)
+SWITCHES = {
+    "invoice": ("notify_invoice", "astpp_mail_invoices"),
+    "payment": ("notify_payment", "astpp_mail_invoices"),
+    "due": ("notify_due", "astpp_mail_reminders"),
+    "overdue": ("notify_due", "astpp_mail_reminders"),
+}
+
+
+class AstppNotice(models.Model):
+    """Mails about invoices: noted with their cause, made and queued one transaction each."""
+
+    _inherit = "astpp.notice"
+
+    @api.model
+    def _note(self, kind, dates):
+        """Note an event of invoices, unless it was noted before; the mail is made later.
+
+        :param dates: {account.move: datetime of the event}
+        """
+        now = fields.Datetime.now()
+        rows = [
+            (move.id, move.company_id.id, kind, date, "waiting", 0, self.env.uid, now) for move, date in dates.items()
+        ]
+        if not rows:
+            return
+        self.flush_model()
+        self.env.cr.execute_values(
+            """
+            INSERT INTO astpp_notice (move_id, company_id, kind, date, state, attempts, create_uid, create_date) VALUES %s
+            ON CONFLICT (move_id, kind, date) DO NOTHING
+            """,
+            rows,
+            page_size=1000,
+        )
+        # Whoever posts or registers a payment causes it.
+        self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger()
+
+    @api.model
+    def _cron_send(self):
+        """Render what has no PDF yet, twenty at a time, and queue the mails, each in its own transaction.
+
+        What fails is noted on its notice and holds up nobody.
+        """
+        progress = self.env["ir.cron"]
+        self._note_due()
+        self._follow_mails()
+        waiting = self._next_mails().ids
+        progress._commit_progress(remaining=len(waiting))
+        for first in range(0, len(waiting), PDF_BATCH):
+            notices = self.browse(waiting[first : first + PDF_BATCH])
+            notices.filtered(lambda notice: notice.kind == "invoice").move_id._astpp_store_pdf()
+            progress._commit_progress()
+            for notice in notices:
+                notice._make_mail()
+                if not progress._commit_progress(1):
+                    return
+        self._tell_failures()
+        progress._commit_progress()
+
+    @api.model
+    def _next_mails(self):
+        """Return what may be mailed now: all that waits, or what the limit of an hour leaves.
+
+        The system parameter ``astpp_billing.mails_per_hour`` is the limit, 0 or none for no limit. What is over it
+        is looked at again in ten minutes.
+        """
+        # What somebody has told Odoo to send is not mailed beside it.
+        waiting = ["&", ("state", "=", "waiting"), "|", ("kind", "!=", "invoice"), ("move_id.sending_data", "=", False)]
+        text = self.env["ir.config_parameter"].sudo().get_param("astpp_billing.mails_per_hour") or "0"
+        most = int(text) if text.strip().isdecimal() else 0
+        if not most:
+            return self.search(waiting, order="id")
+        now = fields.Datetime.now()
+        made = [("state", "in", ("queued", "sent")), ("move_id", "!=", False), ("mailed_date", ">", now - HOUR)]
+        room = max(most - self.search_count(made), 0)
+        if self.search_count(waiting, limit=room + 1) > room:
+            self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger(at=now + timedelta(minutes=10))
+        return self.search(waiting, order="id", limit=room) if room else self.browse()
+
+    def _make_mail(self):
+        """Queue the mail of one notice, or say why not; once, whoever else is about to mail the same invoice."""
+        self.ensure_one()
+        move = self.move_id
+        if not self.try_lock_for_update(allow_referencing=True) or self.state != "waiting":
+            return
+        if self.kind == "invoice" and move.sudo().sending_data:
+            # Somebody sends it right now. If that comes to nothing, the next run does.
+            return
+        try:
+            with self.env.cr.savepoint():
+                self.write(self._mail_outcome(move.sudo()))
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            # Somebody changes the invoice at this moment: the next run mails it.
+            self.env.invalidate_all()
+        except Exception as error:
+            # A broken template, document or address is this invoice's alone.
+            self.env.invalidate_all()
+            if not isinstance(error, UserError):
+                _logger.warning("Notice %s of %s cannot be made", self.kind, move.display_name, exc_info=True)
+            self.write({"state": "failed", "message": str(error)[:500]})
+
+    def _mail_outcome(self, move):
+        """Make the mail and return what to note on the notice."""
+        issuer_switch, partner_switch = SWITCHES[self.kind]
+        reminds = self.kind in ("due", "overdue")
+        settled = reminds and (move.payment_state not in ("not_paid", "partial") or move._astpp_covered())
+        # The customer says it on the portal, and his invoice address may have a wish of its own.
+        wanted = all(partner[partner_switch] for partner in move.partner_id | move.astpp_account_id.partner_id)
+        if not move.astpp_issuer_id[issuer_switch] or not wanted or settled:
+            return {"state": "off"}
+        if move.state != "posted":
+            return {"state": "off"}
+        if not move.partner_id.email:
+            return {"state": "no_address"}
+        if reason := move._astpp_sender_missing():
+            raise UserError(reason)
+        template = self.env.ref(f"astpp_billing.mail_template_{self.kind}").sudo()
+        values = dict(MAIL_VALUES)
+        if self.kind != "payment":
+            values["attachment_ids"] = [(4, attachment.id) for attachment in move._astpp_attachments()]
+        self._hand_over(template.send_mail_batch(move.ids, email_values=values, email_layout_xmlid=LAYOUT))
+        if self.kind == "invoice":
+            move.is_move_sent = True
+        return {"state": "queued", "mailed_date": fields.Datetime.now()}
+
+    @api.model
+    def _note_due(self):
+        """Note which invoices are due in some days, or overdue since some, as their issuers say."""
+        today = fields.Date.context_today(self)
+        [(longest,)] = self.env["astpp.issuer"]._read_group([], [], ["due_days:max"])
+        moves = self.env["account.move"].search(
+            [
+                *[("astpp_issuer_id", "!=", False), ("state", "=", "posted"), ("move_type", "=", "out_invoice")],
+                ("payment_state", "in", ("not_paid", "partial")),
+                ("invoice_date_due", "<=", today + timedelta(days=longest or 0)),
+            ]
+        )
+        steps = {issuer: issuer._overdue_steps() for issuer in moves.astpp_issuer_id}
+        due, overdue = {}, {}
+        for move in moves:
+            day = fields.Datetime.to_datetime(move.invoice_date_due)
+            late = (today - move.invoice_date_due).days
+            reached = [step for step in steps[move.astpp_issuer_id] if step <= late]
+            if 0 < -late <= move.astpp_issuer_id.due_days:
+                due[move] = day
+            elif reached:
+                overdue[move] = day + timedelta(days=reached[-1])
+        self._note_new("due", due)
+        self._note_new("overdue", overdue)
+
+    @api.model
+    def _note_new(self, kind, dates):
+        """Note those that are not noted yet; asking first keeps the scheduled action from waking itself."""
+        known = {
+            (notice.move_id, notice.date)
+            for notice in self.search([("kind", "=", kind), ("move_id", "in", [move.id for move in dates])])
+        }
+        new = {move: date for move, date in dates.items() if (move, date) not in known}
+        # Whoever is in credit is reminded of nothing that his credit pays.
+        covered = self.env["account.move"].union(*new)._astpp_covered()
+        self._note(kind, {move: date for move, date in new.items() if move not in covered})

@@ -1,0 +1,127 @@
+import logging
+from datetime import UTC, timedelta
+
+from odoo import fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL
+
+from ...billing_cycle import local_date
+
+_logger = logging.getLogger(__name__)
+
+SWITCHES = {
+    "reminder": "notify_reminder",
+    "renewed": "notify_renewed",
+    "suspended": "notify_ended",
+    "ended": "notify_ended",
+}
+LAYOUT = "astpp_billing.mail_layout"
+# Odoo keeps the message and what becomes of it when the mail is gone; customers' pages do not show it.
+MAIL_VALUES = {"is_notification": True, "is_internal": True}
+
+
+class AstppSubscription(models.Model):
+    """Telling customers: one mail for each event, in their language and the issuer's name."""
+
+    _inherit = "astpp.subscription"
+
+    notice_ids = fields.One2many("astpp.notice", "subscription_id", string="Notices")
+
+    def _notify(self, kind):
+        """Queue one mail for each subscription, unless this event had its notice.
+
+        A mail that cannot be made is noted and holds up nobody: the charge stands without it.
+        :param kind: reminder, renewed, suspended or ended
+        """
+        date_field = {"reminder": "next_date", "renewed": "start_date", "ended": "end_date"}.get(kind)
+        now = fields.Datetime.now()
+        rows = []
+        for subscription in self:
+            wanted = subscription.issuer_id[SWITCHES[kind]] and subscription.partner_id.astpp_mail_services
+            state = "off" if not wanted else "queued" if subscription.partner_id.email else "no_address"
+            about = (date_field and subscription[date_field]) or now
+            rows.append((subscription.id, subscription.company_id.id, kind, about, state, 0, self.env.uid, now))
+        if not rows:
+            return
+        self.env["astpp.notice"].flush_model()
+        new = self.env.cr.execute_values(
+            """
+            INSERT INTO astpp_notice (subscription_id, company_id, kind, date, state, attempts, create_uid, create_date)
+            VALUES %s
+            ON CONFLICT (subscription_id, kind, date) DO NOTHING
+            RETURNING id, subscription_id, state
+            """,
+            rows,
+            page_size=1000,
+            fetch=True,
+        )
+        self.invalidate_recordset(["notice_ids"])
+        wanted = {subscription_id: notice_id for notice_id, subscription_id, state in new if state == "queued"}
+        self.browse(wanted)._queue_mails(kind, wanted)
+
+    def _remind(self):
+        """Queue the reminders of these renewals; one that fails keeps no other from it."""
+        try:
+            with self.env.cr.savepoint():
+                self._notify("reminder")
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception:
+            if len(self) == 1:
+                _logger.exception("The reminder of %s cannot be queued", self.name)
+                return
+            for subscription in self:
+                subscription._remind()
+
+    def _queue_mails(self, kind, notices):
+        """Render and queue the mails of a notice, together if possible, else one by one.
+
+        :param notices: {subscription id: notice id}
+        """
+        try:
+            with self.env.cr.savepoint():
+                if self:
+                    # The notice is the operator's message, whoever caused it; the template is an administrator's.
+                    template = self.env.ref(f"astpp_billing.mail_template_{kind}").sudo()
+                    mails = template.send_mail_batch(self.ids, email_values=MAIL_VALUES, email_layout_xmlid=LAYOUT)
+                    queued = self.env["astpp.notice"].browse([notices[subscription.id] for subscription in self])
+                    queued.sudo()._hand_over(mails)
+            return
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception as error:
+            if len(self) == 1:
+                _logger.warning("Notice %s of subscription %s cannot be made", kind, self.name, exc_info=True)
+                self.env.cr.execute(
+                    SQL(
+                        "UPDATE astpp_notice SET state = 'failed', message = %s WHERE id = %s",
+                        str(error)[:500],
+                        notices[self.id],
+                    )
+                )
+                return
+        for subscription in self:
+            subscription._queue_mails(kind, notices)
+
+    def _title(self):
+        """Name what was ordered, in the language of the context."""
+        self.ensure_one()
+        name = self.product_id.name
+        if self.did_id:
+            name = f"{name} {self.did_id.number}"
+        return f"{self.quantity} × {name}" if self.quantity > 1 else name
+
+    def _price_text(self):
+        """Return the price of a whole period, quantity included, as text."""
+        self.ensure_one()
+        return self.currency_id.format(float(self._amount()))
+
+    def _local_day(self, name, days=0):
+        """Return the local day of a date field for the customer, some days later; False for an empty one.
+
+        Odoo renders a template with any record when it is saved, also with one that has no such date.
+        """
+        self.ensure_one()
+        if not self[name]:
+            return False
+        return local_date(self[name].replace(tzinfo=UTC), self.account_id.tz) + timedelta(days=days)

@@ -1,0 +1,216 @@
+import psycopg2
+
+from odoo import api, models
+from odoo.tools import SQL
+
+from .usage_copy import CHUNK, COPY_COLUMNS, CopyStream, Owners, in_chunks, staged_lines
+
+STAGING = "astpp_usage_staging"
+# The staged rows with their accounts, and why some of them must not be billed as well.
+RESOLVED = "astpp_usage_resolved"
+DOUBLES = "astpp_usage_doubles"
+
+
+class AstppUsage(models.Model):
+    """Bulk loading: COPY into a staging table, looking up whose the rows are, then what is new in one statement."""
+
+    _inherit = "astpp.usage"
+
+    @api.model
+    def _load_calls(self, server, records, usage_import=None):
+        """Add call records to the ledger; records that it has already are passed over.
+
+        :param server: the ``astpp.server`` they come from
+        :param records: iterator of ``(line, CallRecord)``; read once, never held in memory
+        :param usage_import: the ``astpp.usage.import`` of their file, which can take them back
+        :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions`` by kind
+            among the added ones
+        :raise Exception: what the iterator raises; the transaction is to be rolled back then
+        """
+        return self._load_staged(server, in_chunks(staged_lines(records)), usage_import)
+
+    @api.model
+    def _load_staged(self, server, chunks, usage_import=None):
+        """Add what chunks of ``staged_lines`` say: see ``_load_calls``.
+
+        Each statement sees the ledger as it was before the rows came. In one statement with the INSERT, looking
+        for a row would go through all those that the INSERT has just made, with a plan for the table before them.
+        """
+        server.ensure_one()
+        self._create_staging()
+        self._copy(STAGING, None, chunks)
+        for model in ("astpp.account", "astpp.subscription", "astpp.did"):
+            self.env[model].flush_model()
+        self.flush_model()
+        self.env.cr.execute(self._resolve_query(server))
+        # A temporary table is analysed by nobody else; the first one is in the way of nothing but disk space.
+        self.env.cr.execute(SQL("ANALYZE %s; DROP TABLE %s", SQL.identifier(RESOLVED), SQL.identifier(STAGING)))
+        read = self._find_doubles(server, usage_import)
+        counts = dict(self.env.execute_query(self._insert_resolved_query(server, usage_import)))
+        self.invalidate_model()
+        added = sum(counts.values())
+        counts.pop(None, None)
+        return {"read": read, "added": added, "known": read - added, "exceptions": counts}
+
+    @api.model
+    def _copy(self, table, columns, chunks):
+        """Feed chunks of lines to COPY; an empty field is NULL.
+
+        :param columns: names, None for all of the table's
+        :raise Exception: what the chunks raise
+        """
+        stream = CopyStream(chunks)
+        names = f" ({', '.join(columns)})" if columns else ""
+        try:
+            self.env.cr.copy_expert(f"COPY {table}{names} FROM STDIN (NULL '')", stream, CHUNK)
+        except psycopg2.errors.QueryCanceled as cancelled:
+            raise stream.error or cancelled from cancelled
+
+    @api.model
+    def _copy_owned(self, chunks):
+        """Copy chunks of ``owned_lines`` into the ledger.
+
+        Should one of them be there after all, its key is refused and nothing is copied.
+        """
+        self.flush_model()
+        self._copy(self._table, COPY_COLUMNS, chunks)
+        self.invalidate_model()
+
+    @api.model
+    def _owners(self, server):
+        """Return the ``Owners`` of a server's calls as this transaction sees them."""
+        self.env["astpp.account"].flush_model()
+        accounts = {
+            astpp_id: "\t".join(str(value or "") for value in ids)
+            for astpp_id, *ids in self.env.execute_query(
+                SQL(
+                    "SELECT astpp_id, id, partner_id, issuer_id, CASE payment_mode WHEN 'prepaid' THEN 't' ELSE 'f' END "
+                    "FROM astpp_account WHERE server_id = %s",
+                    server.id,
+                )
+            )
+            if astpp_id
+        }
+        return Owners(
+            f"{server.id}\t{server.company_id.id}\t{server.currency_id.id}",
+            accounts,
+            self._order_subscriptions(server),
+            server._did_ids(),
+        )
+
+    @api.model
+    def _order_subscriptions(self, server):
+        """Return {(ASTPP's order id, account's ASTPP id): subscription id}."""
+        self.env["astpp.subscription"].flush_model(["account_id", "astpp_order_id"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT s.astpp_order_id, a.astpp_id, s.id
+                  FROM astpp_subscription s JOIN astpp_account a ON a.id = s.account_id
+                 WHERE s.server_id = %s AND s.astpp_order_id > 0
+                """,
+                server.id,
+            )
+        )
+        return {(order_id, account_id): key for order_id, account_id, key in rows}
+
+    @api.model
+    def _tell_planner(self):
+        """Let PostgreSQL know of many new rows now, not when its autovacuum gets to it."""
+        self.env.cr.execute("ANALYZE astpp_usage")
+
+    def _create_staging(self):
+        self.env.cr.execute(
+            SQL(
+                """
+                DROP TABLE IF EXISTS %(staging)s, %(resolved)s, %(doubles)s;
+                CREATE TEMPORARY TABLE %(staging)s (
+                    line int, source text, row_key text, account_astpp_id int, account_number text, date timestamp,
+                    charge_type text, direction text, uniqueid text, caller text, callee text, destination text,
+                    pattern text, disposition text, duration int, rated_amount numeric, amount numeric,
+                    cost numeric, exception text, package_id int
+                ) ON COMMIT DROP
+                """,
+                staging=SQL.identifier(STAGING),
+                resolved=SQL.identifier(RESOLVED),
+                doubles=SQL.identifier(DOUBLES),
+            )
+        )
+
+    def _resolve_query(self, server):
+        """Return the statement that says of staged rows whose they are, and which one of its twins each is.
+
+        Rows equal in everything are twins (a replayed call record, ASTPP facts 2.3).
+        """
+        return SQL(
+            """
+            CREATE TEMPORARY TABLE %(resolved)s ON COMMIT DROP AS
+            WITH account AS (
+                SELECT id, astpp_id, number, status, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid
+                  FROM astpp_account WHERE server_id = %(server)s
+            ), named AS (
+                -- ASTPP gives the number of a closed account to another one: the file names the one that lives.
+                SELECT DISTINCT ON (number) * FROM account ORDER BY number, status = 'closed', id DESC
+            )
+            -- In the order of keys, which is that of time: so the ledger gets them.
+            SELECT s.*, row_number() OVER (ORDER BY source, row_key, line) AS id,
+                   row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
+                   COALESCE(i.id, n.id) AS account_id,
+                   CASE WHEN COALESCE(i.id, n.id) IS NULL THEN COALESCE(account_number, '#' || account_astpp_id)
+                   END AS account_ref,
+                   COALESCE(i.partner_id, n.partner_id) AS partner_id,
+                   COALESCE(i.issuer_id, n.issuer_id) AS issuer_id,
+                   COALESCE(i.prepaid, n.prepaid, FALSE) AS prepaid
+              FROM %(staging)s s
+         LEFT JOIN account i ON i.astpp_id = NULLIF(s.account_astpp_id, 0)
+         LEFT JOIN named n ON n.number = s.account_number
+            """,
+            resolved=SQL.identifier(RESOLVED),
+            staging=SQL.identifier(STAGING),
+            server=server.id,
+        )
+
+    def _insert_resolved_query(self, server, usage_import):
+        """Return the statement that moves new rows to the ledger and counts them by exception.
+
+        The first of twins counts, the others get an ordinal in their key and an exception.
+        """
+        return SQL(
+            """
+            WITH added AS (
+                INSERT INTO astpp_usage (
+                    server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
+                    issuer_id, date, charge_type, direction, uniqueid, caller, callee, destination, pattern,
+                    disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, import_id,
+                    exception, second_exception)
+                SELECT %(server)s, %(company)s, %(currency)s, r.source,
+                       CASE WHEN twin = 0 THEN row_key ELSE row_key || '-' || twin END,
+                       r.account_id, r.account_ref, r.partner_id, r.issuer_id, r.date, r.charge_type, r.direction,
+                       r.uniqueid, r.caller, r.callee, r.destination, r.pattern, r.disposition, r.duration,
+                       r.rated_amount, r.amount, r.cost, r.prepaid,
+                       (SELECT min(p.id) FROM astpp_subscription p
+                         WHERE r.package_id IS NOT NULL AND p.server_id = %(server)s
+                           AND p.astpp_order_id = r.package_id AND p.account_id = r.account_id),
+                       (SELECT min(d.id) FROM astpp_did d
+                         WHERE r.charge_type = 'did' AND r.direction = 'inbound' AND d.number = r.callee
+                           AND d.server_id = %(server)s),
+                       %(import_id)s,
+                       CASE WHEN r.account_id IS NULL THEN 'unknown_account' ELSE held.reason END,
+                       CASE WHEN r.account_id IS NULL THEN held.reason END
+                  FROM %(resolved)s r
+             LEFT JOIN %(doubles)s d ON d.id = r.id
+            CROSS JOIN LATERAL (SELECT CASE WHEN twin > 0 THEN 'duplicate' ELSE COALESCE(d.reason, r.exception) END
+                               ) AS held (reason)
+              ORDER BY r.id
+           ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
+             RETURNING exception
+            )
+            SELECT exception, count(*) FROM added GROUP BY exception
+            """,
+            resolved=SQL.identifier(RESOLVED),
+            doubles=SQL.identifier(DOUBLES),
+            server=server.id,
+            company=server.company_id.id,
+            currency=server.currency_id.id,
+            import_id=usage_import.id if usage_import else None,
+        )

@@ -1,0 +1,153 @@
+from odoo import api, fields, models
+from odoo.fields import Command
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL
+
+from ..astpp_guard_mixin import ours
+
+# Refills of one transaction.
+BATCH = 200
+
+
+class AccountMove(models.Model):
+    """Refills that ASTPP took of postpaid customers: money on account, no revenue (ASTPP facts 3.2, 5.9).
+
+    Each is an entry that credits the customer's receivable account, to be reconciled with invoices as any payment is,
+    and bills its usage line: a refill is booked once.
+    """
+
+    _inherit = "account.move"
+
+    astpp_is_refill = fields.Boolean(
+        string="Books a Refill", readonly=True, copy=False, help="A payment that ASTPP took of a postpaid customer."
+    )
+
+    @api.model
+    def _astpp_refill_domain(self):
+        """Return the domain of the refills that are to be booked, of accounts that Odoo invoices."""
+        return [
+            *[("charge_type", "=", "topup"), ("prepaid", "!=", True), ("move_line_id", "=", False)],
+            *[("exception", "=", False), ("amount", "!=", 0), ("account_id.invoice_enabled", "=", True)],
+        ]
+
+    @api.model
+    def _cron_book_refills(self):
+        """Book all refills that wait; one that cannot be booked stops no other."""
+        progress, usage = self.env["ir.cron"], self.env["astpp.usage"]
+        waiting = usage.search(self._astpp_refill_domain(), order="id").ids
+        progress._commit_progress(remaining=len(waiting))
+        for first in range(0, len(waiting), BATCH):
+            refills = usage.browse(waiting[first : first + BATCH])
+            try:
+                refills._try_book_refills()
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                # Somebody else is at work on them; they are looked at again.
+                self.env.cr.rollback()
+            if not progress._commit_progress(len(refills)):
+                return
+
+    @api.model
+    @ours
+    def _astpp_book_refills(self, refills):
+        """Make and post the entries of some refills, and link them.
+
+        :param refills: ``astpp.usage`` that ``_astpp_refill_domain`` finds
+        :return: the entries
+        :raise UserError: when there is no journal, account or rate for one of them
+        """
+        entries, links = self.browse(), []
+        for company, together in refills.grouped(lambda usage: usage.account_id.billing_company_id).items():
+            moves = self.with_company(company)
+            created = moves.create([moves._astpp_refill_vals(usage) for usage in together])
+            for usage, entry in zip(together, created, strict=True):
+                links.append((usage.id, entry.line_ids.filtered("astpp_usage_amount").id, entry.id))
+            entries |= created
+        if not links:
+            return entries
+        entries._post(soft=False)
+        self.env["astpp.usage"].flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_usage u SET move_line_id = link.line_id, move_id = link.move_id
+                  FROM unnest(%s::int[], %s::int[], %s::int[]) AS link(id, line_id, move_id)
+                 WHERE u.id = link.id AND u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE
+                """,
+                *(list(column) for column in zip(*links, strict=True)),
+            )
+        )
+        if self.env.cr.rowcount != len(refills):
+            raise AssertionError(f"{self.env.cr.rowcount} refills linked, {len(refills)} booked")
+        self.env["astpp.usage"].invalidate_model(["move_line_id", "move_id"])
+        return entries
+
+    @api.model
+    def _astpp_refill_vals(self, usage):
+        """Return the values of the entry of one refill: received, and credited to the customer."""
+        account, company = usage.account_id, self.env.company
+        issuer, currency = account.issuer_id, account.currency_id
+        partner = account.partner_id.commercial_partner_id.with_company(company)
+        day = account._local_dates(usage.date, usage.date)[0]
+        rate = account.server_id._usage_rate(currency, company, day)
+        amount = currency.round(usage.amount * rate)
+        balance = currency._convert(amount, company.currency_id, company, day)
+        journal, received = self._astpp_refill_journal(issuer, company)
+        name = usage.description or self.env._("Refill of account %s", account.number)
+        common = {"partner_id": partner.id, "currency_id": currency.id, "name": name}
+        owed = {
+            "account_id": partner.property_account_receivable_id.id,
+            "amount_currency": amount,
+            "balance": balance,
+            "astpp_usage_amount": usage.amount,
+            "astpp_usage_rate": rate,
+        }
+        return {
+            "move_type": "entry",
+            "company_id": company.id,
+            "journal_id": journal.id,
+            "date": day,
+            "partner_id": partner.id,
+            "ref": name,
+            "astpp_is_refill": True,
+            "astpp_account_id": account.id,
+            "astpp_issuer_id": issuer.id,
+            "line_ids": [
+                Command.create(common | owed),
+                Command.create(common | {"account_id": received.id, "amount_currency": -amount, "balance": -balance}),
+            ],
+        }
+
+    @api.model
+    def _astpp_refill_journal(self, issuer, company):
+        """Return (journal, account) that say where a refill's money is.
+
+        A reseller has it himself: his payments' journal says so, or what is owed to him gets less. The operator has it:
+        on the way to a bank statement.
+
+        :raise UserError: when the company has no journal or account for it
+        """
+        journals = self.env["account.journal"]
+        # sudo: issuers' and companies' settings are read for whoever bills.
+        issuer = issuer.sudo()
+        if issuer.account_id and (journal := issuer.payment_journal_id):
+            return journal, journal.default_account_id
+        domain = [*journals._check_company_domain(company), ("type", "=", "general")]
+        journal = journals.search([*domain, ("code", "=", "ASTPP")], limit=1)
+        if not journal:
+            # sudo: whoever bills first need not be allowed to set up journals.
+            journal = journals.sudo().create(
+                {
+                    "name": self.env._("Payments Taken by ASTPP"),
+                    "code": "ASTPP",
+                    "type": "general",
+                    "company_id": company.id,
+                    "show_on_dashboard": False,
+                }
+            )
+        if issuer.account_id and issuer.clearing_account_id:
+            return journal, issuer.clearing_account_id
+        received = journal.default_account_id
+        if not received:
+            payments = self.env["account.payment"].new({"company_id": company.id})
+            received = payments._get_outstanding_account("inbound")
+        return journal, received

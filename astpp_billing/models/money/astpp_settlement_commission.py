@@ -1,0 +1,156 @@
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from ...billing_cycle import midnight
+from ..astpp_guard_mixin import ours
+
+AMOUNTS = ("invoiced_amount", "paid_amount", "owed_amount", "wholesale_amount", "net_amount")
+
+
+class AstppSettlement(models.Model):
+    """Resellers who work for a commission: what their customers were invoiced, and what they earned by it."""
+
+    _inherit = "astpp.settlement"
+
+    kind = fields.Selection(
+        [("issuer", "Documents in the reseller's name"), ("commission", "Commissions")],
+        string="Settles",
+        required=True,
+        default="issuer",
+        tracking=True,
+    )
+    account_id = fields.Many2one(
+        "astpp.account",
+        string="Reseller",
+        compute="_compute_account_id",
+        store=True,
+        readonly=False,
+        precompute=True,
+        ondelete="restrict",
+        domain="[('account_type', '=', 'reseller'), ('commission_based', '=', True)]",
+        check_company=True,
+        tracking=True,
+    )
+    usage_amount = fields.Float(
+        string="Commissions in the Server's Currency", digits=(20, 6), compute="_compute_usage_amount"
+    )
+
+    @api.depends("issuer_id")
+    def _compute_account_id(self):
+        for settlement in self:
+            settlement.account_id = settlement.issuer_id.account_id or settlement.account_id
+
+    @api.constrains("kind", "issuer_id", "account_id")
+    def _check_who(self):
+        for settlement in self:
+            if settlement.kind == "issuer" and not settlement.issuer_id:
+                raise ValidationError(self.env._("Choose the issuer whose documents are settled."))
+            if settlement.kind == "commission" and not settlement.account_id.commission_based:
+                raise ValidationError(self.env._("Choose a reseller who works for a commission."))
+
+    def _commission_domain(self):
+        """Return the domain of the commissions that no document has credited, up to the settlement's day."""
+        self.ensure_one()
+        account = self.account_id
+        last_day = (self.date or fields.Date.today()) + timedelta(days=1)
+        end = midnight(last_day, account.tz or "UTC").replace(tzinfo=None)
+        return Domain(
+            [
+                *[("account_id", "=", account.id), ("charge_type", "=", "commission"), ("date", "<", end)],
+                *[("prepaid", "!=", True), ("exception", "=", False), ("move_line_id", "=", False)],
+            ]
+        )
+
+    @api.depends("kind", "account_id", "date", "bill_id", "state")
+    def _compute_usage_amount(self):
+        usage = self.env["astpp.usage"]
+        for settlement in self:
+            domain = settlement._commission_domain()
+            if settlement.bill_id:
+                domain = Domain("move_id", "=", settlement.bill_id.id)
+            [(amount,)] = usage._read_group(domain, [], ["amount:sum"]) if settlement.kind == "commission" else [(0,)]
+            settlement.usage_amount = -(amount or 0.0)
+
+    @api.depends("kind", "account_id", "date", "usage_amount")
+    def _compute_amounts(self):
+        commission = self.filtered(lambda settlement: settlement.kind == "commission")
+        res = super(AstppSettlement, self - commission)._compute_amounts()
+        for settlement in commission:
+            if not settlement.account_id:
+                # A form that is being filled in.
+                settlement.update(dict.fromkeys(AMOUNTS, 0.0))
+                continue
+            invoiced = self.env["account.move"].search(settlement._invoiced_domain())
+            settlement.invoiced_amount = sum(invoiced.mapped("amount_total_signed"))
+            settlement.paid_amount = settlement.invoiced_amount - sum(invoiced.mapped("amount_residual_signed"))
+            settlement.owed_amount = settlement.currency_id.round(settlement.usage_amount * settlement._rate())
+            settlement.wholesale_amount = settlement._open_amount()
+            settlement.net_amount = settlement.owed_amount - settlement.wholesale_amount
+        return res
+
+    def _invoiced_domain(self):
+        """Return the domain of the documents to the reseller's customers since he was settled with last."""
+        self.ensure_one()
+        before = self.search(
+            [
+                *[("kind", "=", "commission"), ("account_id", "=", self.account_id.id), ("state", "=", "done")],
+                *[("date", "<", self.date), ("id", "!=", self._origin.id)],
+            ],
+            order="date desc",
+            limit=1,
+        )
+        domain = Domain(
+            [
+                *[("astpp_account_id.parent_id", "=", self.account_id.id), ("state", "=", "posted")],
+                *[("move_type", "in", ("out_invoice", "out_refund")), ("invoice_date", "<=", self.date)],
+            ]
+        )
+        return domain & Domain("invoice_date", ">", before.date) if before else domain
+
+    def _rate(self):
+        """Return the company's units for one of the server's currency, on the settlement's day."""
+        self.ensure_one()
+        base = self.account_id.server_id.currency_id
+        return self.env["res.currency"]._get_conversion_rate(base, self.currency_id, self.company_id, self.date)
+
+    @ours
+    def action_settle(self):
+        commission = self.filtered(lambda settlement: settlement.kind == "commission")
+        for settlement in commission:
+            settlement._settle_commission()
+        others = self - commission
+        return super(AstppSettlement, others).action_settle() if others else self.action_view_bill()
+
+    def _settle_commission(self):
+        """Make the vendor bill of the commissions, linked to them as an invoice is to what it bills."""
+        self.check_access("write")
+        if self.state != "draft":
+            raise UserError(self.env._("This settlement is done."))
+        usage = self.env["astpp.usage"].search(self._commission_domain())
+        amount, rate = self.usage_amount, self._rate()
+        if self.currency_id.is_zero(amount * rate):
+            raise UserError(self.env._("Nothing is owed: no commission waits to be settled."))
+        line = {
+            "product_id": self.account_id.server_id.charge_product_id.id,
+            "name": self.name,
+            "quantity": 1,
+            "price_unit": self.currency_id.round(abs(amount) * rate),
+            "astpp_usage_amount": -amount,
+        }
+        self._make_bill(amount, [line], astpp_rate=rate)
+        usage.flush_model()
+        self.env.cr.execute(
+            SQL(
+                "UPDATE astpp_usage SET move_line_id = %s, move_id = %s WHERE id = ANY(%s) AND move_line_id IS NULL",
+                self.bill_id.invoice_line_ids.id,
+                self.bill_id.id,
+                usage.ids,
+            )
+        )
+        if self.env.cr.rowcount != len(usage):
+            raise AssertionError(f"{self.env.cr.rowcount} commissions linked, {len(usage)} summed")
+        usage.invalidate_model(["move_line_id", "move_id"])

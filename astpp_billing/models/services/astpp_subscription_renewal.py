@@ -1,0 +1,122 @@
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+
+from ..astpp_guard_mixin import ours
+
+# Subscriptions of one transaction.
+BATCH = 200
+RETRIES = 5
+
+
+class AstppSubscription(models.Model):
+    """What is due: renewals, planned changes, planned ends. Every batch is one transaction."""
+
+    _inherit = "astpp.subscription"
+
+    @api.model
+    def _cron_renew(self):
+        """Bring all subscriptions up to date, missed periods one by one.
+
+        A crash loses nothing but its batch; what the ledger has is not charged again, for its key
+        is the subscription and the period's start.
+        """
+        progress, tries = self.env["ir.cron"], 0
+        progress._commit_progress(remaining=self.search_count(self._due_domain()))
+        while True:
+            try:
+                done = self._renew_batch()
+                left = self.search_count(self._due_domain())
+                time_left = progress._commit_progress(len(done), remaining=left)
+                tries = 0
+            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+                self.env.cr.rollback()
+                tries += 1
+                if tries > RETRIES:
+                    raise
+                continue
+            if not done or not time_left:
+                break
+        self.env["astpp.did"]._free_quarantined()
+
+    @api.model
+    def _due_domain(self):
+        now = fields.Datetime.now()
+        ours = Domain("astpp_id", "in", (0, False)) | Domain("server_id.renewals_by", "=", "odoo")
+        due = Domain("state", "=", "active") & (Domain("next_date", "<=", now) | Domain("end_date", "<=", now))
+        changed = Domain("state", "=", "active") & Domain(
+            "line_ids", "any", [("applied", "=", False), ("date", "<=", now)]
+        )
+        ended = Domain("state", "=", "suspended") & (
+            Domain("account_id.status", "=", "closed") | Domain("end_date", "<=", now)
+        )
+        # Those that failed wait for their next attempt.
+        again = Domain("renewal_retry_date", "=", False) | Domain("renewal_retry_date", "<=", now)
+        return ours & (due | changed | ended) & again
+
+    @api.model
+    @ours
+    def _renew_batch(self, limit=BATCH):
+        """Take the subscriptions that are due one step further.
+
+        :return: the subscriptions that were taken on; each of them got further, or waits for its next attempt
+        """
+        due = self.search(self._due_domain(), order="next_date, id", limit=limit).try_lock_for_update()
+        due._try_step()
+        return due
+
+    def _step(self):
+        """Take each one step further: planned changes, then its end, its suspension or its next period."""
+        now = fields.Datetime.now()
+        self._apply_changes(now)
+        endings, rest = self._split_endings(now)
+        for reason, subscriptions in endings.items():
+            for moment, together in subscriptions.grouped(lambda s: s._end_moment(now)).items():
+                together._terminate(self.env["astpp.close.reason"]._own(reason), moment)
+        renewable = rest.filtered(lambda s: s.state == "active" and s.next_date and s.next_date <= now)
+        inactive = renewable.filtered(lambda s: s.account_id.status != "active")
+        inactive._suspend()
+        (renewable - inactive)._renew()
+
+    def _split_endings(self, now):
+        """Tell those that end from those that go on.
+
+        :return: ({reason: subscriptions}, the others)
+        """
+        funds = self.account_id._funds_left()
+        endings, rest = {}, self.browse()
+        for subscription in self:
+            reason = subscription._reason_to_end(now, funds)
+            if not reason:
+                rest |= subscription
+                if subscription.next_date and subscription.next_date <= now:
+                    funds[subscription.account_id] -= float(subscription._amount())
+            else:
+                endings[reason] = endings.get(reason, self.browse()) | subscription
+        return endings, rest
+
+    def _end_moment(self, now):
+        """Return when a subscription that ends now has ended: as planned, or with its paid period."""
+        self.ensure_one()
+        if self.state == "suspended" and self.end_date and self.end_date <= now:
+            return self.end_date
+        return min(filter(None, (self.end_date, self.next_date, now)))
+
+    def _reason_to_end(self, now, funds):
+        """Return the id part of the reason to end instead of going on, or None (ASTPP facts 4.3)."""
+        self.ensure_one()
+        due = self.next_date and self.next_date <= now and self.state == "active"
+        # What is suspended is not renewed until then.
+        ends = self.end_date and self.end_date <= (now if self.state == "suspended" else self.next_date or now)
+        account = self.account_id
+        if ends and (due or self.end_date <= now):
+            return "request"
+        if account.status == "closed":
+            return "account"
+        if not due:
+            return None
+        if not self.recurring or not self.product_id.active:
+            return "product" if self.recurring else "one_time"
+        # The price is per piece: the quantity counts once (ASTPP facts 7.5, 48).
+        short = account.payment_mode == "prepaid" and float(self._amount()) > funds[account]
+        return "funds" if short and self.product_id.astpp_release_without_funds else None

@@ -1,0 +1,306 @@
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytz
+
+from odoo import api, models
+from odoo.tools import SQL
+
+from ...left_out import put_away
+
+
+class AstppAccount(models.Model):
+    """Accounts as ASTPP has them, and their customers."""
+
+    _inherit = "astpp.account"
+
+    # The switch decides these; all else may be changed here and stays.
+    _astpp_owned = frozenset({"number", "account_type", "parent_id", "payment_mode", "status"})
+
+    @api.model
+    def _sync(self, server, records, left_out, lost_taxes=frozenset()):
+        """Mirror accounts, the ones above first.
+
+        :param records: list of ``connector.records.Account``
+        :param left_out: ``LeftOut``, which learns of accounts that cannot be mirrored
+        :param lost_taxes: ids of ASTPP's taxes that have no mirror although ASTPP has them
+        :return: (created, changed)
+        """
+        # Waiting usage goes to the best holder of a number, so all holders have to be there first.
+        accounts = self.with_context(astpp_adopt_later=True)
+        accounts._recognise_numbers(server, records)
+        closed = accounts._close_deleted(server, records, left_out)
+        clear = accounts._without_clashes(server, records, left_out)
+        created, changed = accounts._merge_levels(server, clear, left_out, lost_taxes)
+        changed |= closed
+        (created | changed).with_context(astpp_adopt_later=False)._adopt_usage()
+        self._sync_funds(server, records)
+        return created, changed
+
+    @api.model
+    def _merge_levels(self, server, records, left_out, lost_taxes):
+        """Merge accounts level by level; without its reseller or its taxes no account is made."""
+        known = server._synced_ids("astpp.account")
+        currencies = self._sync_currencies(records)
+        taxes = {tax.astpp_id: tax.tax_ids.ids for tax in self.env["astpp.tax"].search([("server_id", "=", server.id)])}
+        partners = self._find_partners([record for record in records if record.id not in known], left_out)
+        created = changed = self.browse()
+        waiting = records
+        while waiting:
+            ids = {record.id for record in waiting}
+            # A parent that is a deleted row or below itself must not hold up its accounts.
+            level = [record for record in waiting if record.parent_id not in ids or record.parent_id == record.id]
+            level = level or waiting
+            wanted = {}
+            for record in level:
+                vals = self._synced_vals(server, record, known, currencies, taxes)
+                missing = self._missing(record, known, left_out, lost_taxes)
+                if record.id in known:
+                    # What cannot be said now stays as it is.
+                    wanted[record.id] = {name: value for name, value in vals.items() if name not in missing}
+                elif missing:
+                    left_out.add(f"{self._row_name(record.id)}: {next(iter(missing.values()))}", record.id)
+                elif record.id in partners:
+                    wanted[record.id] = vals | self._first_vals(server, record, partners)
+            new, different = self._merge_accounts(server, wanted, left_out)
+            known |= {account.astpp_id: account.id for account in new}
+            created, changed = created | new, changed | different
+            done = {record.id for record in level}
+            waiting = [record for record in waiting if record.id not in done]
+        return created, changed
+
+    @api.model
+    def _missing(self, record, known, left_out, lost_taxes):
+        """Return {field: why it cannot be said} of what depends on rows that were left out."""
+        missing = {}
+        if record.parent_id in left_out.keys and record.parent_id not in known:
+            missing["parent_id"] = self.env._("its reseller, ID %s, is left out", record.parent_id)
+        if lost := sorted(lost_taxes & set(record.tax_ids)):
+            missing["tax_ids"] = self.env._("its tax, ID %s, is left out", lost[0])
+        return missing
+
+    @api.model
+    def _close_deleted(self, server, records, left_out):
+        """Close what ASTPP has deleted before anything else: another account may have the number now.
+
+        :return: changed accounts
+        """
+        deleted = [record.id for record in records if record.deleted]
+        open_ones = [("server_id", "=", server.id), ("astpp_id", "in", deleted), ("status", "!=", "closed")]
+        by_id = {account.astpp_id: account for account in self.search(open_ones)}
+
+        def close(keys):
+            accounts = self.browse(by_id[key].id for key in keys)
+            for account in accounts:
+                snapshot = (account.astpp_snapshot or {}) | {"status": "closed"}
+                account.write({"status": "closed", "astpp_snapshot": snapshot})
+            return accounts
+
+        return self.union(*put_away(self, list(by_id), close, left_out, self._row_name))
+
+    @api.model
+    def _without_clashes(self, server, records, left_out):
+        """Return the records without those whose number a live account with a lower ID has.
+
+        ASTPP lets nobody else have a number but in its screens; its switch takes the oldest account then.
+        """
+        numbers = Counter(record.number for record in records if not record.deleted)
+        shared = [record.id for record in records if numbers[record.number] > 1]
+        closed = [("server_id", "=", server.id), ("status", "=", "closed"), ("astpp_id", "in", shared)]
+        closed_here = set(self.search(closed).mapped("astpp_id"))
+        unheard = set(self.env["astpp.outbox"]._unapplied(server, "account_id", "account").mapped("astpp_id"))
+        holders, kept = {}, []
+        for record in sorted(records, key=lambda record: record.id):
+            # Closed here, and ASTPP knows that or is to learn of it.
+            is_closed = record.id in closed_here and (not record.active or record.id in unheard)
+            if record.deleted or is_closed or holders.setdefault(record.number, record.id) == record.id:
+                kept.append(record)
+                continue
+            reason = self.env._(
+                "the account with the ID %(other)s has the number %(number)s as well, and ASTPP goes by the older one. "
+                "Give one of them another number in ASTPP.",
+                other=holders[record.number],
+                number=record.number,
+            )
+            left_out.add(f"{self._row_name(record.id)}: {reason}", record.id)
+        return kept
+
+    @api.model
+    def _recognise_numbers(self, server, records):
+        """Take accounts that were made in Odoo before ASTPP told of them for what they are: by their number.
+
+        What ASTPP owns, the reseller above among it, follows with the merge.
+        """
+        known = server._synced_ids("astpp.account")
+        held, by_number = {}, {}
+        for record in records:
+            if not record.deleted:
+                (held if record.id in known else by_number).setdefault(record.number, record)
+        unknown = [
+            *[("server_id", "=", server.id), ("astpp_id", "in", (0, False))],
+            *[("number", "in", list(by_number)), ("status", "!=", "closed")],
+        ]
+        # Whoever works here knows whose account it is; what a reseller says has to be confirmed.
+        for account in self.search([*unknown, ("portal_reseller_id", "=", False)]):
+            account.astpp_id = by_number[account.number].id
+        self._recognise_claims(server, held | by_number)
+
+    @api.model
+    def _sync_funds(self, server, records):
+        """Note what ASTPP has left for each account; it moves with every call, so in one statement."""
+        self.env["astpp.account"].flush_model(["available_funds"])
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_account a SET available_funds = new.funds
+                  FROM unnest(%s::int[], %s::numeric[]) AS new(astpp_id, funds)
+                 WHERE a.server_id = %s AND a.astpp_id = new.astpp_id AND a.available_funds IS DISTINCT FROM new.funds
+                """,
+                [record.id for record in records],
+                [record.available for record in records],
+                server.id,
+            )
+        )
+        self.invalidate_model(["available_funds"])
+
+    @api.model
+    def _merge_accounts(self, server, wanted, left_out):
+        """Merge, leaving out of the comparison what is said once, when an account is made."""
+        first = {"partner_id", "billed_until", "available_funds"}
+        existing = self.search([("server_id", "=", server.id), ("astpp_id", "in", list(wanted))])
+        if server._writes("invoicing"):
+            # ASTPP's switch is off because Odoo invoices.
+            first.add("invoice_enabled")
+        kept = dict.fromkeys(existing.mapped("astpp_id"), first)
+        for account in self.env["astpp.outbox"]._unapplied(server, "account_id", "account"):
+            kept[account.astpp_id] = first | {"status", "credit_limit"}
+        for account in existing.filtered(lambda a: a.status == "closed"):
+            # ASTPP knows closed accounts as inactive ones.
+            if wanted[account.astpp_id]["status"] == "suspended":
+                wanted[account.astpp_id]["status"] = "closed"
+        return self._merge_synced(
+            server,
+            {
+                key: {name: value for name, value in vals.items() if name not in kept.get(key, ())}
+                for key, vals in wanted.items()
+            },
+            left_out,
+        )
+
+    @api.model
+    def _synced_vals(self, server, record, known, currencies, taxes):
+        status = "closed" if record.deleted else "active" if record.active else "suspended"
+        zone = record.timezone if record.timezone in pytz.all_timezones_set else None
+        return {
+            "number": record.number,
+            "account_type": record.account_type,
+            "parent_id": known.get(record.parent_id, False) if record.parent_id != record.id else False,
+            "payment_mode": "postpaid" if record.postpaid else "prepaid",
+            "status": status,
+            "cycle_unit": record.cycle_unit,
+            "billing_day": record.billing_day,
+            "invoice_enabled": record.invoice_enabled,
+            "credit_limit": float(record.credit_limit),
+            "commission_based": record.account_type == "reseller" and record.commission_based,
+            "tz": zone or server.company_id.partner_id.tz or "UTC",
+            "currency_id": currencies.get(record.currency) or server.currency_id.id,
+            "tax_ids": sorted({tax for key in record.tax_ids for tax in taxes.get(key, [])}),
+        }
+
+    @api.model
+    def _first_vals(self, server, record, partners):
+        """Values that only a new account gets: Odoo's business from then on."""
+        start = server.sync_from or datetime.now(UTC).replace(tzinfo=None)
+        return {
+            "partner_id": partners[record.id],
+            "billed_until": start,
+            "available_funds": float(record.available),
+        }
+
+    @api.model
+    def _sync_currencies(self, records):
+        """Return {code: id} of the accounts' currencies, made active."""
+        codes = {record.currency for record in records if record.currency}
+        currencies = self.env["res.currency"].with_context(active_test=False).search([("name", "in", list(codes))])
+        # Any accounting administrator may synchronise; a currency in use must be active.
+        currencies.filtered(lambda currency: not currency.active).sudo().active = True
+        return {currency.name: currency.id for currency in currencies}
+
+    @api.model
+    def _find_partners(self, records, left_out):
+        """Return {ASTPP id: partner id}: by account number, then by e-mail and name, else new.
+
+        Of accounts that cannot be given a contact ``left_out`` learns.
+        """
+        partners = self.env["res.partner"]
+        company_domain = partners._check_company_domain(self.env.company)
+        by_number = self._partners_by_number(records, company_domain)
+        emails = {record.email.lower() for record in records if record.email}
+        by_email = {
+            (partner.email_normalized, partner.name.casefold()): partner.id
+            for partner in partners.search([*company_domain, ("email_normalized", "in", list(emails))])
+            if partner.name
+        }
+        claimed = self._claimed_partners(list({*by_number.values(), *by_email.values()}))
+        found, missing = {}, {}
+        for record in records:
+            key = ((record.email or "").lower(), record.name.casefold())
+            match = by_number.get(record.id) or (record.email and by_email.get(key))
+            if match and claimed.get(match, record.parent_id) == record.parent_id:
+                found[record.id] = match
+            else:
+                # Accounts of one ASTPP customer share a contact when e-mail and name are the same.
+                missing.setdefault(key if record.email else record.id, []).append(record)
+        countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
+
+        def create(groups):
+            # Nobody is above or below these contacts: there are no fields to pass on.
+            created = partners.with_context(_partners_skip_fields_sync=True).create(
+                [self._partner_vals(group[0], countries) for group in groups]
+            )
+            return {record.id: partner.id for group, partner in zip(groups, created, strict=True) for record in group}
+
+        groups = [tuple(group) for group in missing.values()]
+        for made in put_away(partners, groups, create, left_out, lambda group: self._row_name(group[0].id)):
+            found |= made
+        left_out.keys.update(record.id for record in records if record.id not in found)
+        return found
+
+    @api.model
+    def _partners_by_number(self, records, company_domain):
+        """Return {ASTPP id: partner id} of the contacts whose reference is the account's number.
+
+        ASTPP gives the number of a deleted account to another customer: a contact who has, or had, an account of this
+        number is not taken for the new one, and of several new accounts the live one has the contact.
+        """
+        claims = {}
+        for record in sorted(records, key=lambda record: (record.deleted, record.id)):
+            claims.setdefault(record.number, record.id)
+        found = self.env["res.partner"].search([*company_domain, ("ref", "in", list(claims))])
+        # Accounts of any company and server: the contact is somebody's already.
+        accounts = self.sudo().search([("partner_id", "in", found.ids), ("number", "in", list(claims))])
+        taken = {(account.partner_id.id, account.number) for account in accounts}
+        return {claims[partner.ref]: partner.id for partner in found if (partner.id, partner.ref) not in taken}
+
+    @api.model
+    def _claimed_partners(self, partner_ids):
+        """Return {contact: ASTPP id of the reseller who made it}: what he typed is no other customer's contact."""
+        made = self.search([("partner_id", "in", partner_ids), ("portal_reseller_id", "!=", False)])
+        return {each.partner_id.id: each.astpp_id and each.portal_reseller_id.astpp_id for each in made}
+
+    @api.model
+    def _partner_vals(self, record, countries):
+        return {
+            "name": record.name,
+            "is_company": bool(record.company),
+            "ref": record.number,
+            "email": record.email,
+            "phone": record.phone,
+            "street": record.street,
+            "street2": record.street2,
+            "zip": record.zip,
+            "city": record.city,
+            "country_id": countries.get(record.country, False),
+            "vat": False,
+            "comment": record.tax_number and self.env._("Tax number in ASTPP: %s", record.tax_number),
+        }

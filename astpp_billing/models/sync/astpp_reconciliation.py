@@ -1,0 +1,159 @@
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from ...connector.read_ahead import read_ahead
+from ..ledger.usage_copy import in_chunks
+
+# Chunks of days that may wait for the ledger's sums.
+AHEAD = 32
+
+
+class AstppReconciliation(models.Model):
+    """Calls of a day, as ASTPP has them and as the ledger has them.
+
+    Every account is compared; kept are each day's total and the accounts that differ.
+    """
+
+    _name = "astpp.reconciliation"
+    _description = "Reconciliation"
+    _log_access = False
+    _order = "day desc, account_ref"
+    _rec_name = "account_ref"
+
+    server_id = fields.Many2one("astpp.server", required=True, ondelete="cascade", readonly=True)
+    company_id = fields.Many2one("res.company", required=True, readonly=True)
+    source = fields.Selection([("cdr", "Calls"), ("reseller_cdr", "Resellers' Calls")], required=True, readonly=True)
+    day = fields.Date(required=True, readonly=True, help="In UTC.")
+    is_total = fields.Boolean(string="All Accounts", readonly=True)
+    account_ref = fields.Integer(string="ASTPP ID", aggregator=None, readonly=True)
+    account_id = fields.Many2one("astpp.account", ondelete="set null", readonly=True)
+    astpp_count = fields.Integer(string="Calls in ASTPP", readonly=True)
+    ledger_count = fields.Integer(string="Calls in Odoo", readonly=True)
+    count_difference = fields.Integer(string="Calls Differ By", readonly=True)
+    astpp_seconds = fields.Float(string="Seconds in ASTPP", digits=(20, 0), readonly=True)
+    ledger_seconds = fields.Float(string="Seconds in Odoo", digits=(20, 0), readonly=True)
+    seconds_difference = fields.Float(string="Seconds Differ By", digits=(20, 0), readonly=True)
+    astpp_amount = fields.Float(string="Amount in ASTPP", digits=(20, 6), readonly=True)
+    ledger_amount = fields.Float(string="Amount in Odoo", digits=(20, 6), readonly=True)
+    amount_difference = fields.Float(string="Amounts Differ By", digits=(20, 6), readonly=True)
+    reason = fields.Selection(
+        [
+            ("missing", "Not in Odoo: entered after the last synchronisation, or unreadable"),
+            ("gone", "Gone from ASTPP: purged or deleted there; Odoo keeps its evidence"),
+            ("changed", "Changed in ASTPP after it was read"),
+        ],
+        readonly=True,
+    )
+
+    _day_uniq = models.UniqueIndex("(server_id, source, day, is_total, account_ref)")
+
+    @api.model
+    def _compare(self, server, read_days, database, start, end):
+        """Compare the calls of [start, end) and keep the outcome.
+
+        :param read_days: ``connector.calls.read_days``
+        :return: set of (source, day text) that differ, days purged in ASTPP left out
+        """
+        self.env["astpp.usage"].flush_model()
+        different = set()
+        for source in ("cdr", "reseller_cdr"):
+            rows = ("\t".join(row) + "\n" for row in read_days(database, source, start, end))
+            # Both servers add up at the same time.
+            with read_ahead(in_chunks(rows), AHEAD) as days:
+                self.env.cr.execute(self._ledger_query(server, source, start, end))
+                self.env.cr.execute(
+                    "DROP TABLE IF EXISTS astpp_day; CREATE TEMPORARY TABLE astpp_day "
+                    "(day date, ref int, calls int, seconds numeric, amount numeric) ON COMMIT DROP"
+                )
+                self.env["astpp.usage"]._copy("astpp_day", None, days)
+            self.env.cr.execute("ANALYZE astpp_day, astpp_ledger_day")
+            different |= {
+                (source, fields.Date.to_string(day))
+                for (day,) in self.env.execute_query(self._compare_query(server, source, start, end))
+            }
+        self.invalidate_model()
+        return different
+
+    @api.model
+    def _ledger_query(self, server, source, start, end):
+        return SQL(
+            """
+            DROP TABLE IF EXISTS astpp_ledger_day;
+            CREATE TEMPORARY TABLE astpp_ledger_day ON COMMIT DROP AS
+            WITH summed AS (
+                SELECT u.date::date AS day, u.account_id, u.account_ref, count(*) AS calls, sum(u.duration) AS seconds,
+                       sum(u.rated_amount) AS amount
+                  FROM astpp_usage u
+                 WHERE u.server_id = %(server)s AND u.source = %(source)s
+                   AND u.date >= %(start)s::timestamp AND u.date < %(end)s
+              GROUP BY 1, 2, 3
+            )
+                SELECT s.day, COALESCE(a.astpp_id, NULLIF(ltrim(s.account_ref, '#'), '')::int, 0) AS ref,
+                       sum(s.calls) AS calls, sum(s.seconds) AS seconds, sum(s.amount) AS amount
+                  FROM summed s LEFT JOIN astpp_account a ON a.id = s.account_id
+              GROUP BY 1, 2
+            """,
+            server=server.id,
+            source=source,
+            start=start,
+            end=end,
+        )
+
+    @api.model
+    def _compare_query(self, server, source, start, end):
+        return SQL(
+            """
+            WITH sides AS (
+                SELECT COALESCE(d.day, l.day) AS day, COALESCE(d.ref, l.ref) AS ref,
+                       COALESCE(d.calls, 0) AS astpp_count, COALESCE(l.calls, 0) AS ledger_count,
+                       COALESCE(d.seconds, 0) AS astpp_seconds, COALESCE(l.seconds, 0) AS ledger_seconds,
+                       COALESCE(d.amount, 0) AS astpp_amount, COALESCE(l.amount, 0) AS ledger_amount
+                  FROM astpp_day d FULL JOIN astpp_ledger_day l ON l.day = d.day AND l.ref = d.ref
+            ), shown AS (
+                SELECT day, FALSE AS is_total, ref, astpp_count, ledger_count, astpp_seconds, ledger_seconds,
+                       astpp_amount, ledger_amount
+                  FROM sides
+                 WHERE (astpp_count, astpp_seconds, astpp_amount) <> (ledger_count, ledger_seconds, ledger_amount)
+             UNION ALL
+                SELECT day, TRUE, 0, sum(astpp_count), sum(ledger_count), sum(astpp_seconds), sum(ledger_seconds),
+                       sum(astpp_amount), sum(ledger_amount)
+                  FROM sides GROUP BY day
+            ), settled AS (
+                DELETE FROM astpp_reconciliation r
+                 WHERE r.server_id = %(server)s AND r.source = %(source)s AND NOT r.is_total
+                   AND r.day >= %(start)s::date AND r.day < %(end)s
+                   AND NOT EXISTS (SELECT 1 FROM shown WHERE shown.day = r.day AND NOT shown.is_total
+                                                         AND shown.ref = r.account_ref)
+            ), kept AS (
+                INSERT INTO astpp_reconciliation AS r (
+                    server_id, company_id, source, day, is_total, account_ref, account_id, astpp_count, ledger_count,
+                    count_difference, astpp_seconds, ledger_seconds, seconds_difference, astpp_amount, ledger_amount,
+                    amount_difference, reason)
+                SELECT %(server)s, %(company)s, %(source)s, b.day, b.is_total, b.ref, a.id, astpp_count, ledger_count,
+                       astpp_count - ledger_count, astpp_seconds, ledger_seconds, astpp_seconds - ledger_seconds,
+                       astpp_amount, ledger_amount, astpp_amount - ledger_amount,
+                       CASE WHEN b.is_total THEN NULL
+                            WHEN astpp_count > ledger_count THEN 'missing'
+                            WHEN astpp_count < ledger_count THEN 'gone'
+                            ELSE 'changed' END
+                  FROM shown b
+             LEFT JOIN astpp_account a ON a.server_id = %(server)s AND a.astpp_id = b.ref AND b.ref <> 0
+           ON CONFLICT (server_id, source, day, is_total, account_ref) DO UPDATE
+                   SET account_id = EXCLUDED.account_id,
+                       astpp_count = EXCLUDED.astpp_count, ledger_count = EXCLUDED.ledger_count,
+                       count_difference = EXCLUDED.count_difference,
+                       astpp_seconds = EXCLUDED.astpp_seconds, ledger_seconds = EXCLUDED.ledger_seconds,
+                       seconds_difference = EXCLUDED.seconds_difference,
+                       astpp_amount = EXCLUDED.astpp_amount, ledger_amount = EXCLUDED.ledger_amount,
+                       amount_difference = EXCLUDED.amount_difference, reason = EXCLUDED.reason
+            )
+            SELECT DISTINCT day FROM sides
+             WHERE astpp_count > ledger_count
+                OR astpp_count = ledger_count AND (astpp_seconds <> ledger_seconds OR astpp_amount <> ledger_amount)
+            """,
+            server=server.id,
+            company=server.company_id.id,
+            source=source,
+            start=start,
+            end=end,
+        )

@@ -1,0 +1,212 @@
+import logging
+import time
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import psycopg2
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import SQL
+
+from ...connector.database import ConnectorError
+from ..astpp_guard_mixin import ours
+from .astpp_sync_step import STEPS
+
+_logger = logging.getLogger(__name__)
+
+# First half of the advisory lock's key: "astp" in ASCII.
+LOCK_CLASS = 0x61737470
+
+
+class AstppServer(models.Model):
+    """The synchronisation: one step after the other, committed piece by piece."""
+
+    _inherit = "astpp.server"
+
+    sync_enabled = fields.Boolean(
+        string="Synchronise Automatically", tracking=True, help="The scheduled action reads this server."
+    )
+    sync_from = fields.Datetime(
+        string="Usage From",
+        default=lambda self: fields.Datetime.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0),
+        help="Calls and charges before this moment stay ASTPP's affair: they are on its own invoices.",
+        tracking=True,
+    )
+    lookback_days = fields.Integer(
+        string="Look Back",
+        default=3,
+        help="Days in which late calls are looked for every time; once a night it is five weeks.",
+    )
+    renewals_by = fields.Selection(
+        [("astpp", "ASTPP"), ("odoo", "Odoo")],
+        default="astpp",
+        required=True,
+        tracking=True,
+        help="Who charges the next period of packages, subscriptions and DIDs.",
+    )
+    responsible_id = fields.Many2one(
+        "res.users",
+        default=lambda self: self.env.user,
+        help="Is told when a synchronisation fails.",
+    )
+    sync_step_ids = fields.One2many("astpp.sync.step", "server_id", string="Synchronisation")
+    sync_state = fields.Selection(
+        [("never", "Never Run"), ("running", "Running"), ("done", "Up to Date"), ("failed", "Failed")],
+        string="Status",
+        default="never",
+        readonly=True,
+        copy=False,
+    )
+    sync_date = fields.Datetime(string="Last Success", readonly=True, copy=False)
+    sync_wide_date = fields.Datetime(readonly=True, copy=False)
+    sync_error = fields.Char(string="Error", readonly=True, copy=False)
+
+    def write(self, vals):
+        if "renewals_by" in vals:
+            self.filtered(lambda server: server.renewals_by != vals["renewals_by"])._hand_over_renewals(
+                vals["renewals_by"]
+            )
+        # The server that the installation made has nobody yet: whoever connects it is responsible.
+        if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
+            nobody = self.filtered(lambda server: not server.responsible_id or server.responsible_id._is_superuser())
+            super(AstppServer, nobody).write({"responsible_id": self.env.uid})
+        return super().write(vals)
+
+    @ours
+    def action_sync(self):
+        """Synchronise now, in the background."""
+        for server in self:
+            server.check_access("write")
+            server._settings()
+            server.sync_state = "running"
+        # An accounting administrator may start it; the scheduled action is a system one's.
+        self.env.ref("astpp_billing.ir_cron_sync").sudo()._trigger()
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    @api.model
+    def _cron_sync(self):
+        """Synchronise all servers that are due; a server that fails stops no other."""
+        servers = self.search([("host", "!=", False), "|", ("sync_enabled", "=", True), ("sync_state", "=", "running")])
+        self.env["ir.cron"]._commit_progress(remaining=len(servers))
+        for server in servers:
+            server._sync()
+            self.env["ir.cron"]._commit_progress(1)
+
+    @ours
+    def _sync(self, commit=True):
+        """Bring the ledger and all records up to date with ASTPP.
+
+        Commits after each step and each piece of a call table: ended at any moment, the next
+        call goes on where this one was.
+
+        :param commit: False inside a transaction of the caller's (tests)
+        :return: whether it went to its end
+        """
+        self.ensure_one()
+        server = self.with_company(self.company_id).with_context(astpp_commit=commit, tracking_disable=True)
+        if not server._lock_sync():
+            return False
+        try:
+            server._start_steps()
+            with server._open() as database:
+                for step, _label in STEPS:
+                    with server._running(step) as record:
+                        getattr(server, f"_sync_{step}")(database, record)
+            server._succeed()
+        except Exception as error:
+            # Noted on the server's form; the next run goes on from what is committed.
+            if commit:
+                server.env.cr.rollback()
+            elif not isinstance(error, (ConnectorError, UserError)):
+                raise
+            if not isinstance(error, (ConnectorError, UserError)):
+                _logger.exception("Synchronisation of %s failed", server.name)
+            server._fail(error)
+            return False
+        finally:
+            server._unlock_sync()
+        return True
+
+    def _lock_sync(self):
+        """Take the server's lock for this session; it outlives commits and dies with the process."""
+        return self.env.execute_query(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_CLASS, self.id))[0][0]
+
+    def _unlock_sync(self):
+        # In an aborted transaction or a lost session it cannot be said, and the latter forgets it.
+        with suppress(psycopg2.Error):
+            self.env.execute_query(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, self.id))
+            self._sync_commit()
+
+    def _sync_commit(self):
+        """Make what is done so far lasting and visible."""
+        if self.env.context.get("astpp_commit"):
+            self.env["ir.cron"]._commit_progress()
+
+    def _start_steps(self):
+        existing = {step.step: step for step in self.sync_step_ids}
+        self.env["astpp.sync.step"].create(
+            [
+                {"server_id": self.id, "step": step, "sequence": position}
+                for position, (step, _label) in enumerate(STEPS)
+                if step not in existing
+            ]
+        )
+        self.sync_step_ids.write({"state": "waiting", "message": False, "remaining_count": 0})
+        self.sync_state = "running"
+        self._sync_commit()
+
+    @contextmanager
+    def _running(self, name):
+        """Show a step as running, then what it did."""
+        step = self.sync_step_ids.filtered(lambda record: record.step == name)
+        left_out_before = step.left_out_count
+        step.write(
+            {"state": "running", "read_count": 0, "added_count": 0, "changed_count": 0, "left_out_count": 0,
+             "seconds": 0, "date": fields.Datetime.now()}
+        )  # fmt: skip
+        self._sync_commit()
+        started = time.monotonic()
+        yield step
+        step.write({"state": "done", "remaining_count": 0, "seconds": time.monotonic() - started})
+        step._tell_left_out(left_out_before)
+        self._sync_commit()
+
+    def _succeed(self):
+        self.write({"sync_state": "done", "sync_date": fields.Datetime.now(), "sync_error": False})
+        self._clear_alert("sync")
+        self._sync_commit()
+
+    def _fail(self, error):
+        """Note the failure, and tell the responsible user when it is the first one since the last success."""
+        reason = self._explain(error)
+        first = not self.sync_error
+        self.write({"sync_state": "failed", "sync_error": reason[:1000]})
+        self.sync_step_ids.filtered(lambda step: step.state == "running").write(
+            {"state": "failed", "message": reason[:1000]}
+        )
+        # Whoever marked it as done knows.
+        if first or self._alerts("sync"):
+            self._raise_alert("sync", self.env._("Synchronisation failed"), reason)
+        self._sync_commit()
+
+    def _funds_date(self):
+        """Return when ASTPP was last asked for the accounts' balances, False for never."""
+        self.ensure_one()
+        return self.sync_step_ids.filtered(lambda step: step.step == "accounts").date
+
+    def _usage_window(self):
+        """Return (start, end) of the calls to compare, as UTC text: whole hours, up to now.
+
+        Every time the look-back; all since ``sync_from`` the first time, and five weeks once a
+        night, because calls may be entered days later (ASTPP facts 2.2).
+        """
+        now = fields.Datetime.now()
+        start = self.sync_from or fields.Datetime.to_datetime("2000-01-01")
+        if self.sync_wide_date:
+            wide = now - self.sync_wide_date > timedelta(hours=20)
+            days = timedelta(days=35 if wide else max(self.lookback_days, 1))
+            # Whole days, so that a day's figures are never those of a part of it.
+            start = max(start, (now - days).replace(hour=0))
+        start = start.replace(minute=0, second=0, microsecond=0)
+        return fields.Datetime.to_string(start), fields.Datetime.to_string(now + timedelta(days=1))

@@ -1,0 +1,166 @@
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from odoo import fields, models
+
+from ...connector.calls import read_calls, read_days, read_hours
+from ...connector.read_ahead import read_ahead
+from ...left_out import LeftOut
+from ..ledger.usage_copy import in_chunks, owned_lines, staged_lines
+
+# Calls of one transaction. An interrupted synchronisation reads at most these again.
+PIECE = 100_000
+# Chunks that are read while PostgreSQL checks and commits what came before.
+AHEAD = 32
+# So many new calls change what PostgreSQL should know of the table.
+MANY = 100_000
+
+
+@dataclass
+class Piece:
+    """Hours whose calls go into the ledger in one transaction."""
+
+    slices: list
+    is_known: bool
+    """whether the ledger has calls of these hours: each one is looked for then"""
+    counts: Counter = field(default_factory=Counter)
+    """calls by exception, once they are read; not filled when known"""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """rows that cannot be read"""
+
+
+class AstppServer(models.Model):
+    """The steps of a synchronisation that read call tables, hour by hour."""
+
+    _inherit = "astpp.server"
+
+    def _sync_cdr(self, database, step):
+        self._sync_calls(database, step, "cdr")
+
+    def _sync_reseller_cdr(self, database, step):
+        self._sync_calls(database, step, "reseller_cdr")
+
+    def _sync_calls(self, database, step, source):
+        """Read the hours whose content differs from what was read before."""
+        found = database.hours.pop(source, None)
+        if found is None:
+            [(_source, found)] = read_hours(database, *self._usage_window(), [source])
+        changed = set(self.env["astpp.sync.slice"]._changed(self, source, found))
+        step.remaining_count = sum(slice.rows for slice in changed)
+        waiting = list(self._grouped_slices(found, changed))
+        self._sync_commit()
+        left_out = LeftOut()
+        while waiting:
+            for piece in self._sync_pieces(database, step, source, waiting):
+                left_out.include(piece.left_out)
+        if step.added_count >= MANY:
+            self.env["astpp.usage"]._tell_planner()
+        if left_out.count:
+            message = "\n".join([self.env._("%s rows cannot be read:", left_out.count), *left_out.reasons])
+            step.write({"left_out_count": left_out.count, "message": message})
+
+    def _grouped_slices(self, found, changed):
+        """Yield lists of changed hours that follow each other, for one transaction each."""
+        slices, rows = [], 0
+        for slice in found:
+            if slices and (slice not in changed or rows + slice.rows > PIECE):
+                yield slices
+                slices, rows = [], 0
+            if slice in changed:
+                slices.append(slice)
+                rows += slice.rows
+        if slices:
+            yield slices
+
+    def _is_known(self, source, slices):
+        """Tell whether some of these hours were read before, or came from a file for instance."""
+        domain = [
+            *[("server_id", "=", self.id), ("source", "in", [source, "import", "api"])],
+            *[("date", ">=", slices[0].start), ("date", "<", slices[-1].end)],
+        ]
+        return self.env["astpp.sync.slice"]._known(self, source, slices) or bool(
+            self.env["astpp.usage"].search_count(domain, limit=1)
+        )
+
+    def _sync_pieces(self, database, step, source, waiting):
+        """Put hours into the ledger, the following ones being read meanwhile, and drop them from those that wait.
+
+        Ends early when accounts, customers or issuers changed, or somebody else brought calls of the hours that
+        come next: what is read by then does not fit any more.
+
+        :param waiting: list of lists of slices
+        :return: list of the pieces that were put into the ledger
+        """
+        usage, done = self.env["astpp.usage"], []
+        owners = usage._owners(self)
+        pieces = [Piece(slices, self._is_known(source, slices)) for slices in waiting]
+        with read_ahead(_piece_chunks(database, source, pieces, owners), AHEAD) as chunks:
+            for piece in pieces:
+                if done and not piece.is_known and self._is_known(source, piece.slices):
+                    break
+                self._sync_piece(step, source, piece, iter(partial(next, chunks), None))
+                done.append(piece)
+                del waiting[0]
+                if (now := usage._owners(self)) != owners:
+                    self._settle_owners(owners.accounts, now.accounts)
+                    break
+        return done
+
+    def _settle_owners(self, before, now):
+        """Correct whose the calls are that were put away while accounts changed.
+
+        :param before: ``Owners.accounts`` that they were read with
+        :param now: the same, as it is by now
+        """
+        changed = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
+        accounts = self.env["astpp.account"].search([("server_id", "=", self.id), ("astpp_id", "in", changed)])
+        accounts._adopt_usage()
+        accounts._denormalise_usage()
+
+    def _sync_piece(self, step, source, piece, chunks):
+        """Put the calls of some hours into the ledger and note it, in one transaction."""
+        started = datetime.now()
+        usage = self.env["astpp.usage"]
+        if piece.is_known:
+            counts = usage._load_staged(self, chunks)
+            read, added = counts["read"], counts["added"]
+        else:
+            usage._copy_owned(chunks)
+            read = added = piece.counts.total()
+        self.env["astpp.sync.slice"]._remember(self, source, piece.slices)
+        step.write(
+            {
+                "read_count": step.read_count + read,
+                "added_count": step.added_count + added,
+                "remaining_count": max(0, step.remaining_count - sum(slice.rows for slice in piece.slices)),
+                "seconds": step.seconds + (datetime.now() - started).total_seconds(),
+            }
+        )
+        self._sync_commit()
+
+    def _sync_reconciliation(self, database, step):
+        """Compare both sides day by day; days that differ are read again, once."""
+        start, end = self._usage_window()
+        reconciliation = self.env["astpp.reconciliation"]
+        different = reconciliation._compare(self, read_days, database, start, end)
+        if different:
+            slices = self.env["astpp.sync.slice"]
+            slices._forget(self, different)
+            for source in {source for source, _day in different}:
+                self._sync_calls(database, step, source)
+            different = reconciliation._compare(self, read_days, database, start, end)
+        if not self.sync_wide_date or fields.Datetime.now() - self.sync_wide_date > timedelta(hours=20):
+            self.sync_wide_date = fields.Datetime.now()
+        step.write({"changed_count": len(different)})
+        if different:
+            step.message = self.env._("%s days differ: see the report.", len({day for _source, day in different}))
+
+
+def _piece_chunks(database, source, pieces, owners):
+    """Yield the pieces' calls as chunks for COPY, None after each piece. Runs in a thread: no ORM."""
+    for piece in pieces:
+        records = read_calls(database, source, piece.slices, piece.left_out.add)
+        yield from in_chunks(staged_lines(records) if piece.is_known else owned_lines(owners, records, piece.counts))
+        yield None

@@ -1,0 +1,91 @@
+from datetime import UTC, timedelta
+
+from odoo import api, models
+
+from ...billing_cycle import midnight
+from ...renewal_period import bounded
+
+# ASTPP's fields that Odoo decides once it renews.
+RENEWAL_FIELDS = {"start_date", "next_date", "end_date", "state", "close_reason", "price", "quantity", "product_id"}
+
+
+class AstppSubscription(models.Model):
+    """Orders as ASTPP has them."""
+
+    _inherit = "astpp.subscription"
+
+    @api.model
+    def _sync(self, server, records, left_out):
+        """Mirror orders; those of unknown accounts or products wait for them.
+
+        :param records: iterable of ``connector.records.Order``
+        :param left_out: ``LeftOut``, which learns of those that Odoo refuses
+        :return: (created, changed, number of orders that wait)
+        """
+        accounts = server._synced_ids("astpp.account")
+        products = server._synced_product_ids()
+        dids = {did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])}
+        # Without it, orders of numbers wait.
+        did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
+        wanted, waiting = {}, 0
+        # ASTPP has not heard yet of what was done here.
+        newer = set(self.env["astpp.outbox"]._unapplied(server, "subscription_id", "order").mapped("astpp_id"))
+        for order in records:
+            if order.item_id in newer:
+                continue
+            is_did = order.category == "did"
+            account_id = accounts.get(order.account_id)
+            product_id = (did_product and did_product.id) if is_did else products.get(order.product_id)
+            if not account_id or not product_id:
+                waiting += 1
+                continue
+            state = "terminated" if order.terminated else "active" if order.paid else "draft"
+            wanted[order.item_id] = {
+                "name": order.number,
+                "astpp_order_id": order.id,
+                "account_id": account_id,
+                "product_id": product_id,
+                "did_id": dids.get(order.product_id, False) if is_did else False,
+                "quantity": order.quantity if not is_did else 1,
+                "price": float(order.price),
+                "setup_fee": float(order.setup_fee),
+                "recurring": order.recurring,
+                "period_count": bounded("day", order.billing_days),
+                "period_unit": "day",
+                "free_minutes": order.free_minutes,
+                "start_date": order.start,
+                "next_date": order.period_end if not order.terminated else False,
+                "end_date": order.end,
+                "state": state,
+                "close_reason": order.note if order.terminated else False,
+            }
+        return *self._merge_synced(server, wanted, left_out), waiting
+
+    def _after_merge(self, created):
+        res = super()._after_merge(created)
+        for subscription in created.filtered("start_date"):
+            subscription.activation_date = subscription.start_date
+        created.filtered(lambda s: s.server_id.renewals_by == "odoo")._take_over()
+        self.filtered(lambda s: s.state == "active")._open_allowances()
+        return res
+
+    def _synced_changes(self, wanted, current):
+        """With renewals by Odoo, ASTPP's dates are old: only an end there is news."""
+        changes = super()._synced_changes(wanted, current)
+        if self.server_id.renewals_by != "odoo" or not self.odoo_from:
+            return changes
+        ended = changes.get("state") == "terminated"
+        kept = {"state", "end_date", "close_reason"} if ended else set()
+        changes = {name: value for name, value in changes.items() if name not in RENEWAL_FIELDS - kept}
+        return changes | ({"next_date": False} if ended else {})
+
+    def _take_over(self):
+        """Get ready to renew what ASTPP renewed: its periods end a second before midnight UTC.
+
+        Called when the server's renewals change hands; the period that ASTPP charged stays paid.
+        """
+        for subscription in self.filtered(lambda s: s.state in ("active", "suspended") and s.next_date):
+            last = subscription.next_date
+            day = (last + timedelta(seconds=1)).date()
+            start = midnight(day, subscription.account_id.tz).astimezone(UTC).replace(tzinfo=None)
+            subscription.write({"next_date": start, "anchor_day": day.day, "odoo_from": start, "odoo_until": start})

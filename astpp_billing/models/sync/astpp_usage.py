@@ -1,0 +1,194 @@
+from odoo import api, fields, models
+from odoo.tools import SQL, split_every
+
+from ...connector.charges import read_charges, read_states
+from ...left_out import put_away
+from ...renewal_period import is_renewed_twice
+from ..ledger.usage_copy import in_chunks
+
+# Rows that were not yet committed when a higher id was read.
+OVERLAP = 1000
+RENEWALS = ("package", "subscription", "did_fee")
+BATCH = 1000
+# ASTPP's rows between two that are asked for: so many are read along rather than asked for anew.
+GAP = 500
+STATES = "astpp_charge_state"
+
+
+class AstppUsage(models.Model):
+    """ASTPP's own charges and credits in the ledger (ASTPP facts 5.7, 9)."""
+
+    _inherit = "astpp.usage"
+
+    @api.model
+    def _load_charges(self, server, database, since, left_out):
+        """Add charges made since then that the ledger does not have.
+
+        :param since: UTC text
+        :param left_out: ``LeftOut``, which learns of charges that cannot be taken over
+        :return: (added, read)
+        """
+        [(last,)] = self.env.execute_query(
+            SQL(
+                "SELECT max(source_key::bigint) FROM astpp_usage WHERE server_id = %s AND source = 'charge'",
+                server.id,
+            )
+        )
+        for model in ("astpp.account", "astpp.subscription"):
+            self.env[model].flush_model()
+        products = server._synced_product_ids()
+        # Without it, fees of numbers are billed with the product of other charges.
+        did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
+        did_product = did_product.id if did_product else None
+        added = read = 0
+        charges = read_charges(database, max(0, (last or 0) - OVERLAP), since, left_out.add)
+        for batch in split_every(BATCH, charges):
+            read += len(batch)
+            rows = self._charge_rows(server, batch, products, did_product)
+            added += sum(put_away(self, rows, self._insert_charges, left_out, self._charge_name))
+        self.invalidate_model()
+        return added, read
+
+    @api.model
+    def _charge_name(self, row):
+        return self.env._("ID %s", row[4])
+
+    @api.model
+    def _charge_rows(self, server, charges, products, did_product):
+        """Return charges as rows for ``_insert_charges``; what they point to is looked up for these alone.
+
+        :param charges: list of ``connector.records.Charge``
+        :param products: {ASTPP id: product id}
+        """
+        accounts = self._rows_by_astpp_id(
+            "astpp_account",
+            "id, partner_id, issuer_id, payment_mode = 'prepaid'",
+            server,
+            {charge.account_id for charge in charges},
+        )
+        subscriptions = self._rows_by_astpp_id(
+            "astpp_subscription",
+            "id, did_id, odoo_from, odoo_until",
+            server,
+            {charge.order_item_id for charge in charges},
+        )
+        odoo_renews = server.renewals_by == "odoo"
+        rows = []
+        for charge in charges:
+            account = accounts.get(charge.account_id)
+            account_id, partner_id, issuer_id, prepaid = account or (None, None, None, False)
+            subscription = subscriptions.get(charge.order_item_id)
+            subscription_id, did_id, *paid_by_odoo = subscription or (None, None)
+            exception = second_exception = None
+            if charge.invoiced:
+                exception = "astpp_invoiced"
+            elif not charge.known_type:
+                exception = "blank_type"
+            elif subscription and charge.charge_type in RENEWALS and charge.amount > 0:
+                date = fields.Datetime.to_datetime(charge.date)
+                exception = "renewed" if is_renewed_twice(date, *paid_by_odoo, odoo_renews) else None
+            if not account:
+                exception, second_exception = "unknown_account", exception
+            product = products.get(charge.product_id) or (did_product if charge.charge_type == "did_fee" else None)
+            rows.append((
+                server.id, server.company_id.id, server.currency_id.id, "charge", str(charge.id), account_id,
+                None if account else f"#{charge.account_id}", partner_id, issuer_id, charge.date, charge.charge_type, 0,
+                charge.amount, charge.amount, 0, charge.description, product, exception, prepaid, subscription_id,
+                did_id, second_exception,
+            ))  # fmt: skip
+        return rows
+
+    @api.model
+    def _rows_by_astpp_id(self, table, columns, server, ids):
+        """Return {ASTPP id: columns} of a mirror's rows."""
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT astpp_id, %s FROM %s WHERE server_id = %s AND astpp_id = ANY(%s) AND astpp_id != 0",
+                SQL(columns),  # pylint: disable=sql-injection
+                SQL.identifier(table),
+                server.id,
+                list(ids),
+            )
+        )
+        return {astpp_id: values for astpp_id, *values in rows}
+
+    @api.model
+    def _insert_charges(self, rows):
+        return len(
+            self.env.cr.execute_values(
+                """
+                INSERT INTO astpp_usage (
+                    server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
+                    issuer_id, date, charge_type, duration, rated_amount, amount, cost, description, product_id,
+                    exception, prepaid, subscription_id, did_id, second_exception)
+                VALUES %s
+                ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
+                RETURNING id
+                """,
+                rows,
+                page_size=BATCH,
+                fetch=True,
+            )
+        )
+
+    @api.model
+    def _check_charges(self, server, database):
+        """Hold unbilled charges that ASTPP has put on an invoice of its own, or deleted.
+
+        ASTPP's rows are streamed into a table, so that millions of waiting charges are no matter of memory.
+
+        :return: how many
+        """
+        self.flush_model()
+        waiting = SQL(
+            "u.server_id = %s AND u.source = 'charge' AND u.move_line_id IS NULL AND u.exception IS NULL "
+            "AND u.released_by_id IS NULL",
+            server.id,
+        )
+        if not (ranges := self._charge_ranges(waiting)):
+            return 0
+        states = SQL.identifier(STATES)
+        self.env.cr.execute(SQL("DROP TABLE IF EXISTS %s", states))
+        self.env.cr.execute(SQL("CREATE TEMPORARY TABLE %s (id bigint, invoiced boolean) ON COMMIT DROP", states))
+        rows = (row for first, last in ranges for row in read_states(database, first, last))
+        self._copy(STATES, None, in_chunks(f"{key}\t{invoiced}\n" for key, invoiced in rows))
+        # The ledger may be new to the planner: whichever way it goes, each look-up is one in an index.
+        self.env.cr.execute(SQL("CREATE UNIQUE INDEX ON %s (id)", states))
+        self.env.cr.execute(SQL("ANALYZE %s", states))
+        held = 0
+        for exception, condition in (
+            (
+                "astpp_invoiced",
+                SQL("EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint AND s.invoiced)", states),
+            ),
+            ("gone", SQL("NOT EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint)", states)),
+        ):
+            self.env.cr.execute(
+                SQL("UPDATE astpp_usage u SET exception = %s WHERE %s AND %s", exception, waiting, condition)
+            )
+            held += self.env.cr.rowcount
+        self.invalidate_model()
+        return held
+
+    @api.model
+    def _charge_ranges(self, waiting):
+        """Return [(first, last)] of the ids in ASTPP that charges have, split where many others lie between.
+
+        :param waiting: condition on ``astpp_usage u``
+        """
+        return self.env.execute_query(
+            SQL(
+                """
+                SELECT min(id), max(id)
+                  FROM (SELECT id, count(*) FILTER (WHERE is_far) OVER (ORDER BY id) AS island
+                          FROM (SELECT id, id - lag(id) OVER (ORDER BY id) > %s AS is_far
+                                  FROM (SELECT u.source_key::bigint AS id FROM astpp_usage u WHERE %s) AS ids
+                               ) AS steps
+                       ) AS islands
+              GROUP BY island
+              ORDER BY island
+                """,
+                GAP,
+                waiting,
+            )
+        )

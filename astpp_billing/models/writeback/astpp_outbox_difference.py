@@ -1,0 +1,195 @@
+from collections import defaultdict
+from decimal import Decimal
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ...connector.database import ConnectorError
+from ...connector.written_rows import current_rows, written_keys
+
+ORDER_COLUMNS = ("next_billing_date", "is_terminated")
+
+
+class AstppOutboxDifference(models.Model):
+    """A place where ASTPP and Odoo disagree about what Odoo decides, found by the last comparison."""
+
+    _name = "astpp.outbox.difference"
+    _description = "Difference from ASTPP"
+    _log_access = False
+    _order = "server_id, kind, account_id, id"
+
+    server_id = fields.Many2one("astpp.server", required=True, readonly=True, ondelete="cascade")
+    company_id = fields.Many2one(related="server_id.company_id", store=True)
+    account_id = fields.Many2one("astpp.account", readonly=True, ondelete="cascade")
+    kind = fields.Selection(
+        [
+            ("entry", "Change Written"),
+            ("balance", "Balance"),
+            ("order", "Order"),
+            ("did", "Number"),
+            ("account", "Account's Settings"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    name = fields.Char(string="What", readonly=True)
+    odoo_value = fields.Char(string="Odoo", readonly=True)
+    astpp_value = fields.Char(string="ASTPP", readonly=True)
+    amount = fields.Float(digits=(20, 5), readonly=True, help="How much of a balance's difference this explains.")
+    cause = fields.Selection(
+        [
+            ("waiting", "Waits to be written"),
+            ("failed", "Could not be written"),
+            ("skipped", "Was skipped"),
+            ("not_noted", "Written, not noted yet"),
+            ("gone", "Written, and gone from ASTPP"),
+            ("off", "Is not written back"),
+            ("astpp", "Changed in ASTPP, or older than the synchronisation"),
+        ],
+        required=True,
+        readonly=True,
+    )
+    date = fields.Datetime(string="Found On", readonly=True)
+
+    @api.model
+    def _compare(self, server):
+        """Replace the list of a server's differences by what is found now.
+
+        :return: their number
+        :raise UserError: when ASTPP cannot be read
+        """
+        for model in ("astpp.usage", "astpp.outbox", "astpp.account", "astpp.subscription", "astpp.did"):
+            self.env[model].flush_model()
+        try:
+            with server._open() as database:
+                found = [
+                    *self._compare_entries(server, database),
+                    *self._compare_balances(server, database),
+                    *self._compare_orders(server, database),
+                    *self._compare_numbers(server, database),
+                    *self._compare_accounts(server, database),
+                ]
+        except ConnectorError as error:
+            raise UserError(str(error)) from None
+        now = fields.Datetime.now()
+        # The list is the check's own, nobody writes it by hand.
+        differences = self.sudo()
+        differences.search([("server_id", "=", server.id)]).unlink()
+        differences.create([{"server_id": server.id, "date": now, **values} for values in found])
+        return len(found)
+
+    def _compare_entries(self, server, database):
+        """What was written must be there, and be noted here."""
+        outbox = self.env["astpp.outbox"]
+        prefix = outbox._key_prefix()
+        written = written_keys(database, prefix)
+        entries = outbox.search([("server_id", "=", server.id), ("state", "not in", ("skipped", "off"))])
+        for entry in entries:
+            found = written.get(f"{prefix}{entry.id}")
+            applied = entry.state == "applied"
+            if applied == bool(found) and (not found or Decimal(found[1]) == Decimal(f"{entry.amount:.5f}")):
+                continue
+            yield {
+                "kind": "entry",
+                "account_id": entry.account_id.id,
+                "name": entry.description,
+                "odoo_value": f"{entry.amount:.5f}" if applied else False,
+                "astpp_value": found[1] if found else False,
+                "cause": "not_noted" if not applied else "astpp" if found else "gone",
+            }
+
+    def _compare_balances(self, server, database):
+        """What postpaid accounts owe: their usage, less what was paid of it."""
+        accounts = self._mirrored("astpp.account", server, [("payment_mode", "=", "postpaid")])
+        domain = [("account_id", "in", accounts.ids)]
+        usage = self.env["astpp.usage"]._read_group([*domain, ("prepaid", "!=", True)], ["account_id"], ["amount:sum"])
+        owed = defaultdict(float, dict(usage))
+        queued = defaultdict(lambda: defaultdict(float))
+        groups = self.env["astpp.outbox"]._read_group(domain, ["account_id", "kind", "state"], ["amount:sum"])
+        for account, kind, state, amount in groups:
+            queued[account][state] += amount
+            # Charges are usage already.
+            owed[account] -= amount if kind != "charge" else 0
+        balances = current_rows(database, "accounts", ("balance",), accounts.mapped("astpp_id"))
+        for account in accounts.filtered(lambda account: account.astpp_id in balances):
+            balance = float(balances[account.astpp_id]["balance"])
+            rest = balance - owed[account]
+            shares = {state: queued[account][state] for state in ("waiting", "failed", "skipped", "off")}
+            shares["astpp"] = rest - sum(shares.values())
+            for cause, amount in shares.items():
+                if abs(amount) >= 0.000005:
+                    yield {
+                        "kind": "balance",
+                        "account_id": account.id,
+                        "name": self.env._("Balance: what is owed"),
+                        "amount": amount,
+                        "odoo_value": f"{owed[account]:.5f}",
+                        "astpp_value": f"{balance:.5f}",
+                        "cause": cause,
+                    }
+
+    def _compare_orders(self, server, database):
+        """Dates and ends of the orders that Odoo renews."""
+        if server.renewals_by != "odoo":
+            return
+        orders = self._mirrored("astpp.subscription", server, [("odoo_from", "!=", False)])
+        causes = self._causes(server, "order", "subscription_id")
+        rows = current_rows(database, "order_items", ORDER_COLUMNS, orders.mapped("astpp_id"))
+        for order in orders.filtered(lambda order: order.astpp_id in rows):
+            found = rows[order.astpp_id]
+            wanted = {"is_terminated": "1" if order.state == "terminated" else "0"}
+            if order.state == "active" and order.start_date:
+                wanted = order._astpp_dates() | wanted
+            yield from self._rows("order", order.account_id, order.name, wanted, found, causes[order])
+
+    def _compare_numbers(self, server, database):
+        dids = self._mirrored("astpp.did", server, [])
+        causes = self._causes(server, "did", "did_id")
+        switched = self._causes(server, "account", "account_id")
+        rows = current_rows(database, "dids", ("accountid", "status"), dids.mapped("astpp_id"))
+        for did in dids.filtered(lambda did: did.astpp_id in rows and did.account_id.account_type != "reseller"):
+            values, found = (did.account_id, did.number), rows[did.astpp_id]
+            wanted = {"accountid": str(did.account_id.astpp_id or 0)}
+            yield from self._rows("did", *values, wanted, found, causes[did])
+            suspended = did.account_id and did.account_id.status != "active"
+            # All others follow ASTPP.
+            if suspended or did.off_with_account:
+                wanted = {"status": "1" if suspended else "0"}
+                yield from self._rows("did", *values, wanted, found, switched[did.account_id])
+
+    def _compare_accounts(self, server, database):
+        """Status, credit limit, and who invoices; a deleted account's columns say nothing any more."""
+        accounts = self._mirrored("astpp.account", server, [("status", "!=", "closed")])
+        causes = self._causes(server, "account", "account_id")
+        invoicing = self._causes(server, "invoicing", "account_id")
+        columns = ("status", "credit_limit", "generate_invoice")
+        rows = current_rows(database, "accounts", columns, accounts.mapped("astpp_id"))
+        for account in accounts.filtered(lambda account: account.astpp_id in rows):
+            values, found = (account, account.display_name), rows[account.astpp_id]
+            wanted = {key: str(value) for key, value in account._switch_values().items()}
+            yield from self._rows("account", *values, wanted, found, causes[account])
+            if account.invoice_enabled and account.payment_mode == "postpaid":
+                yield from self._rows("account", *values, {"generate_invoice": "1"}, found, invoicing[account])
+
+    def _mirrored(self, model, server, domain):
+        return self.env[model].search([("server_id", "=", server.id), ("astpp_id", "!=", 0), *domain])
+
+    def _causes(self, server, kind, field):
+        """Return {record: state of its last change that was not made}; for others, what else it can be."""
+        entries = self.env["astpp.outbox"].search(
+            [("server_id", "=", server.id), ("kind", "=", kind), (field, "!=", False)], order="id"
+        )
+        causes = {entry[field]: entry.state for entry in entries if entry.state != "applied"}
+        return defaultdict(lambda: "astpp" if server._writes(kind) else "off", causes)
+
+    def _rows(self, kind, account, name, wanted, found, cause):
+        for column, value in wanted.items():
+            if column in found and found[column] != value:
+                yield {
+                    "kind": kind,
+                    "account_id": account.id,
+                    "name": f"{name}: {column}",
+                    "odoo_value": value,
+                    "astpp_value": found[column],
+                    "cause": cause,
+                }
