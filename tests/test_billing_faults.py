@@ -8,6 +8,7 @@ import random
 import time
 
 import pytest
+
 from conftest import Database
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 4)

@@ -8,9 +8,10 @@ import random
 import time
 
 import pytest
-from conftest import Database
 
 from odoo.addons.astpp_billing.tests.mariadb import MariaDb
+
+from conftest import Database
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 4)
 ACCOUNTS, CHANGES = 10, 6
