@@ -67,17 +67,17 @@ CONFLICTS = """
 from odoo.addons.astpp_billing.models.billing import astpp_billing_run_batch
 link = astpp_billing_run_batch.AstppBillingRun._link_usage
 met = []
-def disturbed(run, periods, groups, moves):
+def disturbed(run, groups, moves):
     if len(met) < 3:
         with env.registry.cursor() as other:
             other.execute("UPDATE astpp_usage SET description = 'changed' WHERE account_id = ANY(%s)",
-                          ([account.id for account in periods],))
+                          ([account.id for account in groups],))
         try:
-            return link(run, periods, groups, moves)
+            return link(run, groups, moves)
         except Exception as error:
             met.append(type(error).__name__)
             raise
-    return link(run, periods, groups, moves)
+    return link(run, groups, moves)
 astpp_billing_run_batch.AstppBillingRun._link_usage = disturbed
 """
 OUTCOME = """

@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.http import request, route
 
+from ..models.ledger.usage_state import NOT_HELD
 from .charge_export import TYPES, charge_file
 from .form_text import key_of, page_of
 from .portal_charge_controls import AstppPortalChargeControls
@@ -42,7 +43,7 @@ class AstppPortal(AstppPortalChargeControls):
         domain = Domain("account_id", "in", account.ids or scope.ids)
         if not account and kw.get("below"):
             domain = Domain("account_id", "any", below)
-        domain &= Domain("exception", "=", False)
+        domain &= NOT_HELD.domain
         move = request.env["account.move"].sudo().browse()
         if (asked := key_of(kw.get("invoice_id"))) is not None:
             move = move.search(self._document_domain() & Domain("id", "=", asked))

@@ -9,6 +9,7 @@ from odoo.http import request
 from odoo.tools.misc import get_lang
 
 from ..models.ledger.astpp_usage import CALL_TYPES
+from ..models.ledger.usage_state import BILLED, UNBILLED
 from .form_text import no_amount, number_of, one_line
 
 
@@ -18,11 +19,8 @@ class AstppPortalChargeControls(CustomerPortal):
     def _charge_filters(self):
         return {
             "all": {"label": request.env._("All"), "domain": []},
-            "unbilled": {
-                "label": request.env._("Not billed yet"),
-                "domain": [("move_line_id", "=", False), ("prepaid", "!=", True)],
-            },
-            "billed": {"label": request.env._("Billed"), "domain": [("move_line_id", "!=", False)]},
+            "unbilled": {"label": request.env._("Not billed yet"), "domain": UNBILLED.domain},
+            "billed": {"label": request.env._("Billed"), "domain": BILLED.domain},
             "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALL_TYPES)]},
             "outbound": {"label": request.env._("Outgoing calls"), "domain": [("direction", "=", "outbound")]},
             "inbound": {"label": request.env._("Incoming calls"), "domain": [("direction", "=", "inbound")]},

@@ -53,7 +53,7 @@ class TestBillingSpeed(AstppCommon):
             self.assertFalse(
                 self.env["astpp.account"].search([("id", "=", prepaid.id)]).filtered_domain(run._due_domain())
             )
-        [statement] = [query for query in statements if "AS ended" in getattr(query, "code", "")]
+        [statement] = [query for query in statements if "AS chosen" in getattr(query, "code", "")]
         plan = "\n".join(row for (row,) in self.env.execute_query(statement.__class__("EXPLAIN %s", statement)))
         self.assertIn("astpp_usage_unbilled_idx", plan)
         self.env.cr.execute("SELECT pg_get_indexdef('astpp_usage_unbilled_idx'::regclass)")

@@ -1,6 +1,7 @@
 from odoo.fields import Command
 from odoo.tests import tagged
 
+from ..models.ledger.astpp_usage_entries import UsageEntry
 from .common import AstppCommon
 
 
@@ -9,16 +10,10 @@ class TestRefill(AstppCommon):
     """What ASTPP took of a postpaid customer is money on account: never on an invoice, never taxed, booked once."""
 
     def refill(self, account, amount=20, **values):
-        self.env["astpp.usage"].sudo()._insert_charges(
-            [
-                (
-                    self.server.id, self.env.company.id, self.server.currency_id.id, "charge", str(next(self.ids)),
-                    account.id, None, account.partner_id.id, account.issuer_id.id, "2024-01-20 10:00:00", "topup", 0,
-                    -amount, -amount, 0, "Recharge", None, None, account.payment_mode == "prepaid", None, None, None,
-                )
-            ]
-        )  # fmt: skip
-        self.env.invalidate_all()
+        key, moment = str(next(self.ids)), "2024-01-20 10:00:00"
+        self.env["astpp.usage"].sudo()._add(
+            [UsageEntry("charge", key, self.server.id, account.id, moment, "topup", -amount, "Recharge")]
+        )
         usage = self.env["astpp.usage"].search([("account_id", "=", account.id), ("charge_type", "=", "topup")])
         return usage.sorted("id")[-1]
 
@@ -110,8 +105,10 @@ class TestRefill(AstppCommon):
     def test_coupons_are_not_taxed(self):
         self.customer.tax_ids = self.tax_sale_a
         self.load_calls(self.customer, "100")
-        self.env["astpp.usage"].sudo()._add_credits([(self.customer, "voucher", "coupon/1", -10, "Coupon")])
-        self.env["astpp.usage"].search([("charge_type", "=", "voucher")]).sudo().date = "2024-01-20"
+        key, moment = "coupon/1", "2024-01-20 00:00:00"
+        self.env["astpp.usage"].sudo()._add(
+            [UsageEntry("credit", key, self.server.id, self.customer.id, moment, "voucher", -10, "Coupon")]
+        )
         move = self.bill(self.customer).move_ids
         self.assertEqual((move.amount_untaxed, move.amount_tax), (90, 15))
 

@@ -1,5 +1,4 @@
 from odoo import fields, models
-from odoo.tools import SQL
 
 
 class AccountMoveLine(models.Model):
@@ -36,20 +35,5 @@ class AccountMoveLine(models.Model):
         return None
 
     def unlink(self):
-        self._astpp_release_usage()
+        self.env["astpp.usage"]._free(self)
         return super().unlink()
-
-    def _astpp_release_usage(self):
-        """Set the usage billed by these lines free, in one statement."""
-        if not self:
-            return
-        usage = self.env["astpp.usage"]
-        usage.flush_model(["move_line_id", "move_id"])
-        self.env.cr.execute(
-            SQL(
-                "UPDATE astpp_usage SET move_line_id = NULL, move_id = NULL WHERE move_line_id = ANY(%s)",
-                self.ids,
-            )
-        )
-        if self.env.cr.rowcount:
-            usage.invalidate_model(["move_line_id", "move_id"])

@@ -1,5 +1,4 @@
 from odoo import fields, models
-from odoo.tools import SQL
 
 from ..astpp_guard_mixin import ours
 
@@ -55,10 +54,7 @@ class AccountMove(models.Model):
 
     def _astpp_servers_of_lines(self):
         """Return {invoice line's id: the ASTPP server whose usage it bills}, sudoed."""
-        self.env["astpp.usage"].flush_model()
-        rows = self.env.execute_query(
-            SQL("SELECT DISTINCT move_line_id, server_id FROM astpp_usage WHERE move_id = ANY(%s)", self.ids)
-        )
         # sudo: as above.
         servers = self.env["astpp.server"].sudo()
-        return {line_id: servers.browse(server_id) for line_id, server_id in rows}
+        sums = self.env["astpp.usage"]._billed_sums(self, "server_id")
+        return {row["move_line_id"]: servers.browse(row["server_id"]) for row in sums}

@@ -143,26 +143,12 @@ class AccountMove(models.Model):
         The period stays billed; deleted or cancelled, the replacement sets the usage free as any invoice does.
         """
         self.ensure_one()
-        old, usage = self.astpp_replaces_id, self.env["astpp.usage"]
+        old = self.astpp_replaces_id
         pairs = list(zip(old._astpp_product_lines(), self._astpp_product_lines(), strict=True))
         for line, new_line in pairs:
             new_line.write({name: line[name] for name in ("astpp_usage_amount", "astpp_usage_rate")})
         self.write({"astpp_run_id": old.astpp_run_id.id, "astpp_rate": old.astpp_rate})
-        for model in ("astpp.usage", "account.move.line", "account.move"):
-            self.env[model].flush_model()
-        self.env.cr.execute(
-            SQL(
-                """
-                UPDATE astpp_usage u SET move_line_id = link.new_id, move_id = %s
-                  FROM unnest(%s::int[], %s::int[]) AS link(old_id, new_id)
-                 WHERE u.move_line_id = link.old_id
-                """,
-                self.id,
-                [line.id for line, _new_line in pairs],
-                [new_line.id for _line, new_line in pairs],
-            )
-        )
-        usage.invalidate_model(["move_line_id", "move_id"])
+        self.env["astpp.usage"]._rebill(pairs)
         # sudo: results are the run's own log, and name the invoice that bills the period.
         self.env["astpp.billing.result"].sudo().search([("move_id", "=", old.id)]).move_id = self
 
@@ -179,7 +165,7 @@ class AccountMove(models.Model):
         )
         if not billed:
             return
-        billed.line_ids._astpp_release_usage()
+        self.env["astpp.usage"]._free(billed.line_ids)
         # Accountants may cancel invoices; the period's mark is the billing run's.
         results = self.env["astpp.billing.result"].sudo().search([("move_id", "in", billed.ids)])
         for result in results.sorted("period_end", reverse=True):

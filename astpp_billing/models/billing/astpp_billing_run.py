@@ -3,6 +3,7 @@ from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
 from ..astpp_guard_mixin import ours
+from ..ledger.usage_state import HELD
 
 # Accounts of one transaction: large enough for bulk speed, small enough that an accountant
 # who posts in the same series waits a few seconds at most.
@@ -106,7 +107,7 @@ class AstppBillingRun(models.Model):
             run.exception_count = self.env["astpp.usage"].search_count(run._exception_domain())
 
     def _exception_domain(self):
-        return [("exception", "!=", False), ("account_id", "in", self.result_ids.account_id.ids)]
+        return [*HELD.domain, ("account_id", "in", self.result_ids.account_id.ids)]
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_invoiced(self):

@@ -1,19 +1,17 @@
 import logging
 from collections import defaultdict
-from datetime import datetime
-from decimal import Decimal
 
 from odoo import models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
-from odoo.tools import SQL
 
 from ..ledger.astpp_usage import CHARGE_TYPES
 from .astpp_billing_run import BATCH
+from .astpp_billing_run_due import NO_REFILLS
 
 _logger = logging.getLogger(__name__)
 
-BEGINNING = datetime(1970, 1, 1)
 TYPE_ORDER = {charge_type: position for position, (charge_type, _label) in enumerate(CHARGE_TYPES)}
 
 
@@ -81,11 +79,11 @@ class AstppBillingRun(models.Model):
         refills = self.env["account.move"]._astpp_refill_domain()
         self.env["account.move"]._astpp_book_refills(
             # sudo: whoever bills need not see other companies' usage; the accounts are the run's.
-            self.env["astpp.usage"].sudo().search([*refills, ("account_id", "in", accounts.ids)], order="id")
+            self.env["astpp.usage"].sudo().search(refills & Domain("account_id", "in", accounts.ids), order="id")
         )
         groups = self._collect(periods)
         moves = self._create_moves(periods, groups)
-        self._link_usage(periods, groups, moves)
+        self._link_usage(groups, moves)
         self._post(moves)
         ends = accounts.grouped(lambda account: (periods[account][1], periods[account][1] != account.next_period_end))
         for (end, early), together in ends.items():
@@ -103,36 +101,19 @@ class AstppBillingRun(models.Model):
 
         :param periods: {account: (start, end)}, naive UTC
         :param since: {account: moment} before which usage is left out, for previews
-        :return: {account: [group, …]}, group a dict with ``charge_type``, ``direction``,
-            ``product_id``, ``calls``, ``duration`` (s) and ``amount`` (Decimal, base currency)
+        :return: {account: [group, …]}, groups as ``_sum_unbilled`` returns them, by ``charge_type``, ``direction``
+            and ``product_id``
         """
-        self.env["astpp.usage"].flush_model()
-        rows = self.env.execute_query_dict(
-            SQL(
-                """
-                SELECT u.account_id, u.charge_type, u.direction, u.product_id,
-                       count(*) AS lines,
-                       count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) AS calls,
-                       COALESCE(sum(u.duration), 0)::bigint AS duration,
-                       COALESCE(sum(u.amount), 0) AS amount
-                  FROM unnest(%(accounts)s, %(starts)s::timestamp[], %(ends)s::timestamp[])
-                    AS due(account_id, period_start, period_end)
-                  JOIN astpp_usage u ON u.account_id = due.account_id
-                                    AND u.date >= due.period_start AND u.date < due.period_end
-                 WHERE u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE
-                   AND u.charge_type <> 'topup'
-              GROUP BY u.account_id, u.charge_type, u.direction, u.product_id
-                HAVING count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) > 0
-                """,
-                accounts=[account.id for account in periods],
-                starts=[(since or {}).get(account, BEGINNING) for account in periods],
-                ends=[end for _start, end in periods.values()],
-            )
+        rows = self.env["astpp.usage"]._sum_unbilled(
+            "account_id",
+            {account.id: ((since or {}).get(account), end) for account, (_start, end) in periods.items()},
+            by=("charge_type", "direction", "product_id"),
+            where=NO_REFILLS,
         )
         groups = defaultdict(list)
         for row in rows:
-            row["amount"] = Decimal(str(row["amount"]))
-            groups[self.env["astpp.account"].browse(row["account_id"])].append(row)
+            if row["calls"]:
+                groups[self.env["astpp.account"].browse(row["account_id"])].append(row)
         for account_groups in groups.values():
             account_groups.sort(
                 key=lambda row: (TYPE_ORDER[row["charge_type"]], row["direction"] or "", row["product_id"] or 0)
@@ -154,42 +135,12 @@ class AstppBillingRun(models.Model):
         moves = self.env["account.move"]._astpp_create_bulk([vals for _accounts, vals in bills])
         return {account: move for (accounts, _vals), move in zip(bills, moves, strict=True) for account in accounts}
 
-    def _link_usage(self, periods, groups, moves):
-        """Point every usage line to the invoice line that bills it, in one statement.
-
-        The snapshot is that of the sums, so the same lines are meant; the count proves it.
-        """
-        links, expected = [], 0
+    def _link_usage(self, groups, moves):
+        """Bill each group of usage by the invoice line that was made of it."""
         lines = {move: iter(move.invoice_line_ids.sorted("sequence")) for move in set(moves.values())}
-        for account, move in moves.items():
-            for group in groups.get(account, []):
-                key = (account.id, group["charge_type"], group["direction"], group["product_id"])
-                links.append((*key, periods[account][1], next(lines[move]).id, move.id))
-                expected += group["lines"]
-        if not links:
-            return
-        self.env.cr.execute(
-            SQL(
-                """
-                UPDATE astpp_usage u
-                   SET move_line_id = link.line_id, move_id = link.move_id
-                  FROM unnest(%s::int[], %s::text[], %s::text[], %s::int[], %s::timestamp[], %s::int[], %s::int[])
-                    AS link(account_id, charge_type, direction, product_id, period_end, line_id, move_id)
-                 WHERE u.account_id = link.account_id
-                   AND u.charge_type = link.charge_type
-                   AND u.direction IS NOT DISTINCT FROM link.direction
-                   AND u.product_id IS NOT DISTINCT FROM link.product_id
-                   AND u.date < link.period_end
-                   AND u.move_line_id IS NULL
-                   AND u.exception IS NULL
-                   AND u.prepaid IS NOT TRUE
-                """,
-                *(list(column) for column in zip(*links, strict=True)),
-            )
+        self.env["astpp.usage"]._bill(
+            [(group, next(lines[move])) for account, move in moves.items() for group in groups.get(account, [])]
         )
-        if self.env.cr.rowcount != expected:
-            raise AssertionError(f"{self.env.cr.rowcount} usage lines linked, {expected} summed")
-        self.env["astpp.usage"].invalidate_model(["move_line_id", "move_id"])
 
     def _post(self, moves):
         """Post the invoices whose mode is to confirm."""

@@ -2,6 +2,9 @@ from odoo import fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+# Refills are payments: an entry of their own bills them, no invoice.
+NO_REFILLS = SQL("u.charge_type <> 'topup'")
+
 
 class AstppBillingRun(models.Model):
     """Which accounts a run bills, and taking hold of them."""
@@ -48,21 +51,7 @@ class AstppBillingRun(models.Model):
         if self.date >= fields.Date.context_today(self):
             left |= Domain("payment_mode", "=", "prepaid")
         accounts = self.env["astpp.account"]._search(scope & left)
-        self.env["astpp.usage"].flush_model()
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT ended.id FROM (%s) AS ended
-                 WHERE EXISTS (SELECT 1 FROM astpp_usage u
-                                WHERE u.account_id = ended.id AND u.date < %s AND u.charge_type <> 'topup'
-                                  AND (u.duration > 0 OR u.amount <> 0)
-                                  AND u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE)
-                """,
-                accounts.select(),
-                fields.Datetime.now(),
-            )
-        )
-        return [row[0] for row in rows]
+        return self.env["astpp.usage"]._accounts_with_unbilled(accounts.select(), fields.Datetime.now(), NO_REFILLS)
 
     def _claim_due(self, limit):
         """Lock due accounts that no other run holds, and return them.

@@ -1,6 +1,8 @@
 from odoo import fields, models
 from odoo.exceptions import UserError
 
+from ..ledger.usage_state import HELD
+
 # Periods of an account that a preview looks into: five years of months.
 PERIODS = 60
 
@@ -49,7 +51,7 @@ class AstppBillingRun(models.Model):
         rows += [self._preview_left_out(account) for account in scope - due]
         held = dict(
             self.env["astpp.usage"]._read_group(
-                [("account_id", "in", scope.ids), ("exception", "!=", False)], ["account_id"], ["__count"]
+                [*HELD.domain, ("account_id", "in", scope.ids)], ["account_id"], ["__count"]
             )
         )
         by_id = {account.id: count for account, count in held.items()}

@@ -5,7 +5,6 @@ from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.shapes import Drawing
 
 from odoo import fields, models
-from odoo.tools import SQL
 
 from ..ledger.astpp_usage import CALL_TYPES
 
@@ -29,32 +28,21 @@ class AccountMove(models.Model):
         self.ensure_one()
         # Customers have no access to usage as such; the invoice they may read says which.
         usage = self.env["astpp.usage"].sudo()
-        usage.flush_model()
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT move_line_id, charge_type, direction,
-                       count(*) FILTER (WHERE duration > 0 OR amount <> 0), COALESCE(sum(duration), 0)::bigint
-                  FROM astpp_usage WHERE move_id = %s
-              GROUP BY move_line_id, charge_type, direction
-                """,
-                self.id,
-            )
-        )
         types = dict(usage._fields["charge_type"]._description_selection(self.env))
         directions = dict(usage._fields["direction"]._description_selection(self.env))
         lines = {line.id: line for line in self.invoice_line_ids}
         summary = []
-        for line_id, charge_type, direction, calls, seconds in rows:
+        for row in usage._billed_sums(self, "charge_type", "direction"):
+            line, seconds = lines[row["move_line_id"]], row["duration"]
             summary.append(
                 {
-                    "sequence": (lines[line_id].sequence, line_id),
-                    "label": types[charge_type],
-                    "direction": directions.get(direction, ""),
-                    "is_call": charge_type in CALL_TYPES,
-                    "calls": calls,
+                    "sequence": (line.sequence, line.id),
+                    "label": types[row["charge_type"]],
+                    "direction": directions.get(row["direction"], ""),
+                    "is_call": row["charge_type"] in CALL_TYPES,
+                    "calls": row["calls"],
                     "minutes": f"{seconds // 60}:{seconds % 60:02d}",
-                    "amount": self._astpp_shown(lines[line_id]),
+                    "amount": self._astpp_shown(line),
                 }
             )
         return sorted(summary, key=lambda row: row["sequence"])

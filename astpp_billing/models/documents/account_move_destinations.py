@@ -2,7 +2,6 @@ from collections import defaultdict
 from fractions import Fraction
 
 from odoo import models
-from odoo.tools import SQL
 
 from ...fair_split import shares, whole_units
 from ..ledger.astpp_usage import CALL_TYPES
@@ -46,21 +45,12 @@ class AccountMove(models.Model):
     def _astpp_destination_sums(self):
         """Return {(destination, direction): [calls, seconds, usage amount, part of what the lines say]}."""
         # Customers have no access to usage as such; the invoice they may read says which.
-        self.env["astpp.usage"].sudo().flush_model()
-        found = self.env.execute_query(
-            SQL(
-                """
-                SELECT move_line_id, COALESCE(destination, ''), direction, count(*), sum(duration)::bigint, sum(amount)::text
-                  FROM astpp_usage WHERE move_id = %s AND charge_type IN %s AND (duration > 0 OR amount <> 0)
-              GROUP BY 1, 2, 3
-                """,
-                self.id,
-                CALL_TYPES,
-            )
-        )
+        found = self.env["astpp.usage"].sudo()._billed_sums(self, "charge_type", "destination", "direction")
         by_line = defaultdict(list)
-        for line_id, *row, amount in found:
-            by_line[line_id].append((*row, Fraction(amount)))
+        for row in found:
+            if row["charge_type"] in CALL_TYPES and row["calls"]:
+                key = row["destination"] or "", row["direction"]
+                by_line[row["move_line_id"]].append((*key, row["calls"], row["duration"], Fraction(row["amount"])))
         sums = defaultdict(lambda: [0, 0, Fraction(), Fraction()])
         for line in self.env["account.move.line"].browse(by_line):
             rows = by_line[line.id]

@@ -91,10 +91,11 @@ class AccountMove(models.Model):
                         l.amount_currency < 0 AND l.date BETWEEN %s AND %s AND m.move_type = 'entry'
                         AND (m.origin_payment_id IS NOT NULL OR m.statement_line_id IS NOT NULL
                              OR m.astpp_account_id IS NOT NULL
-                             OR EXISTS (SELECT 1 FROM astpp_usage u WHERE u.move_id = m.id))
+                             OR %s)
                         """,
                         day,
                         self.invoice_date,
+                        self.env["astpp.usage"]._bills_usage(SQL("m.id")),
                     )
                 ),
                 self.astpp_issuer_id.id,

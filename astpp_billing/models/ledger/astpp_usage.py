@@ -1,6 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from .usage_state import UNBILLED, UNRECOGNISED
+
 CHARGE_TYPES = [
     ("standard", "Calls"),
     ("did", "DID Calls"),
@@ -119,10 +121,8 @@ class AstppUsage(models.Model):
     # The key first: it begins with the moment, so that new rows go to one end of the index.
     _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")
     # What is to be invoiced, and what is to be recognised: a line waits in one of them.
-    _unbilled_idx = models.Index(
-        "(account_id, date) WHERE move_line_id IS NULL AND exception IS NULL AND prepaid IS NOT TRUE"
-    )
-    _unrecognised_idx = models.Index("(issuer_id, date) WHERE move_line_id IS NULL AND exception IS NULL AND prepaid")
+    _unbilled_idx = models.Index(f"(account_id, date) WHERE {UNBILLED.where}")
+    _unrecognised_idx = models.Index(f"(issuer_id, date) WHERE {UNRECOGNISED.where}")
     _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
     _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
     _account_date_idx = models.Index("(account_id, date)")

@@ -1,85 +1,94 @@
-from odoo import api, fields, models
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 
-PAGE = 1000
+from odoo import api, models
+from odoo.tools import SQL
+
+
+class UsageEntry(NamedTuple):
+    """A charge or credit for the ledger; customer, issuer, company and currency follow from account and server."""
+
+    source: str
+    key: str
+    """identifies it among what came from its source and server"""
+    server_id: int
+    account_id: int | None
+    """None: Odoo does not know the account"""
+    date: datetime | str
+    """naive UTC"""
+    charge_type: str
+    amount: Decimal | float
+    """in the server's base currency, credits negative"""
+    description: str | None
+    product_id: int | None = None
+    subscription_id: int | None = None
+    did_id: int | None = None
+    period_start: datetime | None = None
+    """the period that it pays for, naive UTC"""
+    period_end: datetime | None = None
+    account_ref: str | None = None
+    """what the source calls an account that Odoo does not know"""
+    exception: str | None = None
+    """why it must not be billed"""
+    prepaid: bool | None = None
+    """whether it is paid for already; None: as the account is"""
+
+
+# PostgreSQL's types of UsageEntry's fields.
+TYPES = (
+    *("text", "text", "int4", "int4", "timestamp", "text", "numeric", "text"),
+    *("int4", "int4", "int4", "timestamp", "timestamp", "text", "text", "bool"),
+)
 
 
 class AstppUsage(models.Model):
-    """What subscriptions charge, in the ledger."""
+    """What is not a call, in the ledger: charges of subscriptions, credits, ASTPP's own charges."""
 
     _inherit = "astpp.usage"
 
     @api.model
-    def _add_subscription_charges(self, entries):
-        """Add charges of subscriptions; one that the ledger has already is not added again.
+    def _add(self, entries: Sequence[UsageEntry]) -> list[UsageEntry]:
+        """Add entries in one statement; what the ledger has already, or has twice among them, is passed over.
 
-        :param entries: list of dicts with ``subscription``, ``product``, ``key`` (unique in the server), ``account``,
-            ``charge_type``, ``date`` (naive UTC), ``amount`` (Decimal, base currency, credits negative),
-            ``description``, and ``period_start`` and ``period_end`` (naive UTC or None)
-        :return: the entries that were added
+        An entry of an unknown account waits for it, held; what it is held for otherwise holds it afterwards.
+
+        :return: those that were added, in their order
+        :raise psycopg2.Error: when an entry cannot be stored; then none is
         """
         if not entries:
             return []
-        rows = [
-            (
-                entry["account"].server_id.id, entry["account"].company_id.id, entry["account"].server_id.currency_id.id,
-                "subscription", entry["key"], entry["account"].id, entry["account"].partner_id.id,
-                entry["account"].issuer_id.id, entry["date"], entry["charge_type"], 0, entry["amount"], entry["amount"],
-                0, entry["description"], entry["product"].id, entry["subscription"].id,
-                entry["subscription"].did_id.id or None, entry["period_start"], entry["period_end"],
-                entry["account"].payment_mode == "prepaid",
-            )
-            for entry in entries
-        ]  # fmt: skip
         self.flush_model()
-        added = self.env.cr.execute_values(
-            """
-            INSERT INTO astpp_usage (
-                server_id, company_id, currency_id, source, source_key, account_id, partner_id, issuer_id, date,
-                charge_type, duration, rated_amount, amount, cost, description, product_id, subscription_id, did_id,
-                period_start, period_end, prepaid)
-            VALUES %s
-            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
-            RETURNING source_key
-            """,
-            rows,
-            page_size=PAGE,
-            fetch=True,
+        self.env["astpp.account"].flush_model(["partner_id", "issuer_id", "payment_mode"])
+        self.env["astpp.server"].flush_model(["company_id", "currency_id"])
+        columns = zip(zip(*entries, strict=True), TYPES, strict=True)
+        added = self.env.execute_query(
+            SQL(
+                """
+                INSERT INTO astpp_usage (
+                    server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
+                    issuer_id, date, charge_type, duration, rated_amount, amount, cost, description, product_id,
+                    subscription_id, did_id, period_start, period_end, prepaid, exception, second_exception)
+                SELECT s.id, s.company_id, s.currency_id, e.source, e.key, a.id,
+                       CASE WHEN a.id IS NULL THEN e.account_ref END, a.partner_id,
+                       a.issuer_id, e.date, e.charge_type, 0, e.amount, e.amount, 0, e.description, e.product_id,
+                       e.subscription_id, e.did_id, e.period_start, e.period_end,
+                       COALESCE(e.prepaid, a.payment_mode = 'prepaid', FALSE),
+                       CASE WHEN a.id IS NULL THEN 'unknown_account' ELSE e.exception END,
+                       CASE WHEN a.id IS NULL THEN e.exception END
+                  FROM unnest(%s) WITH ORDINALITY AS e(%s, position)
+                  JOIN astpp_server s ON s.id = e.server_id
+             LEFT JOIN astpp_account a ON a.id = e.account_id
+              ORDER BY e.position
+           ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
+             RETURNING server_id, source, source_key
+                """,
+                SQL(", ").join(SQL("%s::%s[]", list(values), SQL.identifier(kind)) for values, kind in columns),
+                SQL(", ").join(SQL.identifier(name) for name in UsageEntry._fields),
+            )
         )
         self.invalidate_model()
-        # Of two under one key, the first one was added.
-        first = {entry["key"]: entry for entry in reversed(entries)}
-        return [first[key] for (key,) in added]
-
-    @api.model
-    def _add_credits(self, credits_given):
-        """Note top-ups and coupons in the ledger; what it has already is not added again.
-
-        On a prepaid account they are history, on a postpaid one they lower the next invoice.
-
-        :param credits_given: list of (account, charge type, key, amount, description), amounts in
-            the server's base currency, credits negative
-        """
-        now = fields.Datetime.now()
-        rows = [
-            (
-                account.server_id.id, account.company_id.id, account.server_id.currency_id.id, "credit", key, account.id,
-                account.partner_id.id, account.issuer_id.id, now, charge_type, 0, amount, amount, 0, description,
-                charge_type == "topup" or account.payment_mode == "prepaid",
-            )
-            for account, charge_type, key, amount, description in credits_given
-        ]  # fmt: skip
-        if not rows:
-            return
-        self.flush_model()
-        self.env.cr.execute_values(
-            """
-            INSERT INTO astpp_usage (
-                server_id, company_id, currency_id, source, source_key, account_id, partner_id, issuer_id, date,
-                charge_type, duration, rated_amount, amount, cost, description, prepaid)
-            VALUES %s
-            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
-            """,
-            rows,
-            page_size=PAGE,
-        )
-        self.invalidate_model()
+        # Of two under one key the first one was added.
+        first = {(entry.server_id, entry.source, entry.key): entry for entry in reversed(entries)}
+        return [first[identity] for identity in added]

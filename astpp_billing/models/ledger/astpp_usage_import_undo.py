@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..astpp_guard_mixin import ours
+from .usage_state import NOT_BILLED, WAITING
 
 
 class AstppUsageImport(models.Model):
@@ -48,12 +49,13 @@ class AstppUsageImport(models.Model):
             SQL(
                 """
                 WITH gone AS (
-                    DELETE FROM astpp_usage WHERE import_id = ANY(%s) AND move_line_id IS NULL
+                    DELETE FROM astpp_usage WHERE import_id = ANY(%s) AND %s
                  RETURNING import_id, source, date
                 )
                 SELECT import_id, source, date::date, count(*) FROM gone GROUP BY 1, 2, 3
                 """,
                 self.ids,
+                NOT_BILLED.sql,
             )
         )
         self.env.invalidate_all()
@@ -84,12 +86,12 @@ class AstppUsageImport(models.Model):
             SQL(
                 """
                 SELECT count(DISTINCT e.id)
-                  FROM astpp_usage u
+                  FROM (SELECT * FROM astpp_usage WHERE import_id = %s AND %s) u
                   JOIN astpp_usage e ON e.account_id = u.account_id AND e.date = u.date AND e.duration = u.duration
                                     AND e.exception = 'duplicate' AND e.import_id IS DISTINCT FROM u.import_id
-                 WHERE u.import_id = %s AND u.move_line_id IS NULL AND u.exception IS NULL
                 """,
                 self.id,
+                WAITING.sql,
             )
         )
         return count

@@ -41,36 +41,30 @@ class AccountMove(models.Model):
         """
         if not issuer.advance_account_id:
             raise UserError(self.env._("Issuer %s has no account for customer advances.", issuer.display_name))
-        self.env["astpp.usage"].flush_model()
         groups = self._astpp_booked(issuer, until, self._astpp_collect_prepaid(issuer, until))
         if not groups:
             return self.browse()
         entry = self.create(self._astpp_recognition_vals(issuer, until, groups))
-        self._astpp_link_prepaid(issuer, until, groups, entry)
+        lines = entry.line_ids.sorted("sequence")
+        self.env["astpp.usage"]._bill(
+            [(group, line) for (group, _rate, _value), line in zip(groups, lines, strict=False)]
+        )
         entry._post(soft=False)
         return entry
 
     @api.model
-    def _astpp_prepaid_where(self, issuer, until):
-        return SQL(
-            "u.issuer_id = %s AND u.prepaid AND u.date < %s AND u.charge_type IN %s "
-            "AND u.move_line_id IS NULL AND u.exception IS NULL",
-            issuer.id,
-            until,
-            CONSUMPTION,
-        )
-
-    @api.model
     def _astpp_collect_prepaid(self, issuer, until):
-        """Return [(server id, charge type, product id, lines, amount)] of prepaid usage that no entry has."""
-        return self.env.execute_query(
-            SQL(
-                """
-                SELECT u.server_id, u.charge_type, u.product_id, count(*), sum(u.amount) FROM astpp_usage u
-                 WHERE %s GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-                """,
-                self._astpp_prepaid_where(issuer, until),
-            )
+        """Return the groups of prepaid usage that no entry has, as ``_sum_unbilled`` does."""
+        groups = self.env["astpp.usage"]._sum_unbilled(
+            "issuer_id",
+            {issuer.id: (None, until)},
+            by=("server_id", "charge_type", "product_id"),
+            where=SQL("u.charge_type IN %s", CONSUMPTION),
+            prepaid=True,
+        )
+        return sorted(
+            groups,
+            key=lambda group: (group["server_id"], group["charge_type"], group["product_id"] or float("inf")),
         )
 
     @api.model
@@ -81,12 +75,14 @@ class AccountMove(models.Model):
         """
         company, day = issuer.company_id, until - timedelta(days=1)
         # sudo: a reseller's own company books usage of the operator's server.
-        servers = self.env["astpp.server"].sudo().browse({group[0] for group in groups})
+        servers = self.env["astpp.server"].sudo().browse({group["server_id"] for group in groups})
         rates = {server.id: server._usage_rate(company.currency_id, company, day) for server in servers}
         booked = [
-            (group, rates[group[0]], company.currency_id.round(float(group[4]) * rates[group[0]])) for group in groups
+            (group, rate, company.currency_id.round(float(group["amount"]) * rate))
+            for group in groups
+            for rate in (rates[group["server_id"]],)
         ]
-        return [entry for entry in booked if entry[2] or not entry[0][4]]
+        return [(group, rate, value) for group, rate, value in booked if value or not group["amount"]]
 
     @api.model
     def _astpp_recognition_vals(self, issuer, until, groups):
@@ -98,11 +94,12 @@ class AccountMove(models.Model):
         day = until - timedelta(days=1)
         labels = dict(self.env["astpp.usage"]._fields["charge_type"]._description_selection(self.env))
         lines = []
-        for position, ((server_id, charge_type, product_id, _count, amount), rate, value) in enumerate(groups):
+        for position, (group, rate, value) in enumerate(groups):
+            charge_type = group["charge_type"]
             # sudo: as in ``_astpp_booked``.
-            server = self.env["astpp.server"].sudo().browse(server_id)
+            server = self.env["astpp.server"].sudo().browse(group["server_id"])
             default = server.call_product_id if charge_type in CALL_TYPES else server.charge_product_id
-            product = (self.env["product.product"].sudo().browse(product_id) or default).with_company(company)
+            product = (self.env["product.product"].sudo().browse(group["product_id"]) or default).with_company(company)
             income = issuer.clearing_account_id or product.product_tmpl_id.get_product_accounts()["income"]
             if not income:
                 raise UserError(
@@ -118,7 +115,7 @@ class AccountMove(models.Model):
                     "account_id": income.id,
                     "name": labels[charge_type],
                     "balance": -value,
-                    "astpp_usage_amount": amount,
+                    "astpp_usage_amount": group["amount"],
                     "astpp_usage_rate": rate,
                 }
             )
@@ -138,29 +135,3 @@ class AccountMove(models.Model):
             "astpp_recognition_month": until,
             "line_ids": [Command.create(line) for line in [*lines, owed]],
         }
-
-    @api.model
-    def _astpp_link_prepaid(self, issuer, until, groups, entry):
-        """Point the usage to the entry's lines, in one statement whose count must be that of the sums."""
-        lines = entry.line_ids.sorted("sequence")
-        self.env.cr.execute(
-            SQL(
-                """
-                UPDATE astpp_usage u SET move_line_id = link.line_id, move_id = %s
-                  FROM unnest(%s::int[], %s::text[], %s::int[], %s::int[])
-                    AS link(server_id, charge_type, product_id, line_id)
-                 WHERE u.server_id = link.server_id AND u.charge_type = link.charge_type
-                   AND u.product_id IS NOT DISTINCT FROM link.product_id AND %s
-                """,
-                entry.id,
-                [group[0] for group, _rate, _value in groups],
-                [group[1] for group, _rate, _value in groups],
-                [group[2] for group, _rate, _value in groups],
-                [line.id for line, _group in zip(lines, groups, strict=False)],
-                self._astpp_prepaid_where(issuer, until),
-            )
-        )
-        expected = sum(group[3] for group, _rate, _value in groups)
-        if self.env.cr.rowcount != expected:
-            raise AssertionError(f"{self.env.cr.rowcount} usage lines linked, {expected} summed")
-        self.env["astpp.usage"].invalidate_model(["move_line_id", "move_id"])

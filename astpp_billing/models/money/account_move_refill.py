@@ -1,9 +1,9 @@
 from odoo import api, fields, models
-from odoo.fields import Command
+from odoo.fields import Command, Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
-from odoo.tools import SQL
 
 from ..astpp_guard_mixin import ours
+from ..ledger.usage_state import UNBILLED
 
 # Refills of one transaction.
 BATCH = 200
@@ -25,10 +25,9 @@ class AccountMove(models.Model):
     @api.model
     def _astpp_refill_domain(self):
         """Return the domain of the refills that are to be booked, of accounts that Odoo invoices."""
-        return [
-            *[("charge_type", "=", "topup"), ("prepaid", "!=", True), ("move_line_id", "=", False)],
-            *[("exception", "=", False), ("amount", "!=", 0), ("account_id.invoice_enabled", "=", True)],
-        ]
+        return UNBILLED.domain & Domain(
+            [("charge_type", "=", "topup"), ("amount", "!=", 0), ("account_id.invoice_enabled", "=", True)]
+        )
 
     @api.model
     def _cron_book_refills(self):
@@ -60,25 +59,12 @@ class AccountMove(models.Model):
             moves = self.with_company(company)
             created = moves.create([moves._astpp_refill_vals(usage) for usage in together])
             for usage, entry in zip(together, created, strict=True):
-                links.append((usage.id, entry.line_ids.filtered("astpp_usage_amount").id, entry.id))
+                links += zip(usage._one_by_one(), entry.line_ids.filtered("astpp_usage_amount"), strict=True)
             entries |= created
         if not links:
             return entries
         entries._post(soft=False)
-        self.env["astpp.usage"].flush_model()
-        self.env.cr.execute(
-            SQL(
-                """
-                UPDATE astpp_usage u SET move_line_id = link.line_id, move_id = link.move_id
-                  FROM unnest(%s::int[], %s::int[], %s::int[]) AS link(id, line_id, move_id)
-                 WHERE u.id = link.id AND u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE
-                """,
-                *(list(column) for column in zip(*links, strict=True)),
-            )
-        )
-        if self.env.cr.rowcount != len(refills):
-            raise AssertionError(f"{self.env.cr.rowcount} refills linked, {len(refills)} booked")
-        self.env["astpp.usage"].invalidate_model(["move_line_id", "move_id"])
+        self.env["astpp.usage"]._bill(links)
         return entries
 
     @api.model

@@ -5,6 +5,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..astpp_guard_mixin import ours
+from ..ledger.astpp_usage_entries import UsageEntry
 
 
 class AstppCoupon(models.Model):
@@ -126,7 +127,10 @@ class AstppCoupon(models.Model):
         base = account.server_id.currency_id
         amount = coupon.currency_id._convert(coupon.amount, base, account.company_id, today, round=False)
         name = self.env._("Coupon ending in %s", number[-4:])
-        key = f"coupon/{coupon.id}"
-        self.env["astpp.usage"].sudo()._add_credits([(account, "voucher", key, -amount, name)])
+        key, now = f"coupon/{coupon.id}", fields.Datetime.now()
+        # On a prepaid account it is history, on a postpaid one it lowers the next invoice.
+        self.env["astpp.usage"].sudo()._add(
+            [UsageEntry("credit", key, account.server_id.id, account.id, now, "voucher", -amount, name)]
+        )
         self.env["astpp.outbox"]._enqueue_balances([(account, amount, key, name)])
         return coupon

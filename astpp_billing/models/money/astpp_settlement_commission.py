@@ -7,6 +7,7 @@ from odoo.tools import SQL
 
 from ...billing_cycle import midnight
 from ..astpp_guard_mixin import ours
+from ..ledger.usage_state import UNBILLED
 
 AMOUNTS = ("invoiced_amount", "paid_amount", "owed_amount", "wholesale_amount", "net_amount")
 
@@ -55,15 +56,18 @@ class AstppSettlement(models.Model):
     def _commission_domain(self):
         """Return the domain of the commissions that no document has credited, up to the settlement's day."""
         self.ensure_one()
-        account = self.account_id
-        last_day = (self.date or fields.Date.today()) + timedelta(days=1)
-        end = midnight(last_day, account.tz or "UTC").replace(tzinfo=None)
-        return Domain(
+        return UNBILLED.domain & Domain(
             [
-                *[("account_id", "=", account.id), ("charge_type", "=", "commission"), ("date", "<", end)],
-                *[("prepaid", "!=", True), ("exception", "=", False), ("move_line_id", "=", False)],
+                *[("account_id", "=", self.account_id.id), ("charge_type", "=", "commission")],
+                ("date", "<", self._commissions_end()),
             ]
         )
+
+    def _commissions_end(self):
+        """Return when the settlement's last day ends in the reseller's zone, naive UTC."""
+        self.ensure_one()
+        last_day = (self.date or fields.Date.today()) + timedelta(days=1)
+        return midnight(last_day, self.account_id.tz or "UTC").replace(tzinfo=None)
 
     @api.depends("kind", "account_id", "date", "bill_id", "state")
     def _compute_usage_amount(self):
@@ -130,8 +134,14 @@ class AstppSettlement(models.Model):
         self.check_access("write")
         if self.state != "draft":
             raise UserError(self.env._("This settlement is done."))
-        usage = self.env["astpp.usage"].search(self._commission_domain())
-        amount, rate = self.usage_amount, self._rate()
+        usage = self.env["astpp.usage"]
+        groups = usage._sum_unbilled(
+            "account_id",
+            {self.account_id.id: (None, self._commissions_end())},
+            by=("charge_type",),
+            where=SQL("u.charge_type = 'commission'"),
+        )
+        amount, rate = -float(sum(group["amount"] for group in groups)), self._rate()
         if self.currency_id.is_zero(amount * rate):
             raise UserError(self.env._("Nothing is owed: no commission waits to be settled."))
         line = {
@@ -142,15 +152,4 @@ class AstppSettlement(models.Model):
             "astpp_usage_amount": -amount,
         }
         self._make_bill(amount, [line], astpp_rate=rate)
-        usage.flush_model()
-        self.env.cr.execute(
-            SQL(
-                "UPDATE astpp_usage SET move_line_id = %s, move_id = %s WHERE id = ANY(%s) AND move_line_id IS NULL",
-                self.bill_id.invoice_line_ids.id,
-                self.bill_id.id,
-                usage.ids,
-            )
-        )
-        if self.env.cr.rowcount != len(usage):
-            raise AssertionError(f"{self.env.cr.rowcount} commissions linked, {len(usage)} summed")
-        usage.invalidate_model(["move_line_id", "move_id"])
+        usage._bill([(group, self.bill_id.invoice_line_ids) for group in groups])

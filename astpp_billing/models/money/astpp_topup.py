@@ -3,6 +3,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 
 from ..astpp_guard_mixin import ours
+from ..ledger.astpp_usage_entries import UsageEntry
 
 
 class AstppTopup(models.Model):
@@ -209,7 +210,15 @@ class AstppTopup(models.Model):
 
     def _move_funds(self, amount, key):
         """Note what the account gains in the ledger and queue it for ASTPP."""
-        self.env["astpp.usage"].sudo()._add_credits([(self.account_id, "topup", key, -amount, self.name)])
+        account, now = self.account_id, fields.Datetime.now()
+        # An invoice of its own says what is paid for it.
+        self.env["astpp.usage"].sudo()._add(
+            [
+                UsageEntry(
+                    "credit", key, account.server_id.id, account.id, now, "topup", -amount, self.name, prepaid=True
+                )
+            ]
+        )
         self.env["astpp.outbox"]._enqueue_balances([(self.account_id, amount, key, self.name)])
 
     @ours

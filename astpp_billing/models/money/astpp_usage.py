@@ -4,6 +4,8 @@ from odoo import models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ..ledger.usage_state import UNBILLED
+
 _logger = logging.getLogger(__name__)
 
 
@@ -12,9 +14,7 @@ class AstppUsage(models.Model):
 
     _inherit = "astpp.usage"
 
-    _refill_idx = models.Index(
-        "(account_id) WHERE charge_type = 'topup' AND move_line_id IS NULL AND exception IS NULL AND prepaid IS NOT TRUE"
-    )
+    _refill_idx = models.Index(f"(account_id) WHERE charge_type = 'topup' AND {UNBILLED.where}")
 
     def _try_book_refills(self):
         """Book these refills together, or one by one when one of them fails; a failing one is told on its account."""

@@ -1,6 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
-from odoo.tools import SQL
+from odoo.exceptions import ValidationError
 
 
 class AstppAccount(models.Model):
@@ -118,11 +117,6 @@ class AstppAccount(models.Model):
         check_company=True,
         help="Replace the taxes of the products on this account's invoices. Empty: the products' taxes.",
     )
-    usage_ids = fields.One2many("astpp.usage", "account_id")
-    usage_count = fields.Integer(compute="_compute_usage_count")
-    unbilled_amount = fields.Monetary(
-        compute="_compute_unbilled_amount", currency_field="usage_currency_id", help="Usage that is on no invoice yet."
-    )
     usage_currency_id = fields.Many2one(related="server_id.currency_id", string="Usage Currency")
     move_ids = fields.One2many("account.move", "astpp_account_id", string="Invoices")
     invoice_count = fields.Integer(compute="_compute_invoice_count")
@@ -154,28 +148,6 @@ class AstppAccount(models.Model):
             if not issuer and account.company_id:
                 issuer = self.env["astpp.issuer"]._operator(account.company_id)
             account.issuer_id = issuer
-
-    def _compute_usage_count(self):
-        counts = dict(
-            self.env["astpp.usage"]._read_group([("account_id", "in", self.ids)], ["account_id"], ["__count"])
-        )
-        for account in self:
-            account.usage_count = counts.get(account, 0)
-
-    @api.depends("payment_mode")
-    def _compute_unbilled_amount(self):
-        amounts = dict(
-            self.env["astpp.usage"]._read_group(
-                [
-                    *[("account_id", "in", self.ids), ("prepaid", "!=", True)],
-                    *[("move_line_id", "=", False), ("exception", "=", False)],
-                ],
-                ["account_id"],
-                ["amount:sum"],
-            )
-        )
-        for account in self:
-            account.unbilled_amount = amounts.get(account, 0.0)
 
     def _compute_invoice_count(self):
         counts = dict(
@@ -209,80 +181,7 @@ class AstppAccount(models.Model):
             self.env["astpp.issuer"]._operator(server.company_id)
         # Who has just been closed holds his number no more.
         self.flush_model(["status", "number"])
-        accounts = super().create(vals_list)
-        accounts._adopt_usage()
-        return accounts
-
-    def write(self, vals):
-        res = super().write(vals)
-        if {"partner_id", "parent_id"} & vals.keys():
-            self._denormalise_usage()
-        if {"number", "astpp_id"} & vals.keys():
-            self._adopt_usage()
-        return res
-
-    def _adopt_usage(self):
-        """Give these accounts the usage that came in before they were known.
-
-        Of several accounts with a number the live one takes what names it, else the newest of the closed ones.
-        """
-        if self.env.context.get("astpp_adopt_later"):
-            return
-        self.flush_recordset()
-        self.env["astpp.usage"].flush_model()
-        self.env.execute_query(
-            SQL(
-                """
-                UPDATE astpp_usage u
-                   SET account_id = a.id, partner_id = a.partner_id, issuer_id = a.issuer_id,
-                       prepaid = a.payment_mode = 'prepaid',
-                       exception = u.second_exception, second_exception = NULL, account_ref = NULL
-                  FROM astpp_account a
-                 WHERE a.id = ANY(%(ids)s)
-                   AND u.account_id IS NULL
-                   AND u.server_id = a.server_id
-                   AND u.account_ref IN (a.number, '#' || a.astpp_id)
-                   AND (u.account_ref = '#' || a.astpp_id
-                        OR a.id = (SELECT o.id FROM astpp_account o
-                                    WHERE o.server_id = a.server_id AND o.number = a.number
-                                 ORDER BY o.status = 'closed', o.id DESC LIMIT 1))
-             RETURNING u.id
-                """,
-                ids=self.ids,
-            )
-        )
-        self.env["astpp.usage"].invalidate_model()
-
-    def _denormalise_usage(self):
-        """Copy a new partner to all usage of the accounts, a new issuer to the unbilled."""
-        # Moving a reseller changes the issuer of the accounts below it as well.
-        below = self.with_context(active_test=False).search([("id", "child_of", self.ids)])
-        below.flush_recordset()
-        self.env["astpp.usage"].flush_model()
-        self.env.execute_query(
-            SQL(
-                """
-                UPDATE astpp_usage u
-                   SET partner_id = a.partner_id,
-                       issuer_id = CASE WHEN u.move_line_id IS NULL THEN a.issuer_id ELSE u.issuer_id END
-                  FROM astpp_account a
-                 WHERE a.id = ANY(%(ids)s)
-                   AND u.account_id = a.id
-                   AND (u.partner_id IS DISTINCT FROM a.partner_id
-                        OR u.move_line_id IS NULL AND u.issuer_id IS DISTINCT FROM a.issuer_id)
-             RETURNING u.id
-                """,
-                ids=below.ids,
-            )
-        )
-        self.env["astpp.usage"].invalidate_model()
-
-    @api.ondelete(at_uninstall=False)
-    def _unlink_except_used(self):
-        if self.sudo().move_ids or self.env["astpp.usage"].sudo().search_count(
-            [("account_id", "in", self.ids)], limit=1
-        ):
-            raise UserError(self.env._("Accounts with usage or invoices cannot be deleted. Set them to Closed."))
+        return super().create(vals_list)
 
     def _invoice_partner(self):
         """Return the contact that invoices are addressed to: the customer's invoice address, as in a sale order."""
@@ -306,11 +205,6 @@ class AstppAccount(models.Model):
             "res_id": issuer.id,
             "view_mode": "form",
         }
-
-    def action_view_usage(self):
-        """Open the charge history of the accounts."""
-        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_charge_history")
-        return action | {"domain": [("account_id", "in", self.ids)], "context": {}}
 
     def action_view_invoices(self):
         """Open the invoices of the accounts."""

@@ -1,7 +1,7 @@
 from markupsafe import Markup
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError
 
 # Numbers have at most nine digits, as in Odoo's own sequences.
 MAX_NUMBER = 999_999_999
@@ -150,21 +150,7 @@ class AstppIssuer(models.Model):
             if vals.get("account_id") and not vals.get("journal_id"):
                 company = self.env["res.company"].browse(vals.get("company_id")) or self.env.company
                 vals["journal_id"] = self._reseller_journal(company).id
-        issuers = super().create(vals_list)
-        issuers.account_id._denormalise_usage()
-        return issuers
-
-    def write(self, vals):
-        before = self.account_id
-        res = super().write(vals)
-        if {"account_id", "active"} & vals.keys():
-            (before | self.account_id)._denormalise_usage()
-        return res
-
-    @api.ondelete(at_uninstall=False)
-    def _unlink_except_used(self):
-        if self.env["astpp.usage"].sudo().search_count([("issuer_id", "in", self.ids)], limit=1):
-            raise UserError(self.env._("It has usage. Archive it instead."))
+        return super().create(vals_list)
 
     def _reseller_journal(self, company):
         """Return the company's shared journal of reseller sales, made on first use.

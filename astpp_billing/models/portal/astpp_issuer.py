@@ -93,22 +93,8 @@ class AstppIssuer(models.Model):
 
     def _portal_days(self):
         """Return [(day, lines, amount in the server's currency)] of the last 30 days in UTC, oldest first."""
-        self.env["astpp.usage"].flush_model()
-        return self.env.execute_query(
-            SQL(
-                """
-                SELECT d::date, COALESCE(u.lines, 0), COALESCE(u.amount, 0)
-                  FROM generate_series(%(start)s::date, %(end)s::date, '1 day') d
-             LEFT JOIN (SELECT date::date AS day, count(*) AS lines, sum(amount) AS amount FROM astpp_usage
-                         WHERE date >= %(start)s AND issuer_id = ANY(%(issuers)s) AND exception IS NULL
-                      GROUP BY 1) u ON u.day = d
-              ORDER BY 1
-                """,
-                start=fields.Date.today() - timedelta(days=29),
-                end=fields.Date.today(),
-                issuers=self.ids,
-            )
-        )
+        today = fields.Date.today()
+        return self.env["astpp.usage"]._daily_sums(self, today - timedelta(days=29), today)
 
     def _register_received(self, move, amount):
         """Register a payment of an invoice that the issuer received himself.

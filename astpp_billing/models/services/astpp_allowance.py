@@ -3,6 +3,8 @@ from datetime import datetime
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ..ledger.usage_state import NOT_HELD
+
 
 class AstppAllowance(models.Model):
     """A package's included minutes of one period, and how much of them was used.
@@ -58,7 +60,7 @@ class AstppAllowance(models.Model):
                   FROM astpp_allowance w
                   JOIN astpp_usage u ON u.account_id = w.account_id AND u.charge_type = 'free' AND u.duration > 0
                                     AND u.date >= w.period_start AND u.date < COALESCE(w.period_end, 'infinity')
-                                    AND u.exception IS NULL
+                                    AND %s
                  WHERE w.id = ANY(%s)
                    AND (u.subscription_id = w.subscription_id
                         OR u.subscription_id IS NULL
@@ -67,6 +69,7 @@ class AstppAllowance(models.Model):
                                                        AND u.date < COALESCE(o.period_end, 'infinity')))
               GROUP BY w.id
                 """,
+                NOT_HELD.sql,
                 self._origin.ids,
             )
         )

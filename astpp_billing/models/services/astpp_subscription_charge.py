@@ -4,6 +4,7 @@ from odoo import models
 from odoo.tools import format_date
 
 from ...renewal_period import money, share_left
+from ..ledger.astpp_usage_entries import UsageEntry
 
 CHARGE_TYPES = {"package": "package", "did": "did_fee"}
 
@@ -27,7 +28,7 @@ class AstppSubscription(models.Model):
         return CHARGE_TYPES.get(self.astpp_type, "subscription")
 
     def _entry(self, kind, amount, start, end, charge_type=None):
-        """Return a charge for ``_add_subscription_charges``, dated when its period starts.
+        """Return a charge for ``_add_charges``, dated when its period starts.
 
         :param kind: what makes the key unique together with the start: period, setup, rest …
         """
@@ -77,11 +78,33 @@ class AstppSubscription(models.Model):
         """
         entries = [entry for entry in entries if entry["amount"]]
         entries += [commission for entry in entries if (commission := self._commission(entry))]
-        added = self.env["astpp.usage"].sudo()._add_subscription_charges(entries)
+        # Of two under one key the first one is added.
+        by_key = {entry["key"]: entry for entry in reversed(entries)}
+        added = self.env["astpp.usage"].sudo()._add([self._usage_entry(entry) for entry in entries])
+        added = [by_key[entry.key] for entry in added]
         self.env["astpp.outbox"]._enqueue_balances(
             (entry["account"], -entry["amount"], f"usage/{entry['key']}", entry["description"]) for entry in added
         )
         return added
+
+    def _usage_entry(self, entry):
+        """Return what the ledger takes of a charge."""
+        account, subscription = entry["account"], entry["subscription"]
+        return UsageEntry(
+            source="subscription",
+            key=entry["key"],
+            server_id=account.server_id.id,
+            account_id=account.id,
+            date=entry["date"],
+            charge_type=entry["charge_type"],
+            amount=entry["amount"],
+            description=entry["description"],
+            product_id=entry["product"].id,
+            subscription_id=subscription.id,
+            did_id=subscription.did_id.id or None,
+            period_start=entry["period_start"],
+            period_end=entry["period_end"],
+        )
 
     def _commission(self, entry):
         """Return the credit that a commission-based reseller gets for a charge, or None.

@@ -2,7 +2,6 @@ import secrets
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL
 
 # Set-aside numbers that an alert lists; more are counted.
 LISTED = 10
@@ -118,27 +117,8 @@ class AstppAccount(models.Model):
         """Close accounts whose number is somebody else's, and take back the calls that came to them by it."""
         for account in self:
             number = account.portal_number or account.number
-            account._release_calls(number)
+            self.env["astpp.usage"]._disown(account, number)
             account.write({"number": self._unconfirmed(number), "portal_number": number, "status": "closed"})
-
-    def _release_calls(self, number):
-        """Let calls that are not billed yet wait for the account that the number belongs to."""
-        self.ensure_one()
-        self.env["astpp.usage"].flush_model()
-        self.env.execute_query(
-            SQL(
-                """
-                UPDATE astpp_usage SET account_id = NULL, partner_id = NULL, issuer_id = NULL, prepaid = FALSE,
-                       second_exception = exception, exception = 'unknown_account', account_ref = %s
-                 WHERE account_id = %s AND move_line_id IS NULL AND subscription_id IS NULL
-                   AND source NOT IN ('subscription', 'manual')
-             RETURNING id
-                """,
-                number,
-                self.id,
-            )
-        )
-        self.env["astpp.usage"].invalidate_model()
 
     @api.model
     def _tell_set_aside(self, server):

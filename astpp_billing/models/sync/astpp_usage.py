@@ -4,7 +4,9 @@ from odoo.tools import SQL, split_every
 from ...connector.charges import read_charges, read_states
 from ...left_out import put_away
 from ...renewal_period import is_renewed_twice
+from ..ledger.astpp_usage_entries import UsageEntry
 from ..ledger.usage_copy import in_chunks
+from ..ledger.usage_state import WAITING
 
 # Rows that were not yet committed when a higher id was read.
 OVERLAP = 1000
@@ -44,28 +46,22 @@ class AstppUsage(models.Model):
         charges = read_charges(database, max(0, (last or 0) - OVERLAP), since, left_out.add)
         for batch in split_every(BATCH, charges):
             read += len(batch)
-            rows = self._charge_rows(server, batch, products, did_product)
-            added += sum(put_away(self, rows, self._insert_charges, left_out, self._charge_name))
-        self.invalidate_model()
+            entries = self._charge_entries(server, batch, products, did_product)
+            added += sum(map(len, put_away(self, entries, self._add, left_out, self._charge_name)))
         return added, read
 
     @api.model
-    def _charge_name(self, row):
-        return self.env._("ID %s", row[4])
+    def _charge_name(self, entry):
+        return self.env._("ID %s", entry.key)
 
     @api.model
-    def _charge_rows(self, server, charges, products, did_product):
-        """Return charges as rows for ``_insert_charges``; what they point to is looked up for these alone.
+    def _charge_entries(self, server, charges, products, did_product):
+        """Return charges as entries of the ledger; what they point to is looked up for these alone.
 
         :param charges: list of ``connector.records.Charge``
         :param products: {ASTPP id: product id}
         """
-        accounts = self._rows_by_astpp_id(
-            "astpp_account",
-            "id, partner_id, issuer_id, payment_mode = 'prepaid'",
-            server,
-            {charge.account_id for charge in charges},
-        )
+        accounts = self._rows_by_astpp_id("astpp_account", "id", server, {charge.account_id for charge in charges})
         subscriptions = self._rows_by_astpp_id(
             "astpp_subscription",
             "id, did_id, odoo_from, odoo_until",
@@ -73,13 +69,12 @@ class AstppUsage(models.Model):
             {charge.order_item_id for charge in charges},
         )
         odoo_renews = server.renewals_by == "odoo"
-        rows = []
+        entries = []
         for charge in charges:
-            account = accounts.get(charge.account_id)
-            account_id, partner_id, issuer_id, prepaid = account or (None, None, None, False)
+            [account_id] = accounts.get(charge.account_id, [None])
             subscription = subscriptions.get(charge.order_item_id)
             subscription_id, did_id, *paid_by_odoo = subscription or (None, None)
-            exception = second_exception = None
+            exception = None
             if charge.invoiced:
                 exception = "astpp_invoiced"
             elif not charge.known_type:
@@ -87,16 +82,25 @@ class AstppUsage(models.Model):
             elif subscription and charge.charge_type in RENEWALS and charge.amount > 0:
                 date = fields.Datetime.to_datetime(charge.date)
                 exception = "renewed" if is_renewed_twice(date, *paid_by_odoo, odoo_renews) else None
-            if not account:
-                exception, second_exception = "unknown_account", exception
             product = products.get(charge.product_id) or (did_product if charge.charge_type == "did_fee" else None)
-            rows.append((
-                server.id, server.company_id.id, server.currency_id.id, "charge", str(charge.id), account_id,
-                None if account else f"#{charge.account_id}", partner_id, issuer_id, charge.date, charge.charge_type, 0,
-                charge.amount, charge.amount, 0, charge.description, product, exception, prepaid, subscription_id,
-                did_id, second_exception,
-            ))  # fmt: skip
-        return rows
+            entries.append(
+                UsageEntry(
+                    source="charge",
+                    key=str(charge.id),
+                    server_id=server.id,
+                    account_id=account_id,
+                    account_ref=f"#{charge.account_id}",
+                    date=charge.date,
+                    charge_type=charge.charge_type,
+                    amount=charge.amount,
+                    description=charge.description,
+                    product_id=product,
+                    subscription_id=subscription_id,
+                    did_id=did_id,
+                    exception=exception,
+                )
+            )
+        return entries
 
     @api.model
     def _rows_by_astpp_id(self, table, columns, server, ids):
@@ -113,25 +117,6 @@ class AstppUsage(models.Model):
         return {astpp_id: values for astpp_id, *values in rows}
 
     @api.model
-    def _insert_charges(self, rows):
-        return len(
-            self.env.cr.execute_values(
-                """
-                INSERT INTO astpp_usage (
-                    server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
-                    issuer_id, date, charge_type, duration, rated_amount, amount, cost, description, product_id,
-                    exception, prepaid, subscription_id, did_id, second_exception)
-                VALUES %s
-                ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
-                RETURNING id
-                """,
-                rows,
-                page_size=BATCH,
-                fetch=True,
-            )
-        )
-
-    @api.model
     def _check_charges(self, server, database):
         """Hold unbilled charges that ASTPP has put on an invoice of its own, or deleted.
 
@@ -141,9 +126,7 @@ class AstppUsage(models.Model):
         """
         self.flush_model()
         waiting = SQL(
-            "u.server_id = %s AND u.source = 'charge' AND u.move_line_id IS NULL AND u.exception IS NULL "
-            "AND u.released_by_id IS NULL",
-            server.id,
+            "u.server_id = %s AND u.source = 'charge' AND u.released_by_id IS NULL AND %s", server.id, WAITING.sql
         )
         if not (ranges := self._charge_ranges(waiting)):
             return 0
@@ -163,11 +146,7 @@ class AstppUsage(models.Model):
             ),
             ("gone", SQL("NOT EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint)", states)),
         ):
-            self.env.cr.execute(
-                SQL("UPDATE astpp_usage u SET exception = %s WHERE %s AND %s", exception, waiting, condition)
-            )
-            held += self.env.cr.rowcount
-        self.invalidate_model()
+            held += self._hold(exception, SQL("%s AND %s", waiting, condition))
         return held
 
     @api.model

@@ -52,8 +52,7 @@ class AccountMove(models.Model):
             SQL(
                 """
                 WITH usage AS (
-                    SELECT move_id, account_id, sum(amount) AS amount
-                      FROM astpp_usage WHERE move_id = ANY(%(ids)s) GROUP BY 1, 2
+                    SELECT move_id, account_id, sum(amount) AS amount FROM (%(billed)s) AS billed GROUP BY 1, 2
                 ), queued AS (
                     SELECT move_id, account_id, sum(amount) AS amount, count(*) AS times,
                            sum(amount) / NULLIF(sum(sum(amount)) OVER (PARTITION BY move_id), 0) AS part
@@ -68,6 +67,7 @@ class AccountMove(models.Model):
                   FROM usage FULL JOIN queued USING (move_id, account_id) LEFT JOIN lines USING (move_id)
                 """,
                 ids=self.ids,
+                billed=self.env["astpp.usage"]._billed_query(self, "account_id"),
             )
         )
 

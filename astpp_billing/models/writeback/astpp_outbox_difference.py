@@ -6,6 +6,7 @@ from odoo.exceptions import UserError
 
 from ...connector.database import ConnectorError
 from ...connector.written_rows import current_rows, written_keys
+from ..ledger.usage_state import POSTPAID
 
 ORDER_COLUMNS = ("next_billing_date", "is_terminated")
 
@@ -102,7 +103,7 @@ class AstppOutboxDifference(models.Model):
         """What postpaid accounts owe: their usage, less what was paid of it."""
         accounts = self._mirrored("astpp.account", server, [("payment_mode", "=", "postpaid")])
         domain = [("account_id", "in", accounts.ids)]
-        usage = self.env["astpp.usage"]._read_group([*domain, ("prepaid", "!=", True)], ["account_id"], ["amount:sum"])
+        usage = self.env["astpp.usage"]._read_group([*POSTPAID.domain, *domain], ["account_id"], ["amount:sum"])
         owed = defaultdict(float, dict(usage))
         queued = defaultdict(lambda: defaultdict(float))
         groups = self.env["astpp.outbox"]._read_group(domain, ["account_id", "kind", "state"], ["amount:sum"])

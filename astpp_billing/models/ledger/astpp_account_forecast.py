@@ -1,7 +1,6 @@
 from datetime import UTC
 
 from odoo import api, fields, models
-from odoo.tools import SQL
 
 from ...billing_cycle import boundary_at_or_before
 
@@ -35,7 +34,7 @@ class AstppAccount(models.Model):
             for account in self
             if account.payment_mode == "postpaid" and account.billed_until and account.next_period_end
         }
-        amounts = self._unbilled_around(starts)
+        amounts = self.env["astpp.usage"]._unbilled_around(starts)
         for account in self:
             start = starts.get(account.id)
             before, running = amounts.get(account.id, (0.0, 0.0))
@@ -44,24 +43,3 @@ class AstppAccount(models.Model):
             if start and start < now:
                 whole = account._period_end(start) - start
                 account.forecast_amount = before + running * (whole / max(now - start, whole / 100))
-
-    @api.model
-    def _unbilled_around(self, moments):
-        """Return {account id: (unbilled before, unbilled since)} of {account id: moment}."""
-        self.env["astpp.usage"].flush_model()
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT u.account_id,
-                       COALESCE(sum(u.amount) FILTER (WHERE u.date < split.moment), 0),
-                       COALESCE(sum(u.amount) FILTER (WHERE u.date >= split.moment), 0)
-                  FROM unnest(%s::int[], %s::timestamp[]) AS split(account_id, moment)
-                  JOIN astpp_usage u ON u.account_id = split.account_id
-                 WHERE u.move_line_id IS NULL AND u.exception IS NULL AND u.prepaid IS NOT TRUE
-              GROUP BY u.account_id
-                """,
-                list(moments),
-                list(moments.values()),
-            )
-        )
-        return {account: (float(before), float(since)) for account, before, since in rows}

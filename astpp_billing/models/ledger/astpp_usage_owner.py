@@ -1,0 +1,90 @@
+from odoo import api, models
+from odoo.tools import SQL
+
+from .usage_state import NOT_BILLED
+
+
+class AstppUsage(models.Model):
+    """Whose usage is: it repeats what its account says, and follows it, one statement each.
+
+    What is billed keeps its issuer: the document is his. Nothing is moved from one account to another.
+    """
+
+    _inherit = "astpp.usage"
+
+    @api.model
+    def _adopt(self, accounts):
+        """Give accounts the usage that came in before they were known.
+
+        Of several accounts with a number the live one takes what names it, else the newest of the closed ones.
+        """
+        accounts.flush_recordset()
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_usage u
+                   SET account_id = a.id, partner_id = a.partner_id, issuer_id = a.issuer_id,
+                       prepaid = a.payment_mode = 'prepaid',
+                       exception = u.second_exception, second_exception = NULL, account_ref = NULL
+                  FROM astpp_account a
+                 WHERE a.id = ANY(%(ids)s)
+                   AND u.account_id IS NULL
+                   AND u.server_id = a.server_id
+                   AND u.account_ref IN (a.number, '#' || a.astpp_id)
+                   AND (u.account_ref = '#' || a.astpp_id
+                        OR a.id = (SELECT o.id FROM astpp_account o
+                                    WHERE o.server_id = a.server_id AND o.number = a.number
+                                 ORDER BY o.status = 'closed', o.id DESC LIMIT 1))
+                """,
+                ids=accounts.ids,
+            )
+        )
+        self.invalidate_model()
+
+    @api.model
+    def _follow(self, accounts):
+        """Copy the customer of accounts to all their usage, their issuer to what is not billed."""
+        accounts.flush_recordset()
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_usage u
+                   SET partner_id = a.partner_id,
+                       issuer_id = CASE WHEN %(not_billed)s THEN a.issuer_id ELSE u.issuer_id END
+                  FROM astpp_account a
+                 WHERE a.id = ANY(%(ids)s)
+                   AND u.account_id = a.id
+                   AND (u.partner_id IS DISTINCT FROM a.partner_id
+                        OR %(not_billed)s AND u.issuer_id IS DISTINCT FROM a.issuer_id)
+                """,
+                ids=accounts.ids,
+                not_billed=NOT_BILLED.sql,
+            )
+        )
+        self.invalidate_model()
+
+    @api.model
+    def _disown(self, account, account_ref: str):
+        """Take from an account what it got by a number that is not its own, and have it wait for whose it is.
+
+        What is billed stays, and so does what Odoo charged itself.
+
+        :param account_ref: the number
+        """
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_usage SET account_id = NULL, partner_id = NULL, issuer_id = NULL, prepaid = FALSE,
+                       second_exception = exception, exception = 'unknown_account', account_ref = %s
+                 WHERE account_id = %s AND %s AND subscription_id IS NULL
+                   AND source NOT IN ('subscription', 'manual')
+                """,
+                account_ref,
+                account.id,
+                NOT_BILLED.sql,
+            )
+        )
+        self.invalidate_model()
