@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from .changes import WRITABLE, Balance
+from .balance import Balance
+from .changes import WRITABLE
 from .database import ConnectorError, Database
 
 # Marks our rows of payment_transaction: ASTPP leaves transaction_id alone (facts 1.15).
@@ -49,7 +50,7 @@ class Writer(Database):
 
         The account's row is locked first, so that two writers cannot make the same change.
 
-        :param change: ``changes.BalanceChange``
+        :param change: ``balance.BalanceChange``
         :return: ``Outcome``
         :raise ConnectorError: when the account is gone or the server refuses; nothing is changed then
         """

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 
-from .changes import Balance
+from .balance import Balance
 from .database import Database
 from .row_change import Change, RowChange
 from .writer import MARK

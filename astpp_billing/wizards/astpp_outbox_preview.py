@@ -3,7 +3,7 @@ from itertools import chain
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ..connector.changes import BalanceChange, kept
+from ..connector.balance import BalanceChange, kept
 from ..connector.database import ConnectorError
 from ..connector.written_rows import current_balances, current_rows
 from ..models.astpp_guard_mixin import ours

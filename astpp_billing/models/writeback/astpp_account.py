@@ -2,7 +2,8 @@ from uuid import uuid4
 
 from odoo import api, fields, models
 
-from ...connector.changes import AccountIs, AccountSwitches, InvoicingOff, NumberSwitch, kept
+from ...connector.balance import kept
+from ...connector.changes import AccountIs, AccountSwitches, InvoicingOff, NumberSwitch
 from .astpp_outbox import Queued
 
 

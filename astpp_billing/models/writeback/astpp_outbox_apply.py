@@ -6,7 +6,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ...connector.changes import AccountSwitches, BalanceChange, NumberSwitch, NumberTaken, read
+from ...connector.balance import BalanceChange
+from ...connector.changes import AccountSwitches, NumberSwitch, NumberTaken, read
 from ...connector.database import ConnectorError, UnreachableError
 
 _logger = logging.getLogger(__name__)

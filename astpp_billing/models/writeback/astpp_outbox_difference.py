@@ -4,7 +4,8 @@ from decimal import Decimal
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from ...connector.changes import AccountSwitches, InvoicingOff, NumberOwner, NumberSwitch, OrderState, kept
+from ...connector.balance import kept
+from ...connector.changes import AccountSwitches, InvoicingOff, NumberOwner, NumberSwitch, OrderState
 from ...connector.database import ConnectorError
 from ...connector.written_rows import current_balances, current_values, written_keys
 

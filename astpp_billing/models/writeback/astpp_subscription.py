@@ -3,7 +3,8 @@ from datetime import UTC, timedelta
 from odoo import models
 
 from ...billing_cycle import local_date
-from ...connector.changes import MinutesReset, OrderEnd, OrderPeriod, OrderTerms, kept
+from ...connector.balance import kept
+from ...connector.changes import MinutesReset, OrderEnd, OrderPeriod, OrderTerms
 from ..astpp_guard_mixin import ours
 from .astpp_outbox import Queued
 
