@@ -61,4 +61,5 @@ class BalanceChange:
     @classmethod
     def shown(cls, before: Balance | None = None, after: Balance | None = None) -> Shown:
         """Return a change from one balance to another for people."""
-        return Shown(cls.table, cls.column, before and str(before.amount), after and str(after.amount))
+        amounts = [str(balance.amount) if balance else None for balance in (before, after)]
+        return Shown(cls.table, cls.column, *amounts)

@@ -1,12 +1,14 @@
 """Writing to an ASTPP database: one change in one transaction, once, as ASTPP's own screens expect it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from .balance import Balance
+from .balance import Balance, BalanceChange
 from .changes import WRITABLE
 from .database import ConnectorError, Database
+from .row_change import Change
 
 # Marks our rows of payment_transaction: ASTPP leaves transaction_id alone (facts 1.15).
 MARK = "ODOO-"
@@ -45,12 +47,11 @@ class Writer(Database):
             raise
         return self
 
-    def change_balance(self, change):
+    def change_balance(self, change: BalanceChange) -> Outcome:
         """Make a change of an account's balance with its ledger row and payment row, and commit.
 
         The account's row is locked first, so that two writers cannot make the same change.
 
-        :param change: ``balance.BalanceChange``
         :return: ``Outcome``
         :raise ConnectorError: when the account is gone or the server refuses; nothing is changed then
         """
@@ -72,12 +73,11 @@ class Writer(Database):
         self.execute("COMMIT")
         return Outcome(before.amount, after.amount, False)
 
-    def change_rows(self, key, account_id, changes, currency):
+    def change_rows(self, key: str, account_id: int, changes: Sequence[Change], currency: str) -> Outcome:
         """Give rows new values and commit; the first change's row is locked before anything else.
 
         :param key: as in ``BalanceChange``
         :param account_id: accounts.id whose payment row keeps the key, with the amount 0
-        :param changes: list of ``changes.Change``
         :return: ``Outcome``
         :raise ConnectorError: when a row is gone or has a value that was not expected; nothing is changed then
         """

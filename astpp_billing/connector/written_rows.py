@@ -25,7 +25,9 @@ def current_rows(database: Database, rows: Iterable[RowChange]) -> dict[tuple[st
     }
 
 
-def current_values(database: Database, changes: tuple[type[Change], ...], ids: Iterable[int]) -> dict[int, dict]:
+def current_values(
+    database: Database, changes: tuple[type[Change], ...], ids: Iterable[int]
+) -> dict[int, dict[str, str]]:
     """Read the columns that some kinds of changes of one table write, as {ID: {column: text}}."""
     columns = dict.fromkeys(column for change in changes for column in change.columns())
     return _read(database, changes[0].table, columns, ids)
@@ -49,7 +51,9 @@ def written_keys(database: Database, prefix: str) -> dict[str, tuple[int, str]]:
     }
 
 
-def _read(database: Database, table: str, columns: Collection[str], ids: Iterable[int], by: str = "id"):
+def _read(
+    database: Database, table: str, columns: Collection[str], ids: Iterable[int], by: str = "id"
+) -> dict[int, dict[str, str]]:
     """Read columns of rows as text, zero dates and decimals as they stand, as {value of ``by``: {column: text}}."""
     wanted = sorted(set(ids))
     found = {}
