@@ -18,6 +18,8 @@ ACCOUNTS, CHANGES = 10, 6
 # Statements of a balance and of an order, and the start of the next one.
 STEPS = 22
 SET_UP = """
+from odoo.addons.astpp_billing.connector.changes import MinutesReset, OrderTerms
+from odoo.addons.astpp_billing.models.writeback.astpp_outbox import Queued
 server = env.ref("astpp_billing.astpp_server_main")
 server.write({{"host": "127.0.0.1", "port": {port}, "database": "astpp", "user": "root", "password": "", "write_credit": True,
     "write_order": True}})
@@ -29,14 +31,13 @@ accounts = env["astpp.account"].create([
 env["astpp.outbox"]._enqueue_balances(
     (account, 1 + n, f"topup/{{account.id}}-{{n}}", "Top-up") for n in range({changes}) for account in accounts
 )
-env["astpp.outbox"]._enqueue_rows("order", [
-    (account, f"order/{{account.id}}/{{n}}", "Order", [
-        {{"table": "order_items", "match": {{"id": account.astpp_id}}, "values": {{"quantity": n + 1}},
-          "expected": {{"quantity": [n]}}}},
-        {{"table": "counters", "match": {{"accountid": account.astpp_id, "package_id": 1}}, "values": {{"used_seconds": 0}}}},
-    ], {{}})
+env["astpp.outbox"]._enqueue_changes(
+    Queued(account, f"order/{{account.id}}/{{n}}", "Order", [
+        OrderTerms(item_id=account.astpp_id, quantity=n + 1, price=1),
+        MinutesReset(account_id=account.astpp_id, order_id=1),
+    ])
     for n in range({changes}) for account in accounts
-])
+)
 env.cr.commit()
 """
 APPLY = """
@@ -99,6 +100,11 @@ def assert_applied(database, mariadb):
     rows = "SELECT count(*), count(DISTINCT transaction_id) FROM payment_transaction"
     assert mariadb.execute(rows) == ((2 * ACCOUNTS * CHANGES, 2 * ACCOUNTS * CHANGES),)
     assert mariadb.execute("SELECT DISTINCT quantity FROM order_items WHERE id >= 100") == ((CHANGES,),)
+    replaced = """
+        SELECT 1 FROM astpp_outbox WHERE kind = 'order'
+           AND (rows_before->0->>'quantity')::int <> (rows->0->'values'->>'quantity')::int - 1
+    """
+    assert not database.query(replaced)
     assert mariadb.execute("SELECT DISTINCT used_seconds FROM counters") == ((0,),)
     assert mariadb.execute("SELECT count(*) FROM invoice_details") == ((ACCOUNTS * CHANGES,),)
     unordered = """

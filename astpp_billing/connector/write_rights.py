@@ -1,17 +1,13 @@
 """What a database user must be allowed to do for what is written, and whether it is."""
 
-from .database import ConnectorError, TooSlowError
-from .writer import LEDGER_ROW, PAYMENT_ROW, WRITABLE, Writer
+from collections.abc import Iterable
+from typing import NamedTuple
 
-BALANCES = ("credit", "charge", "payment")
-# What each kind of change updates; all leave their key in payment_transaction.
-COLUMNS = {
-    **{kind: {"accounts": ("balance",)} for kind in BALANCES},
-    "order": {"order_items": WRITABLE["order_items"], "counters": WRITABLE["counters"]},
-    "did": {"dids": tuple(column for column in WRITABLE["dids"] if column != "status")},
-    "account": {"accounts": ("status", "credit_limit"), "dids": ("status",)},
-    "invoicing": {"accounts": ("generate_invoice",)},
-}
+from .changes import BALANCE_KINDS, writable
+from .database import ConnectorError, TooSlowError
+from .writer import LEDGER_ROW, PAYMENT_ROW, Writer
+
+# Statements that insert nothing.
 INSERTS = {
     "payment_transaction": f"{PAYMENT_ROW} SELECT id, 0, '0', '', 0, 0, 0, '', '', '', 1, '', NOW() FROM accounts WHERE 1 = 0",
     "invoice_details": f"{LEDGER_ROW} SELECT id, 0, 0, 0, '', 0, 0, 0, '', 1, '', '', 0, 0, NOW(), 0, '0', '0', 1 "
@@ -19,21 +15,36 @@ INSERTS = {
 }
 
 
+class Privileges(NamedTuple):
+    """What is granted to a user beyond reading."""
+
+    inserts: set[str]
+    """tables"""
+    updates: dict[str, tuple[str, ...]]
+    """{table: columns}"""
+
+
+def needed(kinds: Iterable[str]) -> Privileges:
+    """Return what writing these kinds of changes needs; all leave their key in payment_transaction."""
+    kinds = set(kinds)
+    inserts = {"payment_transaction"} if kinds else set()
+    if kinds & set(BALANCE_KINDS):
+        inserts.add("invoice_details")
+    return Privileges(inserts, writable(*kinds))
+
+
 def missing_rights(settings, kinds, deadline=None):
     """Return texts that say which privileges a user lacks to write these kinds; nothing is changed.
 
-    :param kinds: keys of ``COLUMNS``
+    :param kinds: of ``changes.KINDS``
     :param deadline: as for ``Database``
     """
-    inserts = {"payment_transaction"} if kinds else set()
-    if set(kinds) & set(BALANCES):
-        inserts.add("invoice_details")
-    updates = {(table, column) for kind in kinds for table, columns in COLUMNS[kind].items() for column in columns}
+    inserts, updates = needed(kinds)
     missing = []
     with Writer(settings, deadline) as writer:
         for table in sorted(inserts):
             missing += _refused(writer, INSERTS[table], f"INSERT on the table {table}")
-        for table, column in sorted(updates):
+        for table, column in sorted((table, column) for table, columns in updates.items() for column in columns):
             statement = f"UPDATE `{table}` SET `{column}` = `{column}` WHERE 1 = 0"
             missing += _refused(writer, statement, f"UPDATE on the column {column} of the table {table}")
         if not missing:

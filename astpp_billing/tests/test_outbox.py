@@ -6,8 +6,10 @@ from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
+from ..connector.changes import AccountSwitches
 from ..connector.database import UnreachableError
 from ..connector.writer import Writer
+from ..models.writeback.astpp_outbox import Queued
 from .sync_common import SyncCommon
 
 WRITER = ("astpp_writer", "writer's secret")
@@ -304,8 +306,8 @@ class TestOutbox(SyncCommon):
         self.server.write_account = True
         user = new_test_user(self.env, login="nobody", groups="base.group_user")
         account = self.account(13).with_user(user)
-        rows = [{"table": "accounts", "match": {"id": 13}, "values": {"status": 1}}]
-        self.outbox.with_user(user)._enqueue_rows("account", [(account, "account/1", "Off", rows, {})])
+        off = AccountSwitches(account_id=13, number="C13", active=False)
+        self.outbox.with_user(user)._enqueue_changes([Queued(account, "account/1", "Off", [off])])
         self.outbox.with_user(user)._enqueue_balances([(account, 5, "topup/9", "Money")])
         self.assertEqual(len(self.outbox.search([("account_id", "=", account.id)])), 2)
 
@@ -327,9 +329,9 @@ class TestOutbox(SyncCommon):
     def test_one_bad_entry_does_not_end_the_scheduled_action(self):
         """Whatever is wrong with a change, or happens while it is noted: the others are applied, and it is told."""
         self.server.write_account = True
-        [bad] = self.outbox._enqueue_rows(
-            "account", [(self.account(13), "account/bad", "Bad", [{"table": "accounts", "worth": 5}], {})]
-        )
+        off = AccountSwitches(account_id=13, number="C13", active=False)
+        bad = self.outbox._enqueue_changes([Queued(self.account(13), "account/bad", "Bad", [off])])
+        bad.rows = [{"table": "accounts", "worth": 5}]
         unnoted, good = self.queue(5, 1, "topup/1"), self.queue(12, 50, "topup/2")
         note = type(unnoted)._note
 

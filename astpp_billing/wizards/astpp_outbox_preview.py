@@ -1,16 +1,12 @@
-from collections import defaultdict
-from decimal import Decimal
+from itertools import chain
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..connector.balance import BalanceChange, kept
 from ..connector.database import ConnectorError
-from ..connector.writer import RowChange, is_meant
-from ..connector.written_rows import current_rows
+from ..connector.written_rows import current_balances, current_rows
 from ..models.astpp_guard_mixin import ours
-
-# What finds a row, by table; a counter is one of the account's.
-FOUND_BY = {"counters": "package_id"}
 
 
 class AstppOutboxPreview(models.TransientModel):
@@ -50,58 +46,49 @@ class AstppOutboxPreview(models.TransientModel):
 
     def _balance_lines(self, entries, database):
         """Each change on top of the ones before it."""
-        columns = ("balance", "posttoexternal")
-        accounts = current_rows(database, "accounts", columns, entries.account_id.mapped("astpp_id"))
+        balances = current_balances(database, entries.account_id.mapped("astpp_id"))
         written = set().union(*(self._written_ids(server) for server in entries.server_id))
-        balances = {key: Decimal(row["balance"]) for key, row in accounts.items()}
         lines = []
         for entry in entries:
             key = entry.account_id.astpp_id
-            line = {"outbox_id": entry.id, "table": "accounts", "column": "balance", "note": self._note(entry)}
-            if key not in accounts:
-                lines.append(line | {"note": self.env._("ASTPP has no such account.")})
+            if key not in balances:
+                lines.append(self._line(entry, BalanceChange.shown(), self.env._("ASTPP has no such account.")))
                 continue
             before = balances[key]
-            amount = Decimal(f"{entry.amount:.5f}")
-            after = before - amount if accounts[key]["posttoexternal"] == "1" else before + amount
+            after = before.plus(kept(entry.amount))
             if entry.id in written:
                 balances[key] = after
-            lines.append(line | {"value_before": str(before), "value_after": str(after)})
+            lines.append(self._line(entry, BalanceChange.shown(before, after), self._note(entry)))
         return lines
 
     def _row_lines(self, entries, database):
-        wanted = defaultdict(lambda: (set(), set()))
-        rows = {entry: entry._rows_to_write() for entry in entries}
-        for row in (row for together in rows.values() for row in together):
-            ids, columns = wanted[row["table"]]
-            ids.add(row["match"][FOUND_BY.get(row["table"], "id")])
-            columns |= {*row["values"], *row.get("only", ())}
-        found = {
-            table: current_rows(database, table, sorted(columns), ids, FOUND_BY.get(table, "id"))
-            for table, (ids, columns) in wanted.items()
-        }
+        rows = {entry: [change.row() for change in entry._changes_to_write()] for entry in entries}
+        found = current_rows(database, chain.from_iterable(rows.values()))
         lines = []
-        for entry in entries:
-            for row in rows[entry]:
-                table = row["table"]
-                now = found[table].setdefault(row["match"][FOUND_BY.get(table, "id")], {})
-                if not is_meant(RowChange(**row), now):
-                    continue
-                note = self._note(entry) if now or table == "counters" else self.env._("No such row.")
-                for column, value in row["values"].items():
-                    # Later changes come on top of earlier ones.
-                    before, now[column] = now.get(column), str(value)
-                    lines.append(
-                        {
-                            "outbox_id": entry.id,
-                            "table": table,
-                            "column": column,
-                            "value_before": before,
-                            "value_after": str(value),
-                            "note": note,
-                        }
-                    )
+        for entry, row in ((entry, row) for entry, together in rows.items() for row in together):
+            now = found.setdefault(row.place, {})
+            if not row.is_meant(now):
+                continue
+            note = self._note(entry) if now or row.may_be_missing else self.env._("No such row.")
+            shown = row.shown(now)
+            lines += [self._line(entry, each, note) for each in shown]
+            # Later changes come on top of earlier ones.
+            now.update({each.column: each.after for each in shown})
         return lines
+
+    def _line(self, entry, shown, note):
+        """Return the values of a line.
+
+        :param shown: ``connector.row_change.Shown``
+        """
+        return {
+            "outbox_id": entry.id,
+            "table": shown.table,
+            "column": shown.column,
+            "value_before": shown.before,
+            "value_after": shown.after,
+            "note": note,
+        }
 
     def _written_ids(self, server):
         outbox = self.env["astpp.outbox"]

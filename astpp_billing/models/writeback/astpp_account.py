@@ -2,6 +2,10 @@ from uuid import uuid4
 
 from odoo import api, fields, models
 
+from ...connector.balance import kept
+from ...connector.changes import AccountIs, AccountSwitches, InvoicingOff, NumberSwitch
+from .astpp_outbox import Queued
+
 
 class AstppAccount(models.Model):
     """What Odoo decides about an account: whether it is served, up to which debt, and who invoices it."""
@@ -21,10 +25,11 @@ class AstppAccount(models.Model):
         return accounts
 
     def write(self, vals):
-        before = {account: account._switch_values() for account in self}
-        res = super().write(vals)
         # What ASTPP has just said need not be told to it.
-        if "astpp_snapshot" not in vals and {"status", "credit_limit"} & vals.keys():
+        decides = "astpp_snapshot" not in vals and bool({"status", "credit_limit"} & vals.keys())
+        before = {account: account._switches() for account in self} if decides else {}
+        res = super().write(vals)
+        if decides:
             self._queue_switches(before)
         elif vals.get("status") == "active":
             self._queue_numbers_on()
@@ -32,45 +37,40 @@ class AstppAccount(models.Model):
             self._queue_invoicing_off()
         return res
 
-    def _switch_values(self):
-        """Return the account's columns in ASTPP; a closed account is not served."""
+    def _switches(self):
+        """Return what Odoo decides about the account; a closed one is not served."""
         self.ensure_one()
-        return {"status": 0 if self.status == "active" else 1, "credit_limit": f"{self.credit_limit:.5f}"}
+        return AccountSwitches(
+            **self._astpp_identity(), active=self.status == "active", credit_limit=kept(self.credit_limit)
+        )
+
+    def _astpp_identity(self):
+        return {"account_id": self.astpp_id, "number": self.number}
 
     def _queue_switches(self, before):
-        """Queue what differs from ``before``: {account: values}."""
-        entries = []
-        for account in self.filtered("astpp_id"):
-            values = {
-                column: value for column, value in account._switch_values().items() if value != before[account][column]
-            }
-            if values:
-                entries.append(account._row_entry("account", account.display_name, values))
-        self.env["astpp.outbox"]._enqueue_rows("account", entries)
+        """Queue what differs from ``before``: {account: ``AccountSwitches``}."""
+        changed = {account: account._switches().since(before[account]) for account in self.filtered("astpp_id")}
+        self.env["astpp.outbox"]._enqueue_changes(
+            account._queued(account.display_name, change) for account, change in changed.items() if change
+        )
 
     def _queue_numbers_on(self):
         """Queue the numbers that Odoo switched off of accounts that ASTPP itself made active again."""
         entries = []
         for account in self:
-            if rows := account._rows_of_numbers(0):
+            if switches := account._number_switches(True):
                 # Should ASTPP have changed its mind by then, they stay off.
-                still = {
-                    "table": "accounts",
-                    "match": {"id": account.astpp_id, "number": account.number},
-                    "values": {},
-                    "only": {"status": 0},
-                }
-                key = f"account/{account.id}/{uuid4().hex[:12]}"
-                entries.append((account, key, self.env._("Numbers of %s", account.display_name), [still, *rows], {}))
-        self.env["astpp.outbox"]._enqueue_rows("account", entries)
+                still = AccountIs(**account._astpp_identity(), active=True)
+                entries.append(account._queued(self.env._("Numbers of %s", account.display_name), still, *switches))
+        self.env["astpp.outbox"]._enqueue_changes(entries)
 
-    def _rows_of_numbers(self, status):
-        """Return row changes that switch the account's numbers off or on, as its status goes.
+    def _number_switches(self, on):
+        """Return the changes that switch the account's numbers off or on, as its status goes.
 
         Calls to a number of an inactive account leave ASTPP's switch through a carrier; a number that is off has no
         route. Numbers that were off anyway are left alone, and so are those that ASTPP has given to somebody else.
 
-        :param status: 1 switches off, 0 switches on what was switched off so
+        :param on: False switches off, True switches on what was switched off so
         """
         self.ensure_one()
         # A reseller's hold is not what ASTPP routes by.
@@ -78,14 +78,9 @@ class AstppAccount(models.Model):
             return []
         # Whoever may suspend an account need not see the inventory.
         dids = self.env["astpp.did"].sudo().with_context(active_test=False)
-        domain = [("account_id", "=", self.id), ("astpp_id", "!=", 0), ("off_with_account", "=", not status)]
+        domain = [("account_id", "=", self.id), ("astpp_id", "!=", 0), ("off_with_account", "=", on)]
         return [
-            {
-                "table": "dids",
-                "match": {"id": did.astpp_id},
-                "values": {"status": status},
-                "only": {"accountid": self.astpp_id, "status": 1 - status},
-            }
+            NumberSwitch(did_id=did.astpp_id, owner_id=self.astpp_id, on=on)
             for did in dids.search(domain, order="astpp_id")
         ]
 
@@ -99,16 +94,18 @@ class AstppAccount(models.Model):
             and account.payment_mode == "postpaid"
             and account.status != "closed"
         )
-        self.env["astpp.outbox"]._enqueue_rows(
-            "invoicing",
-            [
-                account._row_entry(
-                    "invoicing", self.env._("Invoiced by Odoo: %s", account.display_name), {"generate_invoice": 1}
-                )
-                for account in invoiced
-            ],
+        self.env["astpp.outbox"]._enqueue_changes(
+            account._queued(self.env._("Invoiced by Odoo: %s", account.display_name), account._invoicing_off())
+            for account in invoiced
         )
 
-    def _row_entry(self, kind, text, values):
-        row = {"table": "accounts", "match": {"id": self.astpp_id, "number": self.number}, "values": values}
-        return self, f"{kind}/{self.id}/{uuid4().hex[:12]}", text, [row], {}
+    def _invoicing_off(self):
+        return InvoicingOff(**self._astpp_identity())
+
+    def _queued(self, description, *changes, **links):
+        """Return changes that the account's queue gets, under a key of their own.
+
+        :param links: other values of the entry
+        """
+        key = f"{changes[0].kind}/{self.id}/{uuid4().hex[:12]}"
+        return Queued(self, key, description, changes, links)

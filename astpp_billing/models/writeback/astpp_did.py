@@ -1,19 +1,7 @@
-from uuid import uuid4
-
 from odoo import api, models
 
-from ...connector.writer import RowChange, is_meant
-
-# Where calls to a number go, as ASTPP clears it on release (ASTPP facts 4.4).
-FORWARDING = {
-    "extensions": "",
-    **{
-        column: value
-        for case in ("always", "user_busy", "user_not_registered", "no_answer")
-        for column, value in ((case, 0), (f"{case}_destination", ""))
-    },
-    "failover_extensions": "",
-}
+from ...connector.changes import AccountIs, NumberOwner, NumberReseller, NumberSwitch, NumberTaken
+from .astpp_outbox import Queued
 
 
 class AstppDid(models.Model):
@@ -27,16 +15,16 @@ class AstppDid(models.Model):
         res = super()._assign(subscription)
         entries = []
         for did, holder in holders.items():
+            is_reseller = account.account_type == "reseller"
+            # The reseller above gives it to the one below him.
+            above = holder.mapped("astpp_id") if is_reseller and holder != account else ()
             # ASTPP keeps the reseller's and the customer's hold on a number apart (ASTPP facts 1.11).
-            expected = [0, account.astpp_id]
-            if account.account_type == "reseller" and holder != account:
-                # The reseller above gives it to the one below him.
-                expected += holder.mapped("astpp_id")
-            column = "parent_id" if account.account_type == "reseller" else "accountid"
-            rows = {"values": {column: account.astpp_id}, "expected": {column: expected}}
+            change = (NumberReseller if is_reseller else NumberOwner)(
+                did_id=did.astpp_id, account_id=account.astpp_id, holders=(0, account.astpp_id, *above)
+            )
             last = max(did.assignment_ids.ids)
-            entries.append(did._owner_entry(account, subscription, f"give/{last}", self.env._("Given: %s"), rows))
-        self._queue_owners(entries)
+            entries += did._owner_entry(account, subscription, f"give/{last}", self.env._("Given: %s"), change)
+        self.env["astpp.outbox"]._enqueue_changes(entries)
         return res
 
     def _release(self, subscriptions):
@@ -50,48 +38,40 @@ class AstppDid(models.Model):
             subscription = subscriptions.filtered(lambda s, did=did: s.did_id == did)[:1]
             if owner in subscriptions.account_id and owner.account_type != "reseller":
                 # Who has it by now keeps it.
-                rows = {"values": {"accountid": 0} | FORWARDING, "expected": {"accountid": [0, owner.astpp_id]}}
-                entries.append(did._owner_entry(owner, subscription, f"take/{last}", text, rows))
+                change = NumberTaken(did_id=did.astpp_id, holders=(0, owner.astpp_id))
+                entries += did._owner_entry(owner, subscription, f"take/{last}", text, change)
             holder = did._holding_order().account_id
             if held_by != holder:
-                ids = [0, *held_by.mapped("astpp_id"), *holder.mapped("astpp_id")]
-                rows = {"values": {"parent_id": holder.astpp_id or 0}, "expected": {"parent_id": ids}}
-                entries.append(did._owner_entry(held_by, subscription, f"end/{subscription.id}", text, rows))
-        self._queue_owners(entries)
+                holders = (0, *held_by.mapped("astpp_id"), *holder.mapped("astpp_id"))
+                change = NumberReseller(did_id=did.astpp_id, account_id=holder.astpp_id or 0, holders=holders)
+                entries += did._owner_entry(held_by, subscription, f"end/{subscription.id}", text, change)
+        self.env["astpp.outbox"]._enqueue_changes(entries)
         return res
 
-    def _owner_entry(self, account, subscription, cause, text, rows):
+    def _owner_entry(self, account, subscription, cause, text, change):
+        """Return what an account's queue gets about a number, in a list: nothing of a number that ASTPP does not know."""
         self.ensure_one()
-        return (
-            account,
-            f"did/{self.id}/{cause}",
-            text % self.number,
-            [{"table": "dids", "match": {"id": self.astpp_id}, **rows}],
-            {"did_id": self.id, "subscription_id": subscription.id},
-        )
-
-    def _queue_owners(self, entries):
-        """Queue those of numbers that ASTPP knows, at once."""
-        known = [entry for entry in entries if entry[3][0]["match"]["id"]]
-        self.env["astpp.outbox"]._enqueue_rows("did", known)
+        links = {"did_id": self.id, "subscription_id": subscription.id}
+        key, description = f"did/{self.id}/{cause}", text % self.number
+        return [Queued(account, key, description, [change], links)] if self.astpp_id else []
 
     @api.model
-    def _note_switched(self, server, rows, outcome):
+    def _note_switched(self, server, changes, outcome):
         """Note which numbers are off now because their owners are, and which are no longer.
 
-        :param rows: row changes that were written
+        :param changes: what was written
         :param outcome: ``connector.writer.Outcome``
         """
-        if rows[0]["table"] == "accounts" and not is_meant(RowChange(**rows[0]), outcome.before[0]):
+        first, found = changes[0], outcome.before[0]
+        if isinstance(first, AccountIs) and not first.row().is_meant(found):
             return
         switched = {True: [], False: []}
-        for row, found in zip(rows, outcome.before, strict=True):
-            if row["table"] == "dids" and "status" in row["values"]:
-                status = row["values"]["status"]
+        for change, found in zip(changes, outcome.before, strict=True):
+            if isinstance(change, NumberSwitch):
+                row = change.row()
                 # After a crash what is found is what was written.
-                done = found.get("status") == str(status) if outcome.known else is_meant(RowChange(**row), found)
-                if done or not status:
-                    switched[bool(status)].append(row["match"]["id"])
+                if change.on or (row.is_made(found) if outcome.known else row.is_meant(found)):
+                    switched[not change.on].append(change.did_id)
         for off, ids in switched.items():
             if ids:
                 # After a crash what was off anyway looks the same in ASTPP: not here.
@@ -120,10 +100,8 @@ class AstppDid(models.Model):
                 did.off_with_account = False
                 continue
             if moved and is_on:
-                only = {"accountid": record.account_id, "status": 1}
-                row = {"table": "dids", "match": {"id": record.id}, "values": {"status": 0}, "only": only}
-                key, text = f"account/{did.account_id.id}/{uuid4().hex[:12]}", self.env._("Number %s", did.number)
-                entries.append((did.account_id, key, text, [row], {"did_id": did.id}))
+                switch = NumberSwitch(did_id=record.id, owner_id=record.account_id, on=True)
+                entries.append(did.account_id._queued(self.env._("Number %s", did.number), switch, did_id=did.id))
             ours.add(record.id)
-        self.env["astpp.outbox"]._enqueue_rows("account", entries)
+        self.env["astpp.outbox"]._enqueue_changes(entries)
         return ours

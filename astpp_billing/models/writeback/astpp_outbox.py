@@ -1,12 +1,29 @@
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, NamedTuple
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
-# How a cause shows in ASTPP's ledger, by the first part of its key.
-CHARGE_TYPES = {"topup": "REFILL", "topup-back": "POSTCHARGE", "coupon": "Voucher", "payment": "INVPAY"}
-BALANCE_KINDS = {"usage": "charge", "payment": "payment"}
+from ...connector.changes import Change, shown
+
+# What changes a balance, by the first part of the key; everything else is a credit.
+KINDS_BY_CAUSE = {"usage": "charge", "payment": "payment"}
 MOST_ATTEMPTS = 6
+
+
+class Queued(NamedTuple):
+    """Changes of ASTPP's rows that are made together, in one transaction."""
+
+    account: models.BaseModel
+    """the account in whose queue they wait"""
+    key: str
+    """names the cause: a cause is queued once"""
+    description: str
+    changes: Sequence[Change]
+    """of one kind"""
+    links: dict[str, Any] = {}
+    """other values of the entry: {"did_id": 7}"""
 
 
 class AstppOutbox(models.Model):
@@ -75,12 +92,7 @@ class AstppOutbox(models.Model):
     @api.depends("rows", "rows_before")
     def _compute_changes(self):
         for entry in self:
-            before = entry.rows_before or []
-            entry.changes = "\n".join(
-                f"{column}: {before[index].get(column, '–')} → {value}" if index < len(before) else f"{column}: {value}"
-                for index, row in enumerate(entry.rows or [])
-                for column, value in row["values"].items()
-            )
+            entry.changes = shown(entry.rows or [], entry.rows_before or [])
 
     @api.model
     def _enqueue_balances(self, entries):
@@ -95,7 +107,7 @@ class AstppOutbox(models.Model):
         for account, amount, key, description, *move in entries:
             if not amount:
                 continue
-            kind = BALANCE_KINDS.get(key.split("/")[0], "credit")
+            kind = KINDS_BY_CAUSE.get(key.split("/")[0], "credit")
             # They need not see the server's settings.
             is_written = account.sudo().server_id._writes(kind)
             vals_list.append(
@@ -114,28 +126,27 @@ class AstppOutbox(models.Model):
         return self.sudo().create(vals_list)
 
     @api.model
-    def _enqueue_rows(self, kind, entries):
+    def _enqueue_changes(self, entries):
         """Queue changes of ASTPP's rows, of those servers that are written to.
 
         Old dates and owners mean nothing when a server is switched on later, so nothing waits for that.
-        :param entries: iterable of (account, key, description, rows, values of the entry); rows as
-            ``connector.writer.RowChange`` in the form of a dict
+        :param entries: iterable of ``Queued``
         """
         # As above: whoever may end an order or suspend an account causes them.
         return self.sudo().create(
             [
                 {
-                    "server_id": account.server_id.id,
-                    "account_id": account.id,
-                    "kind": kind,
-                    "key": key,
-                    "rows": rows,
-                    "description": description,
-                    **values,
+                    "server_id": entry.account.server_id.id,
+                    "account_id": entry.account.id,
+                    "kind": entry.changes[0].kind,
+                    "key": entry.key,
+                    "rows": [change.stored() for change in entry.changes],
+                    "description": entry.description,
+                    **entry.links,
                 }
-                for account, key, description, rows, values in entries
+                for entry in entries
                 # They need not see the server's settings.
-                if account.sudo().server_id._writes(kind)
+                if entry.account.sudo().server_id._writes(entry.changes[0].kind)
             ]
         )
 
@@ -148,11 +159,6 @@ class AstppOutbox(models.Model):
         domain = [("server_id", "=", server.id), ("kind", "=", kind), ("state", "in", ("waiting", "failed"))]
         groups = self.sudo()._read_group([*domain, (field, "!=", False)], [field])
         return self.env[self._fields[field].comodel_name].union(*(record.sudo(False) for (record,) in groups))
-
-    def _charge_type(self):
-        """Return the type of the row in ASTPP's ledger."""
-        self.ensure_one()
-        return CHARGE_TYPES.get(self.key.split("/")[0]) or ("POSTCHARGE" if self.amount < 0 else "REFILL")
 
     def _fail(self, reason):
         """Note a failed attempt: later again, longer each time; in the end a person is told."""

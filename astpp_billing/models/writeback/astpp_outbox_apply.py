@@ -6,8 +6,9 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ...connector.balance import BalanceChange
+from ...connector.changes import AccountSwitches, NumberSwitch, NumberTaken, read
 from ...connector.database import ConnectorError, UnreachableError
-from ...connector.writer import BalanceChange, RowChange
 
 _logger = logging.getLogger(__name__)
 
@@ -106,16 +107,16 @@ class AstppOutbox(models.Model):
         if not self.account_id.astpp_id:
             self._fail(self.env._("The account is not known to ASTPP: its ASTPP ID is empty."))
             return False
-        rows = self._rows_to_write()
+        changes = self._changes_to_write()
         try:
             with self.server_id._open_writer() as writer:
-                outcome = self._write_rows(writer, rows) if rows else self._write_balance(writer)
+                outcome = self._write_rows(writer, changes) if changes else self._write_balance(writer)
         except UnreachableError:
             raise
         except (ConnectorError, UserError) as error:
             self._fail(str(error))
             return False
-        self._note(outcome, rows)
+        self._note(outcome, changes)
         return True
 
     @api.model
@@ -132,40 +133,41 @@ class AstppOutbox(models.Model):
             BalanceChange(
                 key=self._written_key(),
                 account_id=self.account_id.astpp_id,
+                number=self.account_id.number,
                 amount=Decimal(str(self.amount)),
-                charge_type=self._charge_type(),
+                cause=self.key.split("/")[0],
                 description=self.description or "",
                 currency=self.currency_id.name,
-                number=self.account_id.number,
             )
         )
 
-    def _rows_to_write(self):
-        """Return the entry's rows, and those that depend on what else is so by the time they are written.
+    def _changes_to_write(self):
+        """Return the entry's changes of rows, and those that depend on what else is so by the time they are written.
 
         With an account its numbers are switched off or on. A number that was off with its owner is taken back on.
         """
         self.ensure_one()
-        rows = list(self.rows or [])
-        if self.kind == "account" and rows[0]["table"] == "accounts" and "status" in rows[0]["values"]:
-            rows += self.account_id._rows_of_numbers(rows[0]["values"]["status"])
-        if self.kind == "did" and self.did_id.off_with_account and rows[0]["values"].get("accountid") == 0:
-            rows[0] = rows[0] | {"values": rows[0]["values"] | {"status": 0}}
-        return rows
+        changes = [read(row) for row in self.rows or []]
+        match changes[:1]:
+            case [AccountSwitches(active=bool() as active)]:
+                changes += self.account_id._number_switches(active)
+            case [NumberTaken(did_id=did_id)] if self.did_id.off_with_account:
+                changes.append(NumberSwitch(did_id=did_id, on=True))
+        return changes
 
-    def _write_rows(self, writer, rows):
-        changes = [RowChange(**row) for row in rows]
+    def _write_rows(self, writer, changes):
         return writer.change_rows(self._written_key(), self.account_id.astpp_id, changes, self.currency_id.name)
 
-    def _note(self, outcome, rows):
+    def _note(self, outcome, changes):
         """Note what ASTPP had and has now.
 
-        :param rows: what was written, when it was rows
+        :param changes: what was written, when it was rows
         """
-        if rows:
+        if changes:
+            found = {"rows": [change.stored() for change in changes]}
             # After a crash the replaced values are gone; what is known stays empty.
-            found = {"rows": rows} | ({} if outcome.known else {"rows_before": outcome.before})
-            self.env["astpp.did"]._note_switched(self.server_id, rows, outcome)
+            found |= {} if outcome.known else {"rows_before": outcome.before}
+            self.env["astpp.did"]._note_switched(self.server_id, changes, outcome)
         else:
             found = {"balance_before": float(outcome.before), "balance_after": float(outcome.after)}
             if not outcome.known:

@@ -4,11 +4,11 @@ from decimal import Decimal
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ...connector.balance import kept
+from ...connector.changes import AccountSwitches, InvoicingOff, NumberOwner, NumberSwitch, OrderState
 from ...connector.database import ConnectorError
-from ...connector.written_rows import current_rows, written_keys
+from ...connector.written_rows import current_balances, current_values, written_keys
 from ..ledger.usage_state import POSTPAID
-
-ORDER_COLUMNS = ("next_billing_date", "is_terminated")
 
 
 class AstppOutboxDifference(models.Model):
@@ -88,7 +88,7 @@ class AstppOutboxDifference(models.Model):
         for entry in entries:
             found = written.get(f"{prefix}{entry.id}")
             applied = entry.state == "applied"
-            if applied == bool(found) and (not found or Decimal(found[1]) == Decimal(f"{entry.amount:.5f}")):
+            if applied == bool(found) and (not found or Decimal(found[1]) == kept(entry.amount)):
                 continue
             yield {
                 "kind": "entry",
@@ -111,9 +111,9 @@ class AstppOutboxDifference(models.Model):
             queued[account][state] += amount
             # Charges are usage already.
             owed[account] -= amount if kind != "charge" else 0
-        balances = current_rows(database, "accounts", ("balance",), accounts.mapped("astpp_id"))
+        balances = current_balances(database, accounts.mapped("astpp_id"))
         for account in accounts.filtered(lambda account: account.astpp_id in balances):
-            balance = float(balances[account.astpp_id]["balance"])
+            balance = float(balances[account.astpp_id].amount)
             rest = balance - owed[account]
             shares = {state: queued[account][state] for state in ("waiting", "failed", "skipped", "off")}
             shares["astpp"] = rest - sum(shares.values())
@@ -135,42 +135,39 @@ class AstppOutboxDifference(models.Model):
             return
         orders = self._mirrored("astpp.subscription", server, [("odoo_from", "!=", False)])
         causes = self._causes(server, "order", "subscription_id")
-        rows = current_rows(database, "order_items", ORDER_COLUMNS, orders.mapped("astpp_id"))
+        rows = current_values(database, (OrderState,), orders.mapped("astpp_id"))
         for order in orders.filtered(lambda order: order.astpp_id in rows):
-            found = rows[order.astpp_id]
-            wanted = {"is_terminated": "1" if order.state == "terminated" else "0"}
-            if order.state == "active" and order.start_date:
-                wanted = order._astpp_dates() | wanted
-            yield from self._rows("order", order.account_id, order.name, wanted, found, causes[order])
+            runs = order.state == "active" and order.start_date
+            last = order._paid_days()[1] if runs else None
+            wanted = OrderState(item_id=order.astpp_id, last=last, ended=order.state == "terminated")
+            yield from self._lines(order.account_id, order.name, wanted, rows[order.astpp_id], causes[order])
 
     def _compare_numbers(self, server, database):
         dids = self._mirrored("astpp.did", server, [])
         causes = self._causes(server, "did", "did_id")
         switched = self._causes(server, "account", "account_id")
-        rows = current_rows(database, "dids", ("accountid", "status"), dids.mapped("astpp_id"))
+        rows = current_values(database, (NumberOwner, NumberSwitch), dids.mapped("astpp_id"))
         for did in dids.filtered(lambda did: did.astpp_id in rows and did.account_id.account_type != "reseller"):
-            values, found = (did.account_id, did.number), rows[did.astpp_id]
-            wanted = {"accountid": str(did.account_id.astpp_id or 0)}
-            yield from self._rows("did", *values, wanted, found, causes[did])
-            suspended = did.account_id and did.account_id.status != "active"
+            owner, found = did.account_id, rows[did.astpp_id]
+            wanted = NumberOwner(did_id=did.astpp_id, account_id=owner.astpp_id or 0, holders=())
+            yield from self._lines(owner, did.number, wanted, found, causes[did])
+            suspended = owner and owner.status != "active"
             # All others follow ASTPP.
             if suspended or did.off_with_account:
-                wanted = {"status": "1" if suspended else "0"}
-                yield from self._rows("did", *values, wanted, found, switched[did.account_id])
+                wanted = NumberSwitch(did_id=did.astpp_id, on=not suspended)
+                yield from self._lines(owner, did.number, wanted, found, switched[owner], kind="did")
 
     def _compare_accounts(self, server, database):
-        """Status, credit limit, and who invoices; a deleted account's columns say nothing any more."""
+        """Status, credit limit, and who invoices; of a deleted account ASTPP says nothing any more."""
         accounts = self._mirrored("astpp.account", server, [("status", "!=", "closed")])
         causes = self._causes(server, "account", "account_id")
         invoicing = self._causes(server, "invoicing", "account_id")
-        columns = ("status", "credit_limit", "generate_invoice")
-        rows = current_rows(database, "accounts", columns, accounts.mapped("astpp_id"))
+        rows = current_values(database, (AccountSwitches, InvoicingOff), accounts.mapped("astpp_id"))
         for account in accounts.filtered(lambda account: account.astpp_id in rows):
-            values, found = (account, account.display_name), rows[account.astpp_id]
-            wanted = {key: str(value) for key, value in account._switch_values().items()}
-            yield from self._rows("account", *values, wanted, found, causes[account])
+            name, found = account.display_name, rows[account.astpp_id]
+            yield from self._lines(account, name, account._switches(), found, causes[account])
             if account.invoice_enabled and account.payment_mode == "postpaid":
-                yield from self._rows("account", *values, {"generate_invoice": "1"}, found, invoicing[account])
+                yield from self._lines(account, name, account._invoicing_off(), found, invoicing[account], "account")
 
     def _mirrored(self, model, server, domain):
         return self.env[model].search([("server_id", "=", server.id), ("astpp_id", "!=", 0), *domain])
@@ -183,14 +180,19 @@ class AstppOutboxDifference(models.Model):
         causes = {entry[field]: entry.state for entry in entries if entry.state != "applied"}
         return defaultdict(lambda: "astpp" if server._writes(kind) else "off", causes)
 
-    def _rows(self, kind, account, name, wanted, found, cause):
-        for column, value in wanted.items():
-            if column in found and found[column] != value:
-                yield {
-                    "kind": kind,
-                    "account_id": account.id,
-                    "name": f"{name}: {column}",
-                    "odoo_value": value,
-                    "astpp_value": found[column],
-                    "cause": cause,
-                }
+    def _lines(self, account, name, wanted, found, cause, kind=None):
+        """Yield the list's lines for what ASTPP has otherwise.
+
+        :param wanted: change that would make ASTPP's row as it is here
+        :param found: {column: text}
+        :param kind: the change's own by default
+        """
+        for different in wanted.row().differences(found):
+            yield {
+                "kind": kind or wanted.kind,
+                "account_id": account.id,
+                "name": f"{name}: {different.column}",
+                "odoo_value": different.after,
+                "astpp_value": different.before,
+                "cause": cause,
+            }

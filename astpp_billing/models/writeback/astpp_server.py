@@ -1,12 +1,8 @@
 from odoo import api, fields, models
 
+from ...connector.changes import BALANCE_KINDS, KINDS, ROW_KINDS
 from ...connector.schema import Finding
 from ...connector.write_rights import missing_rights
-
-# Of these even what is not written is noted: see ``astpp.outbox``.
-BALANCE_KINDS = ("credit", "charge", "payment")
-ROW_KINDS = ("order", "did", "account", "invoicing")
-KINDS = (*BALANCE_KINDS, *ROW_KINDS)
 
 
 class AstppServer(models.Model):

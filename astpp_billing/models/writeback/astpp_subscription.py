@@ -1,9 +1,12 @@
 from datetime import UTC, timedelta
 
-from odoo import fields, models
+from odoo import models
 
 from ...billing_cycle import local_date
+from ...connector.balance import kept
+from ...connector.changes import MinutesReset, OrderEnd, OrderPeriod, OrderTerms
 from ..astpp_guard_mixin import ours
+from .astpp_outbox import Queued
 
 
 class AstppSubscription(models.Model):
@@ -24,7 +27,7 @@ class AstppSubscription(models.Model):
 
     def _change_now(self, line):
         entries = super()._change_now(line)
-        self._queue_order(f"change/{line.id}", self.env._("Changed: %s"), lambda s: [s._row_of_terms()])
+        self._queue_order(f"change/{line.id}", self.env._("Changed: %s"), lambda s: [OrderTerms(**s._astpp_terms())])
         return entries
 
     @ours
@@ -33,60 +36,49 @@ class AstppSubscription(models.Model):
         res = super()._terminate(reason, moment, note)
         ended = running[:1].end_date
         running._queue_order(
-            f"end/{ended:%Y%m%d%H%M%S}" if ended else "end", self.env._("Ended: %s"), lambda s: [s._row_of_end()]
+            f"end/{ended:%Y%m%d%H%M%S}" if ended else "end", self.env._("Ended: %s"), lambda s: [s._astpp_end()]
         )
         return res
 
     def _queue_periods(self, text):
         for start, together in self.grouped("start_date").items():
             together._queue_order(
-                f"period/{start:%Y%m%d%H%M%S}", text, lambda s: [s._row_of_period(), s._row_of_minutes()]
+                f"period/{start:%Y%m%d%H%M%S}", text, lambda s: [s._astpp_period(), s._astpp_minutes()]
             )
 
-    def _queue_order(self, cause, text, rows):
+    def _queue_order(self, cause, text, changes):
         """Queue changes of ASTPP's orders.
 
         :param cause: names what happened, once for each order
-        :param rows: function that returns the row changes of an order
+        :param changes: function that returns the changes of an order
         """
-        self.env["astpp.outbox"]._enqueue_rows(
-            "order",
-            [
-                (s.account_id, f"order/{s.id}/{cause}", text % s.name, rows(s), {"subscription_id": s.id})
-                for s in self.filtered("astpp_id")
-            ],
+        self.env["astpp.outbox"]._enqueue_changes(
+            Queued(s.account_id, f"order/{s.id}/{cause}", text % s.name, changes(s), {"subscription_id": s.id})
+            for s in self.filtered("astpp_id")
         )
 
-    def _astpp_dates(self):
-        """Return the running period as ASTPP keeps it: its first day, and the last second of its last one."""
+    def _paid_days(self):
+        """Return the first and the last day of the running period where the account is; None: it has no end."""
         self.ensure_one()
         zone = self.account_id.tz
         first = local_date(self.start_date.replace(tzinfo=UTC), zone)
-        dates = {"billing_date": f"{first} 00:00:01"}
-        if self.next_date:
-            last = local_date(self.next_date.replace(tzinfo=UTC), zone) - timedelta(days=1)
-            dates["next_billing_date"] = f"{last} 23:59:59"
-        return dates
+        last = local_date(self.next_date.replace(tzinfo=UTC), zone) - timedelta(days=1) if self.next_date else None
+        return first, last
 
-    def _row_of_period(self):
-        values = self._astpp_dates() | self._row_of_terms()["values"]
-        return {"table": "order_items", "match": {"id": self.astpp_id}, "values": values}
+    def _astpp_period(self):
+        first, last = self._paid_days()
+        return OrderPeriod(**self._astpp_terms(), first=first, last=last)
 
-    def _row_of_minutes(self):
-        match = {"accountid": self.account_id.astpp_id, "package_id": self.astpp_order_id}
-        return {"table": "counters", "match": match, "values": {"used_seconds": 0}}
+    def _astpp_minutes(self):
+        return MinutesReset(account_id=self.account_id.astpp_id, order_id=self.astpp_order_id)
 
-    def _row_of_terms(self):
-        # ASTPP's price is the price of all pieces; DIDs are products of their own there.
-        values = {"quantity": self.quantity, "price": f"{self._amount():.5f}"}
-        if product_id := self.product_id.astpp_product_id if not self.did_id else 0:
-            values |= {"product_id": product_id, "free_minutes": self.free_minutes}
-        return {"table": "order_items", "match": {"id": self.astpp_id}, "values": values}
+    def _astpp_terms(self):
+        """Return the fields of ``OrderTerms``."""
+        terms = {"item_id": self.astpp_id, "quantity": self.quantity, "price": kept(self._amount())}
+        if not self.did_id and (product_id := self.product_id.astpp_product_id):
+            terms |= {"product_id": product_id, "free_minutes": self.free_minutes}
+        return terms
 
-    def _row_of_end(self):
-        values = {
-            "is_terminated": 1,
-            "termination_date": fields.Datetime.to_string(self.end_date),
-            "termination_note": (self.close_reason or self.close_reason_id.name or "")[:255],
-        }
-        return {"table": "order_items", "match": {"id": self.astpp_id}, "values": values}
+    def _astpp_end(self):
+        note = self.close_reason or self.close_reason_id.name or ""
+        return OrderEnd(item_id=self.astpp_id, moment=self.end_date, note=note)
