@@ -8,7 +8,7 @@ from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools.misc import get_lang
 
-from ..models.ledger.astpp_usage import CALL_TYPES
+from ..charge_types import CALLS
 from .form_text import no_amount, number_of, one_line
 
 
@@ -23,12 +23,12 @@ class AstppPortalChargeControls(CustomerPortal):
                 "domain": [("move_line_id", "=", False), ("prepaid", "!=", True)],
             },
             "billed": {"label": request.env._("Billed"), "domain": [("move_line_id", "!=", False)]},
-            "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALL_TYPES)]},
+            "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALLS)]},
             "outbound": {"label": request.env._("Outgoing calls"), "domain": [("direction", "=", "outbound")]},
             "inbound": {"label": request.env._("Incoming calls"), "domain": [("direction", "=", "inbound")]},
             "fees": {
                 "label": request.env._("Fees"),
-                "domain": [("charge_type", "not in", CALL_TYPES), ("amount", ">", 0)],
+                "domain": [("charge_type", "not in", CALLS), ("amount", ">", 0)],
             },
             "credits": {"label": request.env._("Credits"), "domain": [("amount", "<", 0)]},
         }

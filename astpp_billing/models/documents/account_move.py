@@ -7,7 +7,7 @@ from reportlab.graphics.shapes import Drawing
 from odoo import fields, models
 from odoo.tools import SQL
 
-from ..ledger.astpp_usage import CALL_TYPES
+from ...charge_types import CALLS
 
 # Charges listed on an invoice.
 MOST_CHARGES = 200
@@ -51,7 +51,7 @@ class AccountMove(models.Model):
                     "sequence": (lines[line_id].sequence, line_id),
                     "label": types[charge_type],
                     "direction": directions.get(direction, ""),
-                    "is_call": charge_type in CALL_TYPES,
+                    "is_call": charge_type in CALLS,
                     "calls": calls,
                     "minutes": f"{seconds // 60}:{seconds % 60:02d}",
                     "amount": self._astpp_shown(lines[line_id]),
@@ -108,7 +108,7 @@ class AccountMove(models.Model):
             self.env["astpp.usage"]
             .sudo()
             .search(
-                [("move_id", "=", self.id), ("charge_type", "not in", CALL_TYPES), ("amount", "!=", 0)],
+                [("move_id", "=", self.id), ("charge_type", "not in", CALLS), ("amount", "!=", 0)],
                 order="date, id",
                 limit=MOST_CHARGES,
             )
@@ -139,7 +139,7 @@ class AccountMove(models.Model):
         if self._astpp_call_list_kind() != "annex":
             return None
         usage = self.env["astpp.usage"].sudo()
-        domain = [("move_id", "=", self.id), ("charge_type", "in", CALL_TYPES), ("duration", ">", 0)]
+        domain = [("move_id", "=", self.id), ("charge_type", "in", CALLS), ("duration", ">", 0)]
         if not 0 < usage.search_count(domain, limit=MOST_CALLS + 1) <= MOST_CALLS:
             return None
         return usage.search(domain, order="account_id, date, id")

@@ -4,8 +4,8 @@ from fractions import Fraction
 from odoo import models
 from odoo.tools import SQL
 
+from ...charge_types import CALLS
 from ...fair_split import shares, whole_units
-from ..ledger.astpp_usage import CALL_TYPES
 
 # Destinations listed on an invoice; what is beyond goes into one line.
 MOST_DESTINATIONS = 40
@@ -55,7 +55,7 @@ class AccountMove(models.Model):
               GROUP BY 1, 2, 3
                 """,
                 self.id,
-                CALL_TYPES,
+                CALLS,
             )
         )
         by_line = defaultdict(list)
