@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 # What makes a spreadsheet take a text for a formula, full-width forms among them.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 # By this mark a spreadsheet knows UTF-8.
 MARK = "\ufeff".encode()
 # Rows of one piece of a file.
@@ -15,7 +15,7 @@ CHUNK = 5000
 
 def harmless(value: Any) -> Any:
     """Keep a text from being a formula when a spreadsheet opens it; other values are as they are."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
 
 
 class CsvWriter:
@@ -27,7 +27,7 @@ class CsvWriter:
 
     def add(self, row: Iterable[Any]) -> None:
         """Write one row; None is an empty cell."""
-        self._writer.writerow([harmless(value) for value in row])
+        self._writer.writerow(map(harmless, row))
 
 
 def csv_chunks(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> Iterator[bytes]:

@@ -90,7 +90,7 @@ def read_lines(registry, statement, labels):
         reader.itersize = CHUNK
         reader.execute(statement.code, statement.params)
         for row in reader:
-            yield HistoryLine(*row).labelled(*labels)
+            yield HistoryLine.of(row, *labels)
 
 
 def xlsx_chunks(headings, rows):
@@ -106,7 +106,7 @@ def xlsx_chunks(headings, rows):
             if line == SHEET_ROWS:
                 sheet, line = workbook.add_worksheet(), 1
                 sheet.write_row(0, 0, headings)
-            sheet.write_row(line, 0, [harmless(value) for value in row])
+            sheet.write_row(line, 0, tuple(map(harmless, row)))
         workbook.close()
         with open(file.name, "rb") as written:
             while chunk := written.read(1 << 16):

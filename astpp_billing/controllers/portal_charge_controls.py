@@ -15,7 +15,7 @@ from .form_text import no_amount, number_of, one_line
 class AstppPortalChargeControls(CustomerPortal):
     """What the charge history can be narrowed, sorted and grouped by."""
 
-    def _charge_filters(self):
+    def _astpp_charge_filters(self):
         return {
             "all": {"label": request.env._("All"), "domain": []},
             "unbilled": {
@@ -33,7 +33,7 @@ class AstppPortalChargeControls(CustomerPortal):
             "credits": {"label": request.env._("Credits"), "domain": [("amount", "<", 0)]},
         }
 
-    def _charge_sortings(self):
+    def _astpp_charge_sortings(self):
         return {
             "date": {"label": request.env._("Newest"), "order": "date desc, id desc"},
             "oldest": {"label": request.env._("Oldest"), "order": "date, id"},
@@ -41,7 +41,7 @@ class AstppPortalChargeControls(CustomerPortal):
             "duration": {"label": request.env._("Duration"), "order": "duration desc, date desc, id desc"},
         }
 
-    def _charge_inputs(self):
+    def _astpp_charge_inputs(self):
         return {
             "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ("callee", "caller")},
             "text": {
@@ -57,7 +57,7 @@ class AstppPortalChargeControls(CustomerPortal):
             "amount": {"input": "amount", "label": request.env._("Amounts from"), "fields": ()},
         }
 
-    def _charge_groupings(self):
+    def _astpp_charge_groupings(self):
         types = dict(request.env["astpp.usage"]._fields["charge_type"]._description_selection(request.env))
         unbilled = request.env._("Not billed yet")
         return {
@@ -79,7 +79,7 @@ class AstppPortalChargeControls(CustomerPortal):
             },
         }
 
-    def _charge_periods(self, tz):
+    def _astpp_charge_periods(self, tz):
         """Return {key: (label, start, end)}, naive UTC, of the local months to choose from."""
         today = datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
         month = today.replace(day=1)
@@ -95,15 +95,15 @@ class AstppPortalChargeControls(CustomerPortal):
             "all": (request.env._("All time"), None, None),
         }
 
-    def _search_error(self, search, search_in):
+    def _astpp_search_error(self, search, search_in):
         """Say what is wrong with what is searched for, if anything."""
         wrong = search and search_in == "amount" and number_of(search, get_lang(request.env)) is None
         return wrong and no_amount(request.env, search)
 
-    def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
+    def _astpp_charge_domain(self, scope, move, tz, filterby, period, search, search_in):
         """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
-        domain = scope & Domain(self._charge_filters().get(filterby, {"domain": []})["domain"])
-        start, end = self._charge_periods(tz).get(period, ("", None, None))[1:]
+        domain = scope & Domain(self._astpp_charge_filters().get(filterby, {"domain": []})["domain"])
+        start, end = self._astpp_charge_periods(tz).get(period, ("", None, None))[1:]
         if start and not move:
             domain &= Domain("date", ">=", start)
         if end and not move:
@@ -111,8 +111,10 @@ class AstppPortalChargeControls(CustomerPortal):
         if search and search_in == "amount":
             least = number_of(search, get_lang(request.env))
             domain &= Domain.FALSE if least is None else Domain("amount", ">=", float(least))
-        elif search and search_in in self._charge_inputs():
-            names = self._charge_inputs()[search_in]["fields"]
+        elif search and search_in in self._astpp_charge_inputs():
+            names = self._astpp_charge_inputs()[search_in]["fields"]
             found = Domain.OR(Domain(name, "ilike", one_line(search)) for name in names)
-            domain &= Domain("move_id", "any", found & self._document_domain()) if search_in == "invoice" else found
+            domain &= (
+                Domain("move_id", "any", found & self._astpp_document_domain()) if search_in == "invoice" else found
+            )
         return domain

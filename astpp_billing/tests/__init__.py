@@ -18,6 +18,7 @@ from . import (
     test_charge_types,
     test_connection_notification,
     test_connector,
+    test_controllers,
     test_credit_note,
     test_csv_file,
     test_did,

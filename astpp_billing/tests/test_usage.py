@@ -128,6 +128,6 @@ class TestUsage(AstppCommon):
         self.env.cr.execute(usage._history_query([("id", "=", charge.id)]))
         self.assertEqual(tuple(column.name for column in self.env.cr.description), HistoryLine._fields)
         self.assertEqual(len(usage._history_headings()), len(HistoryLine._fields))
-        line = HistoryLine(*self.env.cr.fetchone()).labelled(*labels)
+        line = HistoryLine.of(self.env.cr.fetchone(), *labels)
         self.assertEqual((line.charge_type, line.direction, line.debit, line.credit), ("Credits", None, 0, 2.5))
         self.assertEqual(usage._history_lines([("id", "=", charge.id)]), [line])

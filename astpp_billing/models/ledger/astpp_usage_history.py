@@ -27,9 +27,11 @@ class HistoryLine(NamedTuple):
     credit: float
     currency: str
 
-    def labelled(self, types, directions):
-        """Return the line with words for type and direction, as ``_history_labels`` has them."""
-        return self._replace(charge_type=types.get(self.charge_type), direction=directions.get(self.direction))
+    @classmethod
+    def of(cls, row, types, directions):
+        """Return the line of a row, with words for type and direction as ``_history_labels`` has them."""
+        date, account, invoice, charge_type, direction, *rest = row
+        return cls._make((date, account, invoice, types.get(charge_type), directions.get(direction), *rest))
 
 
 class AstppUsage(models.Model):
@@ -110,7 +112,7 @@ class AstppUsage(models.Model):
         """Return the charge history of a domain as ``HistoryLine``s in the user's language; see ``_history_query``."""
         labels = self._history_labels()
         rows = self.env.execute_query(self._history_query(domain, documents))
-        return [HistoryLine(*row).labelled(*labels) for row in rows]
+        return [HistoryLine.of(row, *labels) for row in rows]
 
     @api.model
     def _history_labels(self):
