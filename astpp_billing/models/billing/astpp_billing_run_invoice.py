@@ -145,5 +145,5 @@ class AstppBillingRun(models.Model):
         """
         key = (account.server_id, account.currency_id)
         if key not in rates:
-            rates[key] = account.server_id._usage_rate(account.currency_id, self.company_id, self.invoice_date)
+            rates[key] = account._usage_rate(self.company_id, self.invoice_date)
         return rates[key]

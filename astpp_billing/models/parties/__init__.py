@@ -1,5 +1,6 @@
 from . import astpp_account
 from . import astpp_account_forecast
+from . import astpp_account_invoicing
 from . import astpp_account_period
 from . import astpp_issuer
 from . import astpp_issuer_brand
