@@ -10,19 +10,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
+from ..charge_types import CALL_WORDS
 from .call_values import MAX_SECONDS, RowError, amount_of, billed_seconds, called_number, clean, is_number, moment_of
 
-# ASTPP's calltype enum; '' is what non-strict MySQL stores for DID@IP and DIRECT-IP calls
-# (ASTPP facts 2.4).
-CHARGE_TYPES = {
-    "STANDARD": "standard",
-    "DID": "did",
-    "FREE": "free",
-    "CALLINGCARD": "calling_card",
-    "FAX": "fax",
-    "LOCAL": "local",
-    "BROADCAST": "broadcast",
-}
 # billseconds is a smallint: longer calls are stored as this (ASTPP facts 2.4).
 CLAMPED_SECONDS = 32767
 ZERO = Decimal(0)
@@ -240,11 +230,11 @@ def _kind(calltype, direction):
     """Return charge type, direction, and whether the type is blank or unknown."""
     direction = direction.strip().lower()
     text = calltype.strip().upper().replace(" ", "")
-    charge_type = CHARGE_TYPES.get(text)
+    charge_type = CALL_WORDS.get(text)
     if direction not in ("", "outbound", "inbound"):
         raise RowError(f"call_direction: {direction!r} is neither outbound nor inbound")
     if charge_type:
         return charge_type, direction or ("inbound" if charge_type == "did" else "outbound"), False
-    # Non-strict MySQL stores '' for the DID types that its enum lacks.
+    # Non-strict MySQL stores '' for the DID types that its enum lacks: DID@IP and DIRECT-IP (ASTPP facts 2.4).
     is_did = not text and direction == "inbound"
     return ("did" if is_did else "unknown"), direction or "outbound", True

@@ -1,26 +1,15 @@
 """ASTPP's ledger rows (invoice_details) that are charges or credits in their own right."""
 
+from ..charge_types import CALL_WORDS, CHARGE_WORDS
 from .call_record import RowError, clean
 from .records import Charge
 from .rows import Row, records
 from .writer import MARK
 
 # Lines that ASTPP's own invoices made of calls: the calls are in the ledger themselves.
-CALL_LINES = ("STANDARD", "DID", "LOCAL", "CALLINGCARD", "FREE", "FAX", "BROADCAST", "")
+CALL_LINES = (*CALL_WORDS, "")
 # Made by ASTPP's invoices and by payments of them.
 INVOICE_LINES = ("TAX", "INVPAY")
-CHARGE_TYPES = {
-    "PACKAGE": "package",
-    "SUBSCRIPTION": "subscription",
-    "DID": "did_fee",
-    "REFILL": "topup",
-    "COMMISSION": "commission",
-    "VOUCHER": "voucher",
-    "POSTCHARGE": "charge",
-    "POST_CHARGE": "charge",
-    "FUNDTRANSFER": "transfer",
-    "": "charge",
-}
 COLUMNS = (
     *("id", "accountid", "created_date", "charge_type", "debit", "credit", "description", "invoiceid"),
     *("product_id", "order_item_id"),
@@ -57,11 +46,11 @@ def read_charges(database, after_id, since, reject):
 
 
 def _charge(row):
-    charge_type = CHARGE_TYPES.get((row["charge_type"] or "").upper())
+    charge_type = CHARGE_WORDS.get((row["charge_type"] or "").upper())
     date = row.date("created_date")
     if not date:
         raise RowError("created_date: empty")
-    # A manual line of a manual invoice has no type; a call type without order is no charge we know.
+    # A call type without an order is no charge that we know.
     return Charge(
         id=int(row["id"]),
         account_id=row.number("accountid"),

@@ -1,5 +1,3 @@
-import csv
-import io
 import tempfile
 
 import xlsxwriter
@@ -10,12 +8,11 @@ from odoo import fields, http
 from odoo.fields import Domain
 from odoo.http import content_disposition, request
 
-from ..models.ledger.astpp_usage_history import harmless
+from ..csv_file import CHUNK, csv_chunks, harmless
+from ..models.ledger.astpp_usage_history import HistoryLine
 from ..report.charges_report import MOST_LINES
 from .form_text import key_of
 
-# Rows that PostgreSQL hands over at a time.
-CHUNK = 5000
 # A worksheet holds no more.
 SHEET_ROWS = 1_048_576
 TYPES = {
@@ -65,8 +62,8 @@ def charge_file(usage, domain, kind, documents=None):
         return charge_document(usage, domain, documents)
     headings = usage._history_headings()
     statement = usage._history_query(domain, documents)
-    rows = read_rows(usage.env.registry, statement, usage._history_labels())
-    body = csv_chunks(headings, rows) if kind == "csv" else xlsx_chunks(headings, rows)
+    lines = read_lines(usage.env.registry, statement, usage._history_labels())
+    body = csv_chunks(headings, lines) if kind == "csv" else xlsx_chunks(headings, lines)
     headers = [("Content-Type", TYPES[kind]), ("Content-Disposition", content_disposition(f"charges.{kind}"))]
     return Response(body, headers=headers, direct_passthrough=True)
 
@@ -87,31 +84,13 @@ def charge_document(usage, domain, documents=None):
     return request.make_response(content, headers)
 
 
-def read_rows(registry, statement, labels):
-    """Yield rows from a cursor of their own: the request's is closed before the client has read them."""
-    types, directions = labels
+def read_lines(registry, statement, labels):
+    """Yield lines from a cursor of their own: the request's is closed before the client has read them."""
     with registry.cursor(readonly=True) as cursor, cursor._cnx.cursor(name="astpp_charges") as reader:
         reader.itersize = CHUNK
         reader.execute(statement.code, statement.params)
         for row in reader:
-            date, account, invoice, charge_type, direction, *texts, seconds, debit, credit, currency = row
-            texts = (account, invoice, types.get(charge_type), directions.get(direction), *texts)
-            yield (date, *map(harmless, texts), seconds, float(debit or 0), float(credit or 0), currency)
-
-
-def csv_chunks(headings, rows):
-    """Yield a CSV file piece by piece."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(headings)
-    yield "\ufeff".encode()
-    for number, row in enumerate(rows, 1):
-        writer.writerow(row)
-        if number % CHUNK == 0:
-            yield buffer.getvalue().encode()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue().encode()
+            yield HistoryLine.of(row, *labels)
 
 
 def xlsx_chunks(headings, rows):
@@ -127,7 +106,7 @@ def xlsx_chunks(headings, rows):
             if line == SHEET_ROWS:
                 sheet, line = workbook.add_worksheet(), 1
                 sheet.write_row(0, 0, headings)
-            sheet.write_row(line, 0, row)
+            sheet.write_row(line, 0, tuple(map(harmless, row)))
         workbook.close()
         with open(file.name, "rb") as written:
             while chunk := written.read(1 << 16):

@@ -26,7 +26,7 @@ class AstppPortal(AstppPortalChargeControls):
             values |= {name: count for name in ("astpp_account_count", "astpp_charge_count") if name in counters}
         return values
 
-    def _charge_scope(self, **kw):
+    def _astpp_charge_scope(self, **kw):
         """Return (domain, account, invoice) of the charges asked for, all of them the user's own.
 
         Own means: of the user's accounts, or of the accounts below his resellers. What is held is
@@ -46,13 +46,13 @@ class AstppPortal(AstppPortalChargeControls):
         domain &= NOT_HELD.domain
         move = request.env["account.move"].sudo().browse()
         if (asked := key_of(kw.get("invoice_id"))) is not None:
-            move = move.search(self._document_domain() & Domain("id", "=", asked))
+            move = move.search(self._astpp_document_domain() & Domain("id", "=", asked))
             if not move:
                 raise request.not_found()
             domain &= Domain("move_id", "=", move.id)
         return domain, account, move
 
-    def _document_domain(self):
+    def _astpp_document_domain(self):
         """Return the domain of the documents that the user may know of: to him, or in his name.
 
         A charge of an account below may be on a document of the reseller in between.
@@ -65,7 +65,7 @@ class AstppPortal(AstppPortalChargeControls):
         return (issued | received) & Domain("state", "=", "posted")
 
     @route(["/my/charges", "/my/charges/page/<int:page>"], type="http", auth="user", website=True, readonly=True)
-    def my_charges(
+    def astpp_charges(
         self,
         page=1,
         sortby="date",
@@ -77,16 +77,16 @@ class AstppPortal(AstppPortalChargeControls):
         **kw,
     ):
         """Show the charge history: the user's own, or of accounts below him."""
-        scope, account, move = self._charge_scope(**kw)
+        scope, account, move = self._astpp_charge_scope(**kw)
         page = page_of(page)
         # Ownership is in the domain: portal users have no right on the ledger itself.
         usage = request.env["astpp.usage"].sudo()
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
-        domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
-        sortings = self._charge_sortings()
+        domain = self._astpp_charge_domain(scope, move, tz, filterby, period, search, search_in)
+        sortings = self._astpp_charge_sortings()
         sortby = sortby if sortby in sortings else "date"
         keep = {"sortby": sortby, "filterby": filterby, "period": period, "search": search, "search_in": search_in}
-        groupings = self._charge_groupings()
+        groupings = self._astpp_charge_groupings()
         groupby = groupby if groupby in groupings else "none"
         keep |= {"groupby": groupby}
         keep |= {name: kw[name] for name in ("account_id", "invoice_id", "below") if kw.get(name)}
@@ -97,7 +97,7 @@ class AstppPortal(AstppPortalChargeControls):
         order = ", ".join(filter(None, (groupings[groupby]["order"], sortings[sortby]["order"])))
         charges = usage.search(domain, order=order, limit=self._items_per_page, offset=pager["offset"])
         documents = request.env["account.move"].sudo()
-        documents = documents.search(self._document_domain() & Domain("id", "in", charges.move_id.ids))
+        documents = documents.search(self._astpp_document_domain() & Domain("id", "in", charges.move_id.ids))
         values = self._prepare_portal_layout_values() | {
             "page_name": "astpp_charges",
             "charges": charges,
@@ -107,19 +107,19 @@ class AstppPortal(AstppPortalChargeControls):
             "account": account,
             "accounts": request.env["astpp.account"]._portal_accounts(),
             "invoice_shown": move,
-            "totals": self._charge_totals(domain) if count < most else None,
-            "search_error": self._search_error(search, search_in),
+            "totals": self._astpp_charge_totals(domain) if count < most else None,
+            "search_error": self._astpp_search_error(search, search_in),
             "pager": pager,
             "default_url": "/my/charges",
             "searchbar_sortings": sortings,
-            "searchbar_filters": self._charge_filters(),
-            "searchbar_inputs": self._charge_inputs(),
-            "periods": {key: label for key, (label, _start, _end) in self._charge_periods(tz).items()},
+            "searchbar_filters": self._astpp_charge_filters(),
+            "searchbar_inputs": self._astpp_charge_inputs(),
+            "periods": {key: label for key, (label, _start, _end) in self._astpp_charge_periods(tz).items()},
             **keep,
         }
         return request.render("astpp_billing.portal_charges", values)
 
-    def _charge_totals(self, domain):
+    def _astpp_charge_totals(self, domain):
         [(count, debit, credit, seconds)] = (
             request.env["astpp.usage"]
             .sudo()
@@ -128,39 +128,39 @@ class AstppPortal(AstppPortalChargeControls):
         return {"count": count, "debit": debit or 0.0, "credit": credit or 0.0, "seconds": seconds or 0}
 
     @route("/my/charges/totals", type="http", auth="user", methods=["GET"], readonly=True)
-    def my_charges_totals(self, filterby="all", period="month", search=None, search_in="number", **kw):
+    def astpp_charges_totals(self, filterby="all", period="month", search=None, search_in="number", **kw):
         """Add up what the page shows, for pages that do not wait for it."""
-        scope, account, move = self._charge_scope(**kw)
+        scope, account, move = self._astpp_charge_scope(**kw)
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
-        domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
-        return request.render("astpp_billing.portal_charge_totals", {"totals": self._charge_totals(domain)})
+        domain = self._astpp_charge_domain(scope, move, tz, filterby, period, search, search_in)
+        return request.render("astpp_billing.portal_charge_totals", {"totals": self._astpp_charge_totals(domain)})
 
     # Not readonly: what is asked for is counted.
     @route("/my/charges.<string:kind>", type="http", auth="user", methods=["GET"])
-    def my_charges_file(self, kind, filterby="all", period="month", search=None, search_in="number", **kw):
+    def astpp_charges_file(self, kind, filterby="all", period="month", search=None, search_in="number", **kw):
         """Download the charge history that the page shows.
 
         :param kind: csv, xlsx or pdf
         """
         if kind not in TYPES:
             raise request.not_found()
-        scope, account, move = self._charge_scope(**kw)
+        scope, account, move = self._astpp_charge_scope(**kw)
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
-        domain = self._charge_domain(scope, move, tz, filterby, period, search, search_in)
+        domain = self._astpp_charge_domain(scope, move, tz, filterby, period, search, search_in)
         try:
             request.env["astpp.portal.act"]._spend("export")
         except UserError as error:
-            return self._too_much(error)
-        return charge_file(request.env["astpp.usage"].sudo(), domain, kind, self._document_domain())
+            return self._astpp_too_much(error)
+        return charge_file(request.env["astpp.usage"].sudo(), domain, kind, self._astpp_document_domain())
 
     def _prepare_portal_layout_values(self):
         # Every form has a token of its own.
         return super()._prepare_portal_layout_values() | {"once": lambda: secrets.token_hex(16)}
 
-    def _done_already(self):
+    def _astpp_done_already(self):
         return request.env._("This was sent more than once, and done once.")
 
-    def _are_closed(self, accounts):
+    def _astpp_are_closed(self, accounts):
         """Tell whether accounts may look, pay and download only: they, or resellers above them, are closed.
 
         Of the user's own: a closed reseller does nothing for those below him.
@@ -169,15 +169,15 @@ class AstppPortal(AstppPortalChargeControls):
         above = {int(key) for account in accounts for key in (account.parent_path or "").split("/") if key}
         return any(reseller.status == "closed" for reseller in own if reseller.id in above)
 
-    def _closed_text(self):
+    def _astpp_closed_text(self):
         return request.env._("Your account is closed. You can look, pay and download.")
 
-    def _too_much(self, error):
+    def _astpp_too_much(self, error):
         """Return the answer to who asks for too many files."""
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "600")]
         return request.make_response(str(error), headers, status=429)
 
-    def _own_account(self, account_id):
+    def _astpp_own_account(self, account_id):
         """Return one of the user's own accounts, or end in *not found*."""
         accounts = request.env["astpp.account"]._portal_accounts()
         account = accounts.filtered(lambda each: str(each.id) == str(account_id))

@@ -8,7 +8,7 @@ from odoo.fields import Domain
 from odoo.http import request
 from odoo.tools.misc import get_lang
 
-from ..models.ledger.astpp_usage import CALL_TYPES
+from ..charge_types import CALLS
 from ..models.ledger.usage_state import BILLED, UNBILLED
 from .form_text import no_amount, number_of, one_line
 
@@ -16,22 +16,22 @@ from .form_text import no_amount, number_of, one_line
 class AstppPortalChargeControls(CustomerPortal):
     """What the charge history can be narrowed, sorted and grouped by."""
 
-    def _charge_filters(self):
+    def _astpp_charge_filters(self):
         return {
             "all": {"label": request.env._("All"), "domain": []},
             "unbilled": {"label": request.env._("Not billed yet"), "domain": UNBILLED.domain},
             "billed": {"label": request.env._("Billed"), "domain": BILLED.domain},
-            "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALL_TYPES)]},
+            "calls": {"label": request.env._("Calls"), "domain": [("charge_type", "in", CALLS)]},
             "outbound": {"label": request.env._("Outgoing calls"), "domain": [("direction", "=", "outbound")]},
             "inbound": {"label": request.env._("Incoming calls"), "domain": [("direction", "=", "inbound")]},
             "fees": {
                 "label": request.env._("Fees"),
-                "domain": [("charge_type", "not in", CALL_TYPES), ("amount", ">", 0)],
+                "domain": [("charge_type", "not in", CALLS), ("amount", ">", 0)],
             },
             "credits": {"label": request.env._("Credits"), "domain": [("amount", "<", 0)]},
         }
 
-    def _charge_sortings(self):
+    def _astpp_charge_sortings(self):
         return {
             "date": {"label": request.env._("Newest"), "order": "date desc, id desc"},
             "oldest": {"label": request.env._("Oldest"), "order": "date, id"},
@@ -39,7 +39,7 @@ class AstppPortalChargeControls(CustomerPortal):
             "duration": {"label": request.env._("Duration"), "order": "duration desc, date desc, id desc"},
         }
 
-    def _charge_inputs(self):
+    def _astpp_charge_inputs(self):
         return {
             "number": {"input": "number", "label": request.env._("Search in numbers"), "fields": ("callee", "caller")},
             "text": {
@@ -55,7 +55,7 @@ class AstppPortalChargeControls(CustomerPortal):
             "amount": {"input": "amount", "label": request.env._("Amounts from"), "fields": ()},
         }
 
-    def _charge_groupings(self):
+    def _astpp_charge_groupings(self):
         types = dict(request.env["astpp.usage"]._fields["charge_type"]._description_selection(request.env))
         unbilled = request.env._("Not billed yet")
         return {
@@ -77,7 +77,7 @@ class AstppPortalChargeControls(CustomerPortal):
             },
         }
 
-    def _charge_periods(self, tz):
+    def _astpp_charge_periods(self, tz):
         """Return {key: (label, start, end)}, naive UTC, of the local months to choose from."""
         today = datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
         month = today.replace(day=1)
@@ -93,15 +93,15 @@ class AstppPortalChargeControls(CustomerPortal):
             "all": (request.env._("All time"), None, None),
         }
 
-    def _search_error(self, search, search_in):
+    def _astpp_search_error(self, search, search_in):
         """Say what is wrong with what is searched for, if anything."""
         wrong = search and search_in == "amount" and number_of(search, get_lang(request.env)) is None
         return wrong and no_amount(request.env, search)
 
-    def _charge_domain(self, scope, move, tz, filterby, period, search, search_in):
+    def _astpp_charge_domain(self, scope, move, tz, filterby, period, search, search_in):
         """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
-        domain = scope & Domain(self._charge_filters().get(filterby, {"domain": []})["domain"])
-        start, end = self._charge_periods(tz).get(period, ("", None, None))[1:]
+        domain = scope & Domain(self._astpp_charge_filters().get(filterby, {"domain": []})["domain"])
+        start, end = self._astpp_charge_periods(tz).get(period, ("", None, None))[1:]
         if start and not move:
             domain &= Domain("date", ">=", start)
         if end and not move:
@@ -109,8 +109,10 @@ class AstppPortalChargeControls(CustomerPortal):
         if search and search_in == "amount":
             least = number_of(search, get_lang(request.env))
             domain &= Domain.FALSE if least is None else Domain("amount", ">=", float(least))
-        elif search and search_in in self._charge_inputs():
-            names = self._charge_inputs()[search_in]["fields"]
+        elif search and search_in in self._astpp_charge_inputs():
+            names = self._astpp_charge_inputs()[search_in]["fields"]
             found = Domain.OR(Domain(name, "ilike", one_line(search)) for name in names)
-            domain &= Domain("move_id", "any", found & self._document_domain()) if search_in == "invoice" else found
+            domain &= (
+                Domain("move_id", "any", found & self._astpp_document_domain()) if search_in == "invoice" else found
+            )
         return domain

@@ -52,7 +52,7 @@ class AstppPortalPayment(PortalAccount):
         return values
 
     @route("/my/invoices/<int:invoice_id>/part", type="http", auth="public", methods=["GET"], website=True)
-    def my_invoice_part(self, invoice_id, part="", access_token=None, **_kw):
+    def astpp_invoice_part(self, invoice_id, part="", access_token=None, **_kw):
         """Open the payment of a part of what is open: Odoo's payment link, with the amount that the customer chose."""
         try:
             move = self._document_check_access("account.move", invoice_id, access_token)

@@ -25,16 +25,16 @@ class AstppPortalReseller(AstppPortal):
             values["astpp_reseller_count"] = len(request.env["astpp.account"]._portal_resellers())
         return values
 
-    def _reseller(self):
+    def _astpp_reseller(self):
         """Return the user's resellers, or end in *not found*: nobody else has these pages."""
         resellers = request.env["astpp.account"]._portal_resellers()
         if not resellers:
             raise request.not_found()
         return resellers
 
-    def _below(self, account_id=None):
+    def _astpp_below(self, account_id=None):
         """Return the domain of the accounts below the user's resellers, or one of these accounts."""
-        self._reseller()
+        self._astpp_reseller()
         domain = request.env["astpp.account"]._portal_below_domain()
         if account_id is None:
             return domain
@@ -43,11 +43,11 @@ class AstppPortalReseller(AstppPortal):
             raise request.not_found()
         return account
 
-    def _notice(self, error=None, message=None, url="/my/reseller"):
+    def _astpp_notice(self, error=None, message=None, url="/my/reseller"):
         request.session["astpp_error"], request.session["astpp_message"] = error, message
         return request.redirect(url)
 
-    def _do(self, action, message, url, once=None):
+    def _astpp_do(self, action, message, url, once=None):
         """Do something for the reseller, or say why it cannot be done; nothing stays half done.
 
         :param once: (kind, token) of a form that is done once, however often it comes
@@ -55,13 +55,13 @@ class AstppPortalReseller(AstppPortal):
         try:
             with request.env.cr.savepoint():
                 if once and not request.env["astpp.portal.act"]._take(*once)[1]:
-                    return self._notice(message=self._done_already(), url=url)
+                    return self._astpp_notice(message=self._astpp_done_already(), url=url)
                 action()
         except (UserError, ValidationError) as error:
-            return self._notice(error=str(error), url=url)
-        return self._notice(message=message, url=url)
+            return self._astpp_notice(error=str(error), url=url)
+        return self._astpp_notice(message=message, url=url)
 
-    def _page(self, template, page_name, **values):
+    def _astpp_page(self, template, page_name, **values):
         return request.render(
             template,
             self._prepare_portal_layout_values()
@@ -74,25 +74,25 @@ class AstppPortalReseller(AstppPortal):
         )
 
     @route("/my/reseller", type="http", auth="user", website=True)
-    def dashboard(self, **_kw):
+    def astpp_dashboard(self, **_kw):
         """Show open amount, usage of the last days, renewals, drafts."""
-        self._reseller()
+        self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
-        figures = issuers._portal_figures(self._below())
-        return self._page("astpp_billing.portal_reseller", "astpp_reseller", figures=figures, issuers=issuers)
+        figures = issuers._portal_figures(self._astpp_below())
+        return self._astpp_page("astpp_billing.portal_reseller", "astpp_reseller", figures=figures, issuers=issuers)
 
     @route("/my/reseller/usage", type="http", auth="user", methods=["GET"], readonly=True)
-    def usage_chart(self, **_kw):
+    def astpp_usage_chart(self, **_kw):
         """Show the last days' usage as a chart, a part of the dashboard that comes later."""
-        self._reseller()
+        self._astpp_reseller()
         days = request.env["astpp.issuer"]._portal_issuers()._portal_days()
         most = max((amount for _day, _lines, amount in days), default=0) or 1
         return request.render("astpp_billing.portal_reseller_chart", {"days": days, "most": most})
 
     @route(["/my/reseller/customers", "/my/reseller/customers/page/<int:page>"], type="http", auth="user", website=True)
-    def customers(self, page=1, search=None, search_in="name", **_kw):
+    def astpp_customers(self, page=1, search=None, search_in="name", **_kw):
         """List the accounts below, with search."""
-        domain = self._below()
+        domain = self._astpp_below()
         inputs = {
             "name": {"input": "name", "label": request.env._("Search in names"), "fields": ["partner_id.name"]},
             "number": {
@@ -111,7 +111,7 @@ class AstppPortalReseller(AstppPortal):
             step=self._items_per_page,
             url_args={"search": search, "search_in": search_in},
         )
-        return self._page(
+        return self._astpp_page(
             "astpp_billing.portal_reseller_customers",
             "astpp_reseller_customers",
             accounts=accounts.search(domain, order="number", limit=self._items_per_page, offset=pager["offset"]),
@@ -123,13 +123,13 @@ class AstppPortalReseller(AstppPortal):
         )
 
     @route("/my/reseller/customers/<int:account_id>", type="http", auth="user", website=True)
-    def customer(self, account_id, **_kw):
+    def astpp_customer(self, account_id, **_kw):
         """Show one account below: services, invoices, what may be changed."""
-        account = self._below(account_id)
+        account = self._astpp_below(account_id)
         subscriptions = request.env["astpp.subscription"].sudo()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         moves = request.env["account.move"].sudo()
-        return self._page(
+        return self._astpp_page(
             "astpp_billing.portal_reseller_customer",
             "astpp_reseller_customer",
             account=account,
@@ -138,18 +138,18 @@ class AstppPortalReseller(AstppPortal):
                 issuers._portal_invoice_domain() & Domain("astpp_account_id", "=", account.id), limit=20
             ),
             dids=account.did_ids,
-            named_by_himself=self._is_of_reseller(account.partner_id),
+            named_by_himself=self._astpp_is_of_reseller(account.partner_id),
         )
 
-    def _contact_values(self, post):
+    def _astpp_contact_values(self, post):
         return {name: one_line(post[name], 200) for name in CONTACT if post.get(name) is not None}
 
-    def _may_edit(self, partner, contact):
+    def _astpp_may_edit(self, partner, contact):
         """Tell whether a contact is the reseller's to change: it, and whom it belongs to, have no account elsewhere.
 
         :raise UserError: when the e-mail of somebody who signs in would change: who has it can set a new password
         """
-        mine = Domain(self._below()) | Domain("id", "in", self._reseller().ids)
+        mine = Domain(self._astpp_below()) | Domain("id", "in", self._astpp_reseller().ids)
         related = Domain("partner_id", "child_of", partner.commercial_partner_id.id)
         if request.env["astpp.account"].sudo().search_count(related & ~mine, limit=1):
             return False
@@ -158,29 +158,29 @@ class AstppPortalReseller(AstppPortal):
             raise UserError(request.env._("This customer signs in with us and changes the e-mail address himself."))
         return not users.filtered(lambda user: user._is_internal())
 
-    def _is_of_reseller(self, partner):
+    def _astpp_is_of_reseller(self, partner):
         """Tell whether a contact is a reseller's: his name and address are on his own documents."""
         related = Domain("partner_id", "child_of", partner.commercial_partner_id.id)
         resellers = Domain("account_type", "=", "reseller")
         return bool(request.env["astpp.account"].sudo().search_count(related & resellers, limit=1))
 
     @route("/my/reseller/customers/<int:account_id>/save", type="http", auth="user", methods=["POST"], website=True)
-    def save_customer(self, account_id, billing_day="", invoice_mode="", **post):
+    def astpp_save_customer(self, account_id, billing_day="", invoice_mode="", **post):
         """Save contact, billing day, draft or confirm, invoice on or off and mails of an account below."""
-        account = self._below(account_id)
+        account = self._astpp_below(account_id)
         url = f"/my/reseller/customers/{account.id}"
-        if self._are_closed(account):
-            return self._notice(error=self._closed_text(), url=url)
+        if self._astpp_are_closed(account):
+            return self._astpp_notice(error=self._astpp_closed_text(), url=url)
 
         def save():
-            contact = self._contact_values(post)
+            contact = self._astpp_contact_values(post)
             partner = account.partner_id
-            if self._is_of_reseller(partner):
+            if self._astpp_is_of_reseller(partner):
                 # A reseller's name and address are on his own documents: he says them, or the operator.
                 contact = {}
             elif not contact.get("name"):
                 raise UserError(request.env._("A customer needs a name."))
-            if contact and self._may_edit(partner, contact):
+            if contact and self._astpp_may_edit(partner, contact):
                 partner.write(contact | {name: name in post for name in MAILS})
             values = {"invoice_enabled": "invoice_enabled" in post}
             values["invoice_mode"] = invoice_mode if invoice_mode in ("draft", "confirm") else False
@@ -188,14 +188,14 @@ class AstppPortalReseller(AstppPortal):
                 values["billing_day"] = int(billing_day)
             account.write(values)
 
-        return self._do(save, request.env._("Saved."), url)
+        return self._astpp_do(save, request.env._("Saved."), url)
 
     @route("/my/reseller/customers/new", type="http", auth="user", methods=["POST"], website=True)
-    def new_customer(self, number="", name="", email="", once="", **_kw):
+    def astpp_new_customer(self, number="", name="", email="", once="", **_kw):
         """Create a customer account directly below the reseller; ASTPP has to know the same number."""
-        reseller = self._reseller().filtered(lambda each: each.status != "closed")[:1]
+        reseller = self._astpp_reseller().filtered(lambda each: each.status != "closed")[:1]
         if not reseller:
-            return self._notice(error=self._closed_text(), url="/my/reseller/customers")
+            return self._astpp_notice(error=self._astpp_closed_text(), url="/my/reseller/customers")
         number, name, email = one_line(number, 20), one_line(name, 200), one_line(email, 200)
 
         def create():
@@ -205,19 +205,19 @@ class AstppPortalReseller(AstppPortal):
             named = Domain("number", "=", number) | Domain("portal_number", "=", number)
             # The number of a closed account may be given again.
             named &= Domain("status", "!=", "closed")
-            if request.env["astpp.account"].sudo().search_count(self._below() & named, limit=1):
+            if request.env["astpp.account"].sudo().search_count(self._astpp_below() & named, limit=1):
                 raise UserError(request.env._("You have a customer with this number."))
             partner = request.env["res.partner"].sudo().create({"name": name, "email": email})
             # sudo: resellers have no right on accounts; this one is made below him.
             request.env["astpp.account"].sudo()._claim_number(reseller, number, partner)
 
         message = request.env._("The customer was added.")
-        return self._do(create, message, "/my/reseller/customers", ("customer", once))
+        return self._astpp_do(create, message, "/my/reseller/customers", ("customer", once))
 
     @route("/my/reseller/billing", type="http", auth="user", methods=["GET", "POST"], website=True)
-    def billing(self, act="preview", once="", **_kw):
+    def astpp_billing(self, act="preview", once="", **_kw):
         """Preview what is due in the reseller's name; with POST, bill it."""
-        self._reseller()
+        self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         if not issuers:
             raise request.not_found()
@@ -226,18 +226,19 @@ class AstppPortalReseller(AstppPortal):
         values = {"company_id": issuers.company_id[:1].id, "issuer_ids": [(6, 0, issuers.ids)]}
         values |= {"date": today, "invoice_date": today}
         if request.httprequest.method == "POST" and act == "run":
-            if self._are_closed(issuers.account_id):
-                return self._notice(error=self._closed_text())
-            return self._do(
+            if self._astpp_are_closed(issuers.account_id):
+                return self._astpp_notice(error=self._astpp_closed_text())
+            return self._astpp_do(
                 lambda: runs.create(values).action_run(),
                 request.env._("Billing was started."),
                 "/my/reseller/invoices",
                 ("billing", once),
             )
         run = runs.new(values)
-        due = [row for row in run._preview() if row["outcome"][:1] in "12345"] if run.due_count else []
-        accounts = request.env["astpp.account"].sudo().browse([row["account_id"] for row in due])
-        return self._page(
+        accounts = request.env["astpp.account"].sudo()
+        due = run._preview_due(accounts.search(run._due_domain()))
+        accounts = accounts.browse([row["account_id"] for row in due])
+        return self._astpp_page(
             "astpp_billing.portal_reseller_billing",
             "astpp_reseller_billing",
             rows=list(zip(accounts, due, strict=True)),
@@ -245,23 +246,25 @@ class AstppPortalReseller(AstppPortal):
         )
 
     @route("/my/reseller/settings", type="http", auth="user", methods=["GET", "POST"], website=True)
-    def settings(self, issuer_id=None, **post):
+    def astpp_settings(self, issuer_id=None, **post):
         """Numbering, notices and brand of the reseller's own issuer."""
-        self._reseller()
+        self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         if request.httprequest.method == "POST":
             issuer = issuers.filtered(lambda each: str(each.id) == str(issuer_id))
             if not issuer:
                 raise request.not_found()
-            if self._are_closed(issuer.account_id):
-                return self._notice(error=self._closed_text(), url="/my/reseller/settings")
-            return self._do(lambda: self._save_issuer(issuer, post), request.env._("Saved."), "/my/reseller/settings")
-        return self._page("astpp_billing.portal_reseller_settings", "astpp_reseller_settings", issuers=issuers)
+            if self._astpp_are_closed(issuer.account_id):
+                return self._astpp_notice(error=self._astpp_closed_text(), url="/my/reseller/settings")
+            return self._astpp_do(
+                lambda: self._astpp_save_issuer(issuer, post), request.env._("Saved."), "/my/reseller/settings"
+            )
+        return self._astpp_page("astpp_billing.portal_reseller_settings", "astpp_reseller_settings", issuers=issuers)
 
     @route("/my/reseller/settings/number", type="http", auth="user", methods=["GET"], readonly=True)
-    def next_number(self, issuer_id=None, prefix="", first_number="", padding="", **_kw):
+    def astpp_next_number(self, issuer_id=None, prefix="", first_number="", padding="", **_kw):
         """Say which number the next invoice would have with other settings."""
-        self._reseller()
+        self._astpp_reseller()
         issuer = request.env["astpp.issuer"]._portal_issuers().filtered(lambda each: str(each.id) == str(issuer_id))
         if not issuer:
             raise request.not_found()
@@ -271,7 +274,7 @@ class AstppPortalReseller(AstppPortal):
         number = issuer._previewed_number(values)
         return request.make_response(number, [("Content-Type", "text/plain; charset=utf-8")])
 
-    def _save_issuer(self, issuer, post):
+    def _astpp_save_issuer(self, issuer, post):
         values = {name: name in post for name in ("notify_reminder", "notify_renewed", "notify_ended", "notify_invoice",
                                                   "notify_payment", "notify_due")}  # fmt: skip
         for name in ("name", "prefix", "overdue_days", "sender_name", "reply_to", "brand_color"):

@@ -19,7 +19,7 @@ MOST_DOCUMENTS = 200
 class AstppPortalResellerInvoices(AstppPortalReseller):
     """What was issued in a reseller's name: looking at it, confirming, sending, payments."""
 
-    def _invoice_filters(self):
+    def _astpp_invoice_filters(self):
         return {
             "all": {"label": request.env._("All"), "domain": []},
             "draft": {"label": request.env._("Drafts"), "domain": [("state", "=", "draft")]},
@@ -30,14 +30,14 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             "paid": {"label": request.env._("Paid"), "domain": [("payment_state", "in", ("paid", "in_payment"))]},
         }
 
-    def _invoice_sortings(self):
+    def _astpp_invoice_sortings(self):
         return {
             "date": {"label": request.env._("Date"), "order": "invoice_date desc, id desc"},
             "number": {"label": request.env._("Number"), "order": "name desc, id desc"},
             "amount": {"label": request.env._("Amount"), "order": "amount_total_signed desc, id desc"},
         }
 
-    def _invoice_groupings(self):
+    def _astpp_invoice_groupings(self):
         states = dict(request.env["account.move"]._fields["state"]._description_selection(request.env))
         return {
             "none": {"label": request.env._("None"), "order": "", "key": lambda _move: ""},
@@ -50,12 +50,14 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         }
 
     @route(["/my/reseller/invoices", "/my/reseller/invoices/page/<int:page>"], type="http", auth="user", website=True)
-    def invoices(self, page=1, sortby="date", filterby="all", groupby="none", search=None, search_in="name", **_kw):
+    def astpp_invoices(
+        self, page=1, sortby="date", filterby="all", groupby="none", search=None, search_in="name", **_kw
+    ):
         """List what was issued in the reseller's name."""
-        self._reseller()
+        self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         domain = issuers._portal_invoice_domain()
-        filters, sortings = self._invoice_filters(), self._invoice_sortings()
+        filters, sortings = self._astpp_invoice_filters(), self._astpp_invoice_sortings()
         domain &= Domain(filters.get(filterby, filters["all"])["domain"])
         inputs = {
             "name": {"input": "name", "label": request.env._("Search in invoice numbers"), "field": "name"},
@@ -69,7 +71,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             domain &= Domain(inputs[search_in]["field"], "ilike", one_line(search))
         moves = request.env["account.move"].sudo()
         sortby = sortby if sortby in sortings else "date"
-        groupings = self._invoice_groupings()
+        groupings = self._astpp_invoice_groupings()
         groupby = groupby if groupby in groupings else "none"
         keep = {"sortby": sortby, "filterby": filterby, "groupby": groupby, "search": search, "search_in": search_in}
         pager = portal_pager(
@@ -82,7 +84,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         # Groups are whole across pages when they are what the list is sorted by first.
         order = ", ".join(filter(None, (groupings[groupby]["order"], sortings[sortby]["order"])))
         moves = moves.search(domain, order=order, limit=self._items_per_page, offset=pager["offset"])
-        return self._page(
+        return self._astpp_page(
             "astpp_billing.portal_reseller_invoices",
             "astpp_reseller_invoices",
             moves=moves,
@@ -98,9 +100,9 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             **(keep | {"filterby": filterby if filterby in filters else "all"}),
         )
 
-    def _own_moves(self, ids):
+    def _astpp_own_moves(self, ids):
         """Return those of the documents that are the reseller's, all of them or *not found*."""
-        self._reseller()
+        self._astpp_reseller()
         wanted = {key_of(key) for key in ids} - {None}
         domain = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
         moves = request.env["account.move"].sudo().search(domain & Domain("id", "in", list(wanted)))
@@ -109,19 +111,19 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         return moves
 
     @route("/my/reseller/invoices/<int:move_id>.pdf", type="http", auth="user")
-    def invoice_pdf(self, move_id, **_kw):
+    def astpp_invoice_pdf(self, move_id, **_kw):
         """Show one document."""
-        move = self._own_moves([move_id])
+        move = self._astpp_own_moves([move_id])
         try:
             request.env["astpp.portal.act"]._spend("pdf")
         except UserError as error:
-            return self._too_much(error)
-        content = self._document(move)
+            return self._astpp_too_much(error)
+        content = self._astpp_document(move)
         headers = [("Content-Type", "application/pdf")]
         headers.append(("Content-Disposition", content_disposition(move._astpp_file_name("pdf"))))
         return request.make_response(content, headers)
 
-    def _document(self, move):
+    def _astpp_document(self, move):
         move._astpp_store_pdf()
         move.invalidate_recordset(["invoice_pdf_report_id"])
         if move.invoice_pdf_report_id:
@@ -129,39 +131,41 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         return request.env["ir.actions.report"].sudo()._render_qweb_pdf("account.account_invoices", move.ids)[0]
 
     @route("/my/reseller/invoices/act", type="http", auth="user", methods=["POST"], website=True)
-    def act(self, act="", **_post):
+    def astpp_act(self, act="", **_post):
         """Do something with the documents chosen on the list."""
-        self._reseller()
+        self._astpp_reseller()
         url = "/my/reseller/invoices"
         ticked = request.httprequest.form.getlist("move_id")
         if not ticked:
-            return self._notice(error=request.env._("Tick the invoices first."), url=url)
-        moves = self._own_moves(ticked)
+            return self._astpp_notice(error=request.env._("Tick the invoices first."), url=url)
+        moves = self._astpp_own_moves(ticked)
         try:
-            if act in ("confirm", "discard", "send") and self._are_closed(moves.astpp_issuer_id.account_id):
-                raise UserError(self._closed_text())
-            self._spend(act, moves)
+            if act in ("confirm", "discard", "send") and self._astpp_are_closed(moves.astpp_issuer_id.account_id):
+                raise UserError(self._astpp_closed_text())
+            self._astpp_spend(act, moves)
         except UserError as error:
-            return self._notice(error=str(error), url=url)
-        return self._act_on(act, moves, url)
+            return self._astpp_notice(error=str(error), url=url)
+        return self._astpp_act_on(act, moves, url)
 
-    def _act_on(self, act, moves, url):
+    def _astpp_act_on(self, act, moves, url):
         drafts = moves.filtered(lambda move: move.state == "draft")
         match act:
             case "confirm":
-                return self._do(lambda: drafts._post(soft=False), request.env._("Confirmed: %s", len(drafts)), url)
+                return self._astpp_do(
+                    lambda: drafts._post(soft=False), request.env._("Confirmed: %s", len(drafts)), url
+                )
             case "discard":
-                return self._do(drafts.unlink, request.env._("Discarded: %s", len(drafts)), url)
+                return self._astpp_do(drafts.unlink, request.env._("Discarded: %s", len(drafts)), url)
             case "send":
                 posted = moves.filtered(lambda move: move.state == "posted")
-                return self._do(posted._astpp_send_again, request.env._("To be sent: %s", len(posted)), url)
+                return self._astpp_do(posted._astpp_send_again, request.env._("To be sent: %s", len(posted)), url)
             case "zip":
-                return self._zip(moves)
+                return self._astpp_zip(moves)
             case "pdf":
-                return self._one_pdf(moves)
+                return self._astpp_one_pdf(moves)
         raise request.not_found()
 
-    def _spend(self, act, moves):
+    def _astpp_spend(self, act, moves):
         """Count what takes time or reaches customers."""
         acts = request.env["astpp.portal.act"]
         if act == "send":
@@ -169,29 +173,29 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         elif act in ("zip", "pdf"):
             acts._spend("pdf", 1 + len(moves.filtered(lambda move: not move.invoice_pdf_report_id)))
 
-    def _one_pdf(self, moves):
+    def _astpp_one_pdf(self, moves):
         moves._astpp_store_pdf()
-        content = merge_pdf([self._document(move) for move in moves])
+        content = merge_pdf([self._astpp_document(move) for move in moves])
         name = content_disposition("invoices.pdf", disposition_type="inline")
         return request.make_response(content, [("Content-Type", "application/pdf"), ("Content-Disposition", name)])
 
-    def _zip(self, moves):
+    def _astpp_zip(self, moves):
         moves._astpp_store_pdf()
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for move in moves:
-                archive.writestr(move._astpp_file_name("pdf"), self._document(move))
+                archive.writestr(move._astpp_file_name("pdf"), self._astpp_document(move))
         return request.make_response(
             buffer.getvalue(),
             [("Content-Type", "application/zip"), ("Content-Disposition", content_disposition("invoices.zip"))],
         )
 
     @route("/my/reseller/invoices/<int:move_id>/pay", type="http", auth="user", methods=["POST"], website=True)
-    def pay(self, move_id, amount="", once="", **_kw):
+    def astpp_pay(self, move_id, amount="", once="", **_kw):
         """Register a payment that the reseller received himself."""
-        move, url = self._own_moves([move_id]), "/my/reseller/invoices"
-        if self._are_closed(move.astpp_issuer_id.account_id):
-            return self._notice(error=self._closed_text(), url=url)
+        move, url = self._astpp_own_moves([move_id]), "/my/reseller/invoices"
+        if self._astpp_are_closed(move.astpp_issuer_id.account_id):
+            return self._astpp_notice(error=self._astpp_closed_text(), url=url)
         journal = move.astpp_issuer_id.payment_journal_id
 
         def register():
@@ -200,14 +204,14 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
                 raise UserError(request.env._("Enter an amount up to what is open."))
             move.astpp_issuer_id._register_received(move, value)
 
-        return self._do(register, request.env._("The payment was registered."), url, ("payment", once))
+        return self._astpp_do(register, request.env._("The payment was registered."), url, ("payment", once))
 
     @route("/my/reseller/invoices/<int:move_id>/credit", type="http", auth="user", methods=["POST"], website=True)
-    def request_credit(self, move_id, reason="", once="", **_kw):
+    def astpp_request_credit(self, move_id, reason="", once="", **_kw):
         """Ask the operator for a credit note."""
-        move, url = self._own_moves([move_id]), "/my/reseller/invoices"
-        if self._are_closed(move.astpp_issuer_id.account_id):
-            return self._notice(error=self._closed_text(), url=url)
+        move, url = self._astpp_own_moves([move_id]), "/my/reseller/invoices"
+        if self._astpp_are_closed(move.astpp_issuer_id.account_id):
+            return self._astpp_notice(error=self._astpp_closed_text(), url=url)
 
         def ask():
             request.env["astpp.portal.act"]._spend("credit_request")
@@ -220,4 +224,4 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
                 note=Markup("<p>%s</p>") % reason[:500],
             )
 
-        return self._do(ask, request.env._("We were told, and will see to it."), url, ("credit", once))
+        return self._astpp_do(ask, request.env._("We were told, and will see to it."), url, ("credit", once))

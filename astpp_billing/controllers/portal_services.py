@@ -16,7 +16,7 @@ class AstppPortalServices(AstppPortal):
     """A customer's services: what he has, ordering, ending, topping up, preferences."""
 
     @route("/my/services", type="http", auth="user", website=True)
-    def my_services(self, message=None, **_kw):
+    def astpp_services(self, message=None, **_kw):
         """Show packages with their minutes, numbers, subscriptions and unbilled usage."""
         accounts = request.env["astpp.account"]._portal_accounts()
         subscriptions = (
@@ -30,13 +30,13 @@ class AstppPortalServices(AstppPortal):
             "page_name": "astpp_services",
             "accounts": accounts,
             "subscriptions": subscriptions,
-            "offers": self._offers(accounts[:1]),
+            "offers": self._astpp_offers(accounts[:1]),
             "message": request.session.pop("astpp_message", None),
             "error": request.session.pop("astpp_error", None),
         }
         return request.render("astpp_billing.portal_services", values)
 
-    def _offers(self, account):
+    def _astpp_offers(self, account):
         """Return [(product, price, setup fee)] that the account may buy, at its issuer's prices."""
         if not account:
             return []
@@ -55,11 +55,11 @@ class AstppPortalServices(AstppPortal):
         )
         return [(product, *product._astpp_price(account)) for product in products]
 
-    def _back(self, error=None, message=None, url="/my/services"):
+    def _astpp_back(self, error=None, message=None, url="/my/services"):
         request.session["astpp_error"], request.session["astpp_message"] = error, message
         return request.redirect(url)
 
-    def _try(self, action, message, once=None):
+    def _astpp_try(self, action, message, once=None):
         """Do something for the customer; say why not when it cannot be done, and leave nothing half done.
 
         :param once: (kind, token) of a form that is done once, however often it comes
@@ -67,45 +67,45 @@ class AstppPortalServices(AstppPortal):
         try:
             with request.env.cr.savepoint():
                 if once and not request.env["astpp.portal.act"]._take(*once)[1]:
-                    return self._back(message=self._done_already())
+                    return self._astpp_back(message=self._astpp_done_already())
                 action()
         except (UserError, ValidationError) as error:
-            return self._back(error=str(error))
-        return self._back(message=message)
+            return self._astpp_back(error=str(error))
+        return self._astpp_back(message=message)
 
-    def _is_closed(self, account):
+    def _astpp_is_closed(self, account):
         """Return the answer to who would change something of a closed account, or None."""
         if account.status != "closed":
             return None
-        return self._back(error=request.env._("This account is closed. You can look, pay and download."))
+        return self._astpp_back(error=request.env._("This account is closed. You can look, pay and download."))
 
-    def _cost(self, account, product, quantity):
+    def _astpp_cost(self, account, product, quantity):
         """Return what an order costs at once, in the server's base currency: a whole period, and the setup fee."""
         price, fee = product._astpp_price(account, quantity)
         return (Decimal(str(price)) + Decimal(str(fee))) * quantity
 
-    def _confirm_above(self):
+    def _astpp_confirm_above(self):
         """Return above which amount, in the server's base currency, a customer is asked once more."""
         text = request.env["ir.config_parameter"].sudo().get_param("astpp_billing.confirm_order_above", "")
         return Decimal(text) if text.isdecimal() else CONFIRM_ABOVE
 
     @route("/my/services/order", type="http", auth="user", methods=["POST"], website=True)
-    def order(self, account_id="", product_id="", quantity="1", confirmed="", once="", **_kw):
+    def astpp_order(self, account_id="", product_id="", quantity="1", confirmed="", once="", **_kw):
         """Order a package or subscription: a confirmed sale order, as the back office makes it.
 
         What costs more than a set amount is asked again; the amount that was seen then is the one that counts.
         """
-        account = self._own_account(account_id)
-        if closed := self._is_closed(account):
+        account = self._astpp_own_account(account_id)
+        if closed := self._astpp_is_closed(account):
             return closed
-        offered = {str(product.id): product for product, _price, _fee in self._offers(account)}
+        offered = {str(product.id): product for product, _price, _fee in self._astpp_offers(account)}
         product = offered.get(product_id)
         if not product:
             raise request.not_found()
         if not quantity.isdecimal() or len(quantity) > 3 or not 1 <= int(quantity) <= 999:
-            return self._back(error=request.env._("Order 1 to 999 of it."))
-        cost = self._cost(account, product, int(quantity))
-        if cost > self._confirm_above() and confirmed != f"{cost.normalize():f}":
+            return self._astpp_back(error=request.env._("Order 1 to 999 of it."))
+        cost = self._astpp_cost(account, product, int(quantity))
+        if cost > self._astpp_confirm_above() and confirmed != f"{cost.normalize():f}":
             values = {
                 "account": account,
                 "product": product,
@@ -139,9 +139,9 @@ class AstppPortalServices(AstppPortal):
             )
             order.action_confirm()
 
-        return self._try(sell, request.env._("%s is yours now.", product.name), ("order", once))
+        return self._astpp_try(sell, request.env._("%s is yours now.", product.name), ("order", once))
 
-    def _own_subscription(self, subscription_id):
+    def _astpp_own_subscription(self, subscription_id):
         accounts = request.env["astpp.account"]._portal_accounts()
         subscription = (
             request.env["astpp.subscription"]
@@ -159,10 +159,10 @@ class AstppPortalServices(AstppPortal):
         return subscription
 
     @route("/my/services/<int:subscription_id>/end", type="http", auth="user", methods=["POST"], website=True)
-    def end(self, subscription_id, **_kw):
+    def astpp_end(self, subscription_id, **_kw):
         """End an order with its paid period."""
-        subscription = self._own_subscription(subscription_id)
-        if closed := self._is_closed(subscription.account_id):
+        subscription = self._astpp_own_subscription(subscription_id)
+        if closed := self._astpp_is_closed(subscription.account_id):
             return closed
         reason = request.env["astpp.close.reason"].sudo()._own("request")
 
@@ -174,35 +174,35 @@ class AstppPortalServices(AstppPortal):
             else:
                 subscription._terminate(reason)
 
-        return self._try(close, request.env._("The order ends with the paid period."))
+        return self._astpp_try(close, request.env._("The order ends with the paid period."))
 
     @route("/my/services/<int:subscription_id>/change", type="http", auth="user", methods=["POST"], website=True)
-    def change(self, subscription_id, product_id="", **_kw):
+    def astpp_change(self, subscription_id, product_id="", **_kw):
         """Change to another product with the next renewal."""
-        subscription = self._own_subscription(subscription_id)
-        if closed := self._is_closed(subscription.account_id):
+        subscription = self._astpp_own_subscription(subscription_id)
+        if closed := self._astpp_is_closed(subscription.account_id):
             return closed
-        offered = {str(product.id): product for product, _price, _fee in self._offers(subscription.account_id)}
+        offered = {str(product.id): product for product, _price, _fee in self._astpp_offers(subscription.account_id)}
         product = offered.get(product_id)
         if not product or product.astpp_type != subscription.astpp_type or not subscription.next_date:
             raise request.not_found()
-        return self._try(
+        return self._astpp_try(
             lambda: subscription._plan_change(subscription.next_date, product),
             request.env._("%s comes with the next renewal.", product.name),
         )
 
     @route("/my/topup", type="http", auth="user", methods=["POST"], website=True)
-    def top_up(self, account_id="", amount="", once="", **_kw):
+    def astpp_top_up(self, account_id="", amount="", once="", **_kw):
         """Make the invoice of a top-up and go to it: it is paid like any other."""
-        account = self._own_account(account_id)
-        if closed := self._is_closed(account):
+        account = self._astpp_own_account(account_id)
+        if closed := self._astpp_is_closed(account):
             return closed
         try:
             value = amount_of(request.env, amount, account.server_id.currency_id)
         except UserError as error:
-            return self._back(error=str(error))
+            return self._astpp_back(error=str(error))
         if not 1 <= value <= 10_000:
-            return self._back(error=request.env._("A top-up is 1 to 10,000."))
+            return self._astpp_back(error=request.env._("A top-up is 1 to 10,000."))
         try:
             with request.env.cr.savepoint():
                 act, first = request.env["astpp.portal.act"]._take("topup", once)
@@ -217,30 +217,30 @@ class AstppPortalServices(AstppPortal):
                 topup.action_confirm()
                 act.url = topup.move_id.get_portal_url()
         except UserError as error:
-            return self._back(error=str(error))
+            return self._astpp_back(error=str(error))
         return request.redirect(act.url)
 
     @route("/my/coupon", type="http", auth="user", methods=["POST"], website=True)
-    def redeem(self, account_id="", number="", **_kw):
+    def astpp_redeem(self, account_id="", number="", **_kw):
         """Redeem a coupon; who guesses numbers has to wait a day."""
-        account = self._own_account(account_id)
-        if closed := self._is_closed(account):
+        account = self._astpp_own_account(account_id)
+        if closed := self._astpp_is_closed(account):
             return closed
         if account._guesses_coupons():
-            return self._back(error=request.env._("Too many wrong numbers. Try again tomorrow, or ask us."))
+            return self._astpp_back(error=request.env._("Too many wrong numbers. Try again tomorrow, or ask us."))
         try:
             with request.env.cr.savepoint():
                 request.env["astpp.coupon"].sudo()._redeem(one_line(number, 40), account)
         except UserError as error:
             account._note_coupon_guess()
-            return self._back(error=str(error))
-        return self._back(message=request.env._("The coupon was credited."))
+            return self._astpp_back(error=str(error))
+        return self._astpp_back(message=request.env._("The coupon was credited."))
 
     @route("/my/services/preferences", type="http", auth="user", methods=["POST"], website=True)
-    def preferences(self, account_id="", billing_day="", call_list=None, **post):
+    def astpp_preferences(self, account_id="", billing_day="", call_list=None, **post):
         """Save the preferred invoice day and the mails wanted: these fields and no others."""
-        account = self._own_account(account_id)
-        if closed := self._is_closed(account):
+        account = self._astpp_own_account(account_id)
+        if closed := self._astpp_is_closed(account):
             return closed
         values = {}
         if (
@@ -255,4 +255,4 @@ class AstppPortalServices(AstppPortal):
         if values:
             account.write(values)
         account.partner_id.write({name: name in post for name in MAILS})
-        return self._back(message=request.env._("Saved."))
+        return self._astpp_back(message=request.env._("Saved."))

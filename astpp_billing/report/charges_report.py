@@ -14,7 +14,7 @@ class ReportCharges(models.AbstractModel):
 
     @api.model
     def _get_report_values(self, docids, data=None):
-        """Return rows, totals and whose history it is.
+        """Return lines, totals and whose history it is.
 
         The context may have ``astpp_documents``, the domain of the invoices that may be named, and ``astpp_more``,
         that not all lines are here.
@@ -22,16 +22,15 @@ class ReportCharges(models.AbstractModel):
         usage = self.env["astpp.usage"].browse(docids)
         usage.check_access("read")
         documents = self.env.context.get("astpp_documents")
-        rows = self.env.execute_query(usage._history_query([("id", "in", usage.ids)], documents))
+        lines = usage._history_lines([("id", "in", usage.ids)], documents)
         issuers = usage.issuer_id
         return {
             "docs": usage,
             "issuer": issuers if len(issuers) == 1 else issuers.browse(),
-            "rows": rows,
-            "labels": usage._history_labels(),
+            "lines": lines,
             "currency": usage.currency_id[:1],
-            "debit": sum((Decimal(str(row[10])) for row in rows), Decimal(0)),
-            "credit": sum((Decimal(str(row[11])) for row in rows), Decimal(0)),
-            "seconds": sum(row[9] or 0 for row in rows),
+            "debit": sum((Decimal(str(line.debit)) for line in lines), Decimal(0)),
+            "credit": sum((Decimal(str(line.credit)) for line in lines), Decimal(0)),
+            "seconds": sum(line.seconds or 0 for line in lines),
             "more": self.env.context.get("astpp_more"),
         }

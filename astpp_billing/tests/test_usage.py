@@ -4,6 +4,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..models.ledger.astpp_usage_history import HistoryLine
 from .common import AstppCommon
 
 
@@ -117,3 +118,16 @@ class TestUsage(AstppCommon):
         )
         with self.assertRaisesRegex(UserError, "another company"):
             charge.account_id = stranger
+
+    def test_history_is_read_by_name(self):
+        usage, labels = self.env["astpp.usage"], self.env["astpp.usage"]._history_labels()
+        charge = usage.create(
+            {"account_id": self.customer.id, "amount": -2.5, "charge_type": "credit", "date": "2024-01-10"}
+        )
+        usage.flush_model()
+        self.env.cr.execute(usage._history_query([("id", "=", charge.id)]))
+        self.assertEqual(tuple(column.name for column in self.env.cr.description), HistoryLine._fields)
+        self.assertEqual(len(usage._history_headings()), len(HistoryLine._fields))
+        line = HistoryLine.of(self.env.cr.fetchone(), *labels)
+        self.assertEqual((line.charge_type, line.direction, line.debit, line.credit), ("Credits", None, 0, 2.5))
+        self.assertEqual(usage._history_lines([("id", "=", charge.id)]), [line])

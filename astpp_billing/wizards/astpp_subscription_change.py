@@ -1,8 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..charge_types import SUBSCRIBED
 from ..models.astpp_guard_mixin import ours
-from ..models.services.product_template import SUBSCRIBED
 
 
 class AstppSubscriptionChange(models.TransientModel):

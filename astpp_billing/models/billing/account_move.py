@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from ..astpp_guard_mixin import ours
+
 
 class AccountMove(models.Model):
     """An invoice that bills usage: its account, issuer and period, and its usage."""
@@ -57,6 +59,23 @@ class AccountMove(models.Model):
         counts = dict(self.env["astpp.usage"]._read_group([("move_id", "in", self.ids)], ["move_id"], ["__count"]))
         for move in self:
             move.astpp_usage_count = counts.get(move._origin, 0)
+
+    def write(self, vals):
+        res = super().write(vals)
+        if {"invoice_date", "currency_id"} & vals.keys():
+            self._astpp_convert_again()
+        if vals.get("state") == "cancel":
+            self._astpp_release_usage()
+        return res
+
+    @ours
+    def _post(self, soft=True):
+        if not self.env.context.get("astpp_settled_ids"):
+            # What the customer has had under this number keeps its amounts.
+            self.filtered(lambda move: not move.posted_before)._astpp_convert_again()
+        posted = super()._post(soft)
+        posted._astpp_post_credits()
+        return posted
 
     def action_export_astpp_usage(self):
         """Download the charge history of the invoice."""

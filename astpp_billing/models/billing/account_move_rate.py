@@ -8,18 +8,6 @@ class AccountMove(models.Model):
 
     _inherit = "account.move"
 
-    def write(self, vals):
-        res = super().write(vals)
-        if {"invoice_date", "currency_id"} & vals.keys():
-            self._astpp_convert_again()
-        return res
-
-    def _post(self, soft=True):
-        if not self.env.context.get("astpp_settled_ids"):
-            # What the customer has had under this number keeps its amounts.
-            self.filtered(lambda move: not move.posted_before)._astpp_convert_again()
-        return super()._post(soft)
-
     @ours
     def _astpp_convert_again(self):
         """Convert the usage of these drafts at the rate of their date; what people changed by hand stays.

@@ -32,12 +32,6 @@ class AccountMove(models.Model):
                     vals.pop(name, None)
         return vals_list
 
-    def write(self, vals):
-        res = super().write(vals)
-        if vals.get("state") == "cancel":
-            self._astpp_release_usage()
-        return res
-
     def unlink(self):
         self._astpp_release_usage()
         return super().unlink()
@@ -73,10 +67,9 @@ class AccountMove(models.Model):
                 )
             )
 
-    @ours
-    def _post(self, soft=True):
-        posted = super()._post(soft)
-        credits_of_usage = posted.filtered(lambda move: move.reversed_entry_id._astpp_bills_usage())
+    def _astpp_post_credits(self):
+        """Check what these confirmed credit notes credit of usage, and set it free where they say so."""
+        credits_of_usage = self.filtered(lambda move: move.reversed_entry_id._astpp_bills_usage())
         # Of two credit notes confirmed at the same moment, the second one has to see the first: both change the row.
         self.env.cr.execute(
             SQL(
@@ -88,7 +81,6 @@ class AccountMove(models.Model):
             credit._astpp_check_credited()
         for credit in credits_of_usage.filtered("astpp_releases_usage"):
             credit._astpp_release_credited()
-        return posted
 
     def _astpp_bills_usage(self):
         """Tell whether usage is linked to this: an invoice of a billing run, or an entry of consumption or a refill."""

@@ -6,13 +6,12 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ..ledger.astpp_usage import CHARGE_TYPES
+from ...charge_types import ORDER
 from .astpp_billing_run import BATCH
 from .astpp_billing_run_due import NO_REFILLS
 
 _logger = logging.getLogger(__name__)
 
-TYPE_ORDER = {charge_type: position for position, (charge_type, _label) in enumerate(CHARGE_TYPES)}
 
 
 class AstppBillingRun(models.Model):
@@ -116,7 +115,7 @@ class AstppBillingRun(models.Model):
                 groups[self.env["astpp.account"].browse(row["account_id"])].append(row)
         for account_groups in groups.values():
             account_groups.sort(
-                key=lambda row: (TYPE_ORDER[row["charge_type"]], row["direction"] or "", row["product_id"] or 0)
+                key=lambda row: (ORDER[row["charge_type"]], row["direction"] or "", row["product_id"] or 0)
             )
         return groups
 

@@ -2,12 +2,7 @@ from odoo import models
 from odoo.exceptions import UserError
 from odoo.fields import Command
 
-from ..ledger.astpp_usage import CALL_TYPES
-
-# Funds that move: nothing is sold, so nothing is taxed.
-FUNDS = ("topup", "voucher", "transfer")
-# Charges whose product says what was bought.
-SOLD = ("package", "subscription", "did_fee", "setup")
+from ...charge_types import CALLS, FUNDS, SOLD
 
 
 class AstppBillingRun(models.Model):
@@ -73,7 +68,7 @@ class AstppBillingRun(models.Model):
         """Return the values of the invoice line that bills one group of usage."""
         # sudo: a reseller's own company invoices usage of the operator's server.
         server = account.sudo().server_id
-        default = server.call_product_id if group["charge_type"] in CALL_TYPES else server.charge_product_id
+        default = server.call_product_id if group["charge_type"] in CALLS else server.charge_product_id
         product = self.env["product.product"].browse(group["product_id"]) or default
         name = self._line_name(group)
         vals = {
@@ -130,7 +125,7 @@ class AstppBillingRun(models.Model):
         """Describe a group of usage in the language of the context."""
         usage = self.env["astpp.usage"]
         label = dict(usage._fields["charge_type"]._description_selection(self.env))[group["charge_type"]]
-        if group["charge_type"] not in CALL_TYPES:
+        if group["charge_type"] not in CALLS:
             product = self.env["product.product"].browse(group["product_id"])
             return f"{label}: {product.name}" if product and group["charge_type"] in SOLD else label
         return self.env._(
@@ -150,5 +145,5 @@ class AstppBillingRun(models.Model):
         """
         key = (account.server_id, account.currency_id)
         if key not in rates:
-            rates[key] = account.server_id._usage_rate(account.currency_id, self.company_id, self.invoice_date)
+            rates[key] = account._usage_rate(self.company_id, self.invoice_date)
         return rates[key]

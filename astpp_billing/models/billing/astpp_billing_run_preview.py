@@ -1,8 +1,6 @@
 from odoo import fields, models
 from odoo.exceptions import UserError
 
-from ..ledger.usage_state import HELD
-
 # Periods of an account that a preview looks into: five years of months.
 PERIODS = 60
 
@@ -28,6 +26,17 @@ class AstppBillingRun(models.Model):
         accounts = self.env["astpp.account"]
         scope = accounts.search(self._scope_domain(), order="issuer_id, partner_id, id")
         due = accounts.search(self._due_domain())
+        rows = self._preview_due(due) + [self._preview_left_out(account) for account in scope - due]
+        held = dict(
+            self.env["astpp.usage"]._read_group(
+                [*HELD.domain, ("account_id", "in", scope.ids)], ["account_id"], ["__count"]
+            )
+        )
+        by_id = {account.id: count for account, count in held.items()}
+        return [{"run_id": self.id, "held_count": by_id.get(row["account_id"], 0), **row} for row in rows]
+
+    def _preview_due(self, due):
+        """Return a row for each period of the accounts that are due."""
         rows, rates = [], {}
         bills = self._shared(due)
         periods, since = {account: account._billing_period() for account in due}, None
@@ -42,20 +51,13 @@ class AstppBillingRun(models.Model):
                     for account, period in periods.items()
                     if account.status == "active" or groups.get(account)
                 }
-            left = accounts.union(*periods)
+            left = due.browse().union(*periods)
             rows += [
                 row for bill in bills if bill & left for row in self._preview_bill(bill & left, periods, groups, rates)
             ]
             since = {account: end for account, (_start, end) in periods.items()}
             periods = self._next_periods(periods)
-        rows += [self._preview_left_out(account) for account in scope - due]
-        held = dict(
-            self.env["astpp.usage"]._read_group(
-                [*HELD.domain, ("account_id", "in", scope.ids)], ["account_id"], ["__count"]
-            )
-        )
-        by_id = {account.id: count for account, count in held.items()}
-        return [{"run_id": self.id, "held_count": by_id.get(row["account_id"], 0), **row} for row in rows]
+        return rows
 
     def _next_periods(self, periods):
         """Return the periods after these that have ended too, those of accounts that are not active by now."""

@@ -6,7 +6,7 @@ from reportlab.graphics.shapes import Drawing
 
 from odoo import fields, models
 
-from ..ledger.astpp_usage import CALL_TYPES
+from ...charge_types import CALLS
 
 # Charges listed on an invoice.
 MOST_CHARGES = 200
@@ -39,7 +39,7 @@ class AccountMove(models.Model):
                     "sequence": (line.sequence, line.id),
                     "label": types[row["charge_type"]],
                     "direction": directions.get(row["direction"], ""),
-                    "is_call": row["charge_type"] in CALL_TYPES,
+                    "is_call": row["charge_type"] in CALLS,
                     "calls": row["calls"],
                     "minutes": f"{seconds // 60}:{seconds % 60:02d}",
                     "amount": self._astpp_shown(line),
@@ -96,7 +96,7 @@ class AccountMove(models.Model):
             self.env["astpp.usage"]
             .sudo()
             .search(
-                [("move_id", "=", self.id), ("charge_type", "not in", CALL_TYPES), ("amount", "!=", 0)],
+                [("move_id", "=", self.id), ("charge_type", "not in", CALLS), ("amount", "!=", 0)],
                 order="date, id",
                 limit=MOST_CHARGES,
             )
@@ -127,7 +127,7 @@ class AccountMove(models.Model):
         if self._astpp_call_list_kind() != "annex":
             return None
         usage = self.env["astpp.usage"].sudo()
-        domain = [("move_id", "=", self.id), ("charge_type", "in", CALL_TYPES), ("duration", ">", 0)]
+        domain = [("move_id", "=", self.id), ("charge_type", "in", CALLS), ("duration", ">", 0)]
         if not 0 < usage.search_count(domain, limit=MOST_CALLS + 1) <= MOST_CALLS:
             return None
         return usage.search(domain, order="account_id, date, id")

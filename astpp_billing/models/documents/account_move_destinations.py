@@ -3,8 +3,8 @@ from fractions import Fraction
 
 from odoo import models
 
+from ...charge_types import CALLS
 from ...fair_split import shares, whole_units
-from ..ledger.astpp_usage import CALL_TYPES
 
 # Destinations listed on an invoice; what is beyond goes into one line.
 MOST_DESTINATIONS = 40
@@ -48,7 +48,7 @@ class AccountMove(models.Model):
         found = self.env["astpp.usage"].sudo()._billed_sums(self, "charge_type", "destination", "direction")
         by_line = defaultdict(list)
         for row in found:
-            if row["charge_type"] in CALL_TYPES and row["calls"]:
+            if row["charge_type"] in CALLS and row["calls"]:
                 key = row["destination"] or "", row["direction"]
                 by_line[row["move_line_id"]].append((*key, row["calls"], row["duration"], Fraction(row["amount"])))
         sums = defaultdict(lambda: [0, 0, Fraction(), Fraction()])

@@ -1,29 +1,9 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from ... import charge_types
 from .usage_state import UNBILLED, UNRECOGNISED
 
-CHARGE_TYPES = [
-    ("standard", "Calls"),
-    ("did", "DID Calls"),
-    ("local", "Internal Calls"),
-    ("calling_card", "Calling Card Calls"),
-    ("free", "Package Calls"),
-    ("fax", "Faxes"),
-    ("broadcast", "Broadcast Calls"),
-    ("unknown", "Other Calls"),
-    ("package", "Packages"),
-    ("subscription", "Subscriptions"),
-    ("did_fee", "DID Numbers"),
-    ("setup", "Setup Fees"),
-    ("topup", "Top-ups"),
-    ("voucher", "Refill Coupons"),
-    ("charge", "Other Charges"),
-    ("credit", "Credits"),
-    ("commission", "Commissions"),
-    ("transfer", "Fund Transfers"),
-]
-CALL_TYPES = ("standard", "did", "local", "calling_card", "free", "fax", "broadcast", "unknown")
 SOURCES = [
     ("cdr", "Call Record"),
     ("reseller_cdr", "Reseller Call Record"),
@@ -82,7 +62,7 @@ class AstppUsage(models.Model):
     partner_id = CopiedMany2one("res.partner", string="Customer", readonly=True)
     issuer_id = CopiedMany2one("astpp.issuer", readonly=True)
     date = fields.Datetime(required=True, default=fields.Datetime.now, help="When the call or charge began, in UTC.")
-    charge_type = fields.Selection(CHARGE_TYPES, string="Type", required=True, default="charge")
+    charge_type = fields.Selection(charge_types.SELECTION, string="Type", required=True, default="charge")
     direction = fields.Selection([("outbound", "Outgoing"), ("inbound", "Incoming")])
     uniqueid = fields.Char(string="Call ID", readonly=True)
     caller = fields.Char()

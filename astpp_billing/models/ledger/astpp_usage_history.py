@@ -1,16 +1,37 @@
-import csv
-import io
+from typing import NamedTuple
 
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-# What makes a spreadsheet take a text for a formula, full-width forms among them.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+from ...csv_file import csv_chunks
 
 
-def harmless(text):
-    """Keep a text from being a formula when a spreadsheet opens it."""
-    return f"'{text}" if text and text.startswith(FORMULA) else text or ""
+class HistoryLine(NamedTuple):
+    """One line of the charge history, as ``_history_query`` reads it."""
+
+    date: str
+    """local to the account, YYYY-MM-DD HH:MM:SS"""
+    account: str | None
+    """its number, or how the source names an account that is unknown"""
+    invoice: str | None
+    """the number of the posted document that bills it, where that may be named"""
+    charge_type: str
+    direction: str | None
+    description: str | None
+    caller: str | None
+    callee: str | None
+    destination: str | None
+    seconds: int | None
+    debit: float
+    """in the server's base currency, as ``credit``"""
+    credit: float
+    currency: str
+
+    @classmethod
+    def of(cls, row, types, directions):
+        """Return the line of a row, with words for type and direction as ``_history_labels`` has them."""
+        date, account, invoice, charge_type, direction, *rest = row
+        return cls._make((date, account, invoice, types.get(charge_type), directions.get(direction), *rest))
 
 
 class AstppUsage(models.Model):
@@ -73,7 +94,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _history_headings(self):
-        """Return the headings of an exported charge history, in the user's language."""
+        """Return the headings of an exported charge history, one for each field of ``HistoryLine``, translated."""
         return [
             self.env._("Date"), self.env._("Account"), self.env._("Invoice"), self.env._("Type"),
             self.env._("Direction"), self.env._("Description"), self.env._("From"), self.env._("Number Called"),
@@ -84,16 +105,14 @@ class AstppUsage(models.Model):
     @api.model
     def _history_csv(self, domain):
         """Return the charge history of a domain as the bytes of a CSV file, for attachments."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer)
-        writer.writerow(self._history_headings())
-        types, directions = self._history_labels()
-        for date, account, invoice, charge_type, direction, *rest in self.env.execute_query(
-            self._history_query(domain)
-        ):
-            texts = (account, invoice, types.get(charge_type), directions.get(direction), *rest[:4])
-            writer.writerow([date, *map(harmless, texts), *rest[4:]])
-        return b"\xef\xbb\xbf" + buffer.getvalue().encode()
+        return b"".join(csv_chunks(self._history_headings(), self._history_lines(domain)))
+
+    @api.model
+    def _history_lines(self, domain, documents=None):
+        """Return the charge history of a domain as ``HistoryLine``s in the user's language; see ``_history_query``."""
+        labels = self._history_labels()
+        rows = self.env.execute_query(self._history_query(domain, documents))
+        return [HistoryLine.of(row, *labels) for row in rows]
 
     @api.model
     def _history_labels(self):
@@ -104,8 +123,8 @@ class AstppUsage(models.Model):
     def _history_query(self, domain, documents=None):
         """Return the statement that reads the charge history of a domain, oldest first.
 
-        Rows come in the order of ``_history_headings``; dates are those of the account's zone, type and
-        direction are technical names. The caller has chosen a domain that its user may see.
+        Rows have the fields of ``HistoryLine``, with technical names of types and directions. The caller has chosen a
+        domain that its user may see.
 
         :param documents: domain of the invoices that may be named; without one all may
         """
@@ -115,10 +134,11 @@ class AstppUsage(models.Model):
             named = SQL("m.id IN %s", self.env["account.move"]._search(documents).subselect())
         return SQL(
             """
-            SELECT to_char(u.date AT TIME ZONE 'UTC' AT TIME ZONE COALESCE(a.tz, 'UTC'), 'YYYY-MM-DD HH24:MI:SS'),
-                   COALESCE(a.number, u.account_ref), CASE WHEN m.state = 'posted' AND m.move_type <> 'entry' AND %s THEN m.name END,
-                   u.charge_type, u.direction, u.description, u.caller, u.callee, u.destination, u.duration,
-                   GREATEST(u.amount, 0), GREATEST(-u.amount, 0), c.name
+            SELECT to_char(u.date AT TIME ZONE 'UTC' AT TIME ZONE COALESCE(a.tz, 'UTC'), 'YYYY-MM-DD HH24:MI:SS') AS date,
+                   COALESCE(a.number, u.account_ref) AS account,
+                   CASE WHEN m.state = 'posted' AND m.move_type <> 'entry' AND %s THEN m.name END AS invoice,
+                   u.charge_type, u.direction, u.description, u.caller, u.callee, u.destination, u.duration AS seconds,
+                   GREATEST(u.amount, 0) AS debit, GREATEST(-u.amount, 0) AS credit, c.name AS currency
               FROM astpp_usage u
          LEFT JOIN astpp_account a ON a.id = u.account_id
          LEFT JOIN account_move m ON m.id = u.move_id

@@ -1,4 +1,3 @@
-import csv
 import gzip
 import io
 import os
@@ -13,8 +12,8 @@ from ...connector.call_csv import read_calls
 from ...connector.call_headings import FileError
 from ...connector.call_xlsx import ZIP_MAGIC, read_xlsx_calls
 from ...connector.report_clock import YEAR, clock_offsets, report_zone
+from ...csv_file import CsvWriter
 from ..astpp_guard_mixin import ours
-from .astpp_usage_history import harmless
 
 # A larger list of rejected lines is handed out compressed.
 MAX_PLAIN_REJECTS = 5 << 20
@@ -280,8 +279,7 @@ class _RejectWriter:
     """Writes rejected lines as CSV, up to a number, and counts them."""
 
     def __init__(self, file, headings):
-        self._writer = csv.writer(file)
-        self._writer.writerow(headings)
+        self._writer = CsvWriter(file, headings)
         self.count = 0
 
     def __call__(self, number, reason, line):
@@ -291,4 +289,4 @@ class _RejectWriter:
         text = line.rstrip("\r\n")
         if len(text) > MAX_REJECT:
             text = f"{text[:MAX_REJECT]}…"
-        self._writer.writerow([number, harmless(reason), harmless(text)])
+        self._writer.add([number, reason, text])

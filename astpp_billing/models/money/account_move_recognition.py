@@ -5,10 +5,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tools import SQL
 
-from ..ledger.astpp_usage import CALL_TYPES
-
-# What prepaid funds are spent on; top-ups, coupons and transfers only move them.
-CONSUMPTION = (*CALL_TYPES, "package", "subscription", "did_fee", "setup", "charge")
+from ...charge_types import CALLS, CONSUMPTION
 
 
 class AccountMove(models.Model):
@@ -98,7 +95,7 @@ class AccountMove(models.Model):
             charge_type = group["charge_type"]
             # sudo: as in ``_astpp_booked``.
             server = self.env["astpp.server"].sudo().browse(group["server_id"])
-            default = server.call_product_id if charge_type in CALL_TYPES else server.charge_product_id
+            default = server.call_product_id if charge_type in CALLS else server.charge_product_id
             product = (self.env["product.product"].sudo().browse(group["product_id"]) or default).with_company(company)
             income = issuer.clearing_account_id or product.product_tmpl_id.get_product_accounts()["income"]
             if not income:

@@ -74,7 +74,7 @@ class AccountMove(models.Model):
         issuer, currency = account.issuer_id, account.currency_id
         partner = account.partner_id.commercial_partner_id.with_company(company)
         day = account._local_dates(usage.date, usage.date)[0]
-        rate = account.server_id._usage_rate(currency, company, day)
+        rate = account._usage_rate(company, day)
         amount = currency.round(usage.amount * rate)
         balance = currency._convert(amount, company.currency_id, company, day)
         journal, received = self._astpp_refill_journal(issuer, company)

@@ -1,5 +1,7 @@
 import secrets
 
+from stdnum import luhn
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL
@@ -68,19 +70,11 @@ class AstppCoupon(models.Model):
         numbers = set()
         while len(numbers) < count:
             body = "".join(secrets.choice("0123456789") for _digit in range(digits - 1))
-            number = body + self._check_digit(body)
+            # With a check digit by Luhn's rule, a typing error is seen at once.
+            number = body + luhn.calc_check_digit(body)
             if number not in taken:
                 numbers.add(number)
         return self.create([vals | {"number": number} for number in numbers])
-
-    @api.model
-    def _check_digit(self, digits):
-        """Return the digit that makes the number right by Luhn's rule: a typing error is seen at once."""
-        total = 0
-        for position, digit in enumerate(reversed(digits)):
-            doubled = int(digit) * (1 if position % 2 else 2)
-            total += doubled - 9 if doubled > 9 else doubled
-        return str(-total % 10)
 
     @api.model
     @ours

@@ -1,7 +1,7 @@
 from collections import defaultdict
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command, Domain
 from odoo.tools import SQL
 
@@ -21,10 +21,29 @@ class AstppSettlement(models.Model):
     _check_company_auto = True
 
     name = fields.Char(compute="_compute_name", store=True)
+    kind = fields.Selection(
+        [("issuer", "Documents in the reseller's name"), ("commission", "Commissions")],
+        string="Settles",
+        required=True,
+        default="issuer",
+        tracking=True,
+    )
     issuer_id = fields.Many2one(
         "astpp.issuer",
         ondelete="restrict",
         domain="[('account_id', '!=', False), ('clearing_account_id', '!=', False)]",
+        check_company=True,
+        tracking=True,
+    )
+    account_id = fields.Many2one(
+        "astpp.account",
+        string="Reseller",
+        compute="_compute_account_id",
+        store=True,
+        readonly=False,
+        precompute=True,
+        ondelete="restrict",
+        domain="[('account_type', '=', 'reseller'), ('commission_based', '=', True)]",
         check_company=True,
         tracking=True,
     )
@@ -63,6 +82,11 @@ class AstppSettlement(models.Model):
         tracking=True,
     )
 
+    @api.depends("issuer_id")
+    def _compute_account_id(self):
+        for settlement in self:
+            settlement.account_id = settlement.issuer_id.account_id or settlement.account_id
+
     @api.depends("issuer_id", "account_id")
     def _compute_company_id(self):
         for settlement in self:
@@ -79,8 +103,24 @@ class AstppSettlement(models.Model):
                 date=settlement.date,
             )
 
-    @api.depends("move_ids", "issuer_id")
+    @api.constrains("kind", "issuer_id", "account_id")
+    def _check_who(self):
+        for settlement in self:
+            if settlement.kind == "issuer" and not settlement.issuer_id:
+                raise ValidationError(self.env._("Choose the issuer whose documents are settled."))
+            if settlement.kind == "commission" and not settlement.account_id.commission_based:
+                raise ValidationError(self.env._("Choose a reseller who works for a commission."))
+
+    @api.depends("kind", "issuer_id", "move_ids", "account_id", "date", "usage_amount")
     def _compute_amounts(self):
+        commissions = self._of_commissions()
+        (self - commissions)._set_document_amounts()
+        commissions._set_commission_amounts()
+
+    def _of_commissions(self):
+        return self.filtered(lambda settlement: settlement.kind == "commission")
+
+    def _set_document_amounts(self):
         owed = self._owed_by_account()
         for settlement in self:
             moves = settlement.move_ids.filtered(lambda move: move.is_invoice())
@@ -166,7 +206,16 @@ class AstppSettlement(models.Model):
 
     @ours
     def action_settle(self):
-        """Make the reseller's vendor bill: it moves the debt from the clearing account to his payable account."""
+        """Make the reseller's vendor bill, of his commissions or of the documents in his name, and open it."""
+        commissions = self._of_commissions()
+        for settlement in commissions:
+            settlement._settle_commission()
+        documents = self - commissions
+        documents._settle_documents()
+        return (documents or commissions).action_view_bill()
+
+    def _settle_documents(self):
+        """Make the vendor bills that move debts from the clearing accounts to the resellers' payable accounts."""
         for settlement in self:
             if settlement.state != "draft" or not settlement.move_ids:
                 raise UserError(self.env._("Collect the documents first: there is nothing to settle."))
@@ -186,7 +235,6 @@ class AstppSettlement(models.Model):
                 if not settlement.currency_id.is_zero(float(owed))
             ]
             settlement._make_bill(sign, lines)
-        return self.action_view_bill()
 
     def _make_bill(self, sign, lines, **values):
         """Make the vendor bill, a refund when the reseller owes, and end the settlement.

@@ -1,12 +1,11 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
 from ...billing_cycle import midnight
-from ..astpp_guard_mixin import ours
 from ..ledger.usage_state import UNBILLED
 
 AMOUNTS = ("invoiced_amount", "paid_amount", "owed_amount", "wholesale_amount", "net_amount")
@@ -17,41 +16,9 @@ class AstppSettlement(models.Model):
 
     _inherit = "astpp.settlement"
 
-    kind = fields.Selection(
-        [("issuer", "Documents in the reseller's name"), ("commission", "Commissions")],
-        string="Settles",
-        required=True,
-        default="issuer",
-        tracking=True,
-    )
-    account_id = fields.Many2one(
-        "astpp.account",
-        string="Reseller",
-        compute="_compute_account_id",
-        store=True,
-        readonly=False,
-        precompute=True,
-        ondelete="restrict",
-        domain="[('account_type', '=', 'reseller'), ('commission_based', '=', True)]",
-        check_company=True,
-        tracking=True,
-    )
     usage_amount = fields.Float(
         string="Commissions in the Server's Currency", digits=(20, 6), compute="_compute_usage_amount"
     )
-
-    @api.depends("issuer_id")
-    def _compute_account_id(self):
-        for settlement in self:
-            settlement.account_id = settlement.issuer_id.account_id or settlement.account_id
-
-    @api.constrains("kind", "issuer_id", "account_id")
-    def _check_who(self):
-        for settlement in self:
-            if settlement.kind == "issuer" and not settlement.issuer_id:
-                raise ValidationError(self.env._("Choose the issuer whose documents are settled."))
-            if settlement.kind == "commission" and not settlement.account_id.commission_based:
-                raise ValidationError(self.env._("Choose a reseller who works for a commission."))
 
     def _commission_domain(self):
         """Return the domain of the commissions that no document has credited, up to the settlement's day."""
@@ -79,11 +46,8 @@ class AstppSettlement(models.Model):
             [(amount,)] = usage._read_group(domain, [], ["amount:sum"]) if settlement.kind == "commission" else [(0,)]
             settlement.usage_amount = -(amount or 0.0)
 
-    @api.depends("kind", "account_id", "date", "usage_amount")
-    def _compute_amounts(self):
-        commission = self.filtered(lambda settlement: settlement.kind == "commission")
-        res = super(AstppSettlement, self - commission)._compute_amounts()
-        for settlement in commission:
+    def _set_commission_amounts(self):
+        for settlement in self:
             if not settlement.account_id:
                 # A form that is being filled in.
                 settlement.update(dict.fromkeys(AMOUNTS, 0.0))
@@ -94,7 +58,6 @@ class AstppSettlement(models.Model):
             settlement.owed_amount = settlement.currency_id.round(settlement.usage_amount * settlement._rate())
             settlement.wholesale_amount = settlement._open_amount()
             settlement.net_amount = settlement.owed_amount - settlement.wholesale_amount
-        return res
 
     def _invoiced_domain(self):
         """Return the domain of the documents to the reseller's customers since he was settled with last."""
@@ -120,14 +83,6 @@ class AstppSettlement(models.Model):
         self.ensure_one()
         base = self.account_id.server_id.currency_id
         return self.env["res.currency"]._get_conversion_rate(base, self.currency_id, self.company_id, self.date)
-
-    @ours
-    def action_settle(self):
-        commission = self.filtered(lambda settlement: settlement.kind == "commission")
-        for settlement in commission:
-            settlement._settle_commission()
-        others = self - commission
-        return super(AstppSettlement, others).action_settle() if others else self.action_view_bill()
 
     def _settle_commission(self):
         """Make the vendor bill of the commissions, linked to them as an invoice is to what it bills."""

@@ -150,9 +150,7 @@ class AstppTopup(models.Model):
                 "%(product)s, account %(account)s", product=self.product_id.name, account=account.number
             ),
             "quantity": 1,
-            "price_unit": account.currency_id.round(
-                self.amount * account.server_id._usage_rate(account.currency_id, issuer.company_id, today)
-            ),
+            "price_unit": account.currency_id.round(self.amount * account._usage_rate(issuer.company_id, today)),
         }
         # A reseller's own company has taxes of its own: those of the product.
         if account.tax_ids and account.company_id == issuer.company_id:

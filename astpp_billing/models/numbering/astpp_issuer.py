@@ -3,6 +3,7 @@ import re
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import SQL
+from odoo.tools.sql import escape_psql
 
 from ..parties.astpp_issuer import MAX_NUMBER
 
@@ -201,7 +202,7 @@ class AstppIssuer(models.Model):
 
     def _ordinary_name_like(self, pattern):
         """Return the number of an ordinary invoice of the journal that could be one of a pattern's, or None."""
-        like = re.sub(r"([\\%_])", r"\\\1", pattern).replace(ANY_DIGIT, "_")
+        like = escape_psql(pattern).replace(ANY_DIGIT, "_")
         domain = [("journal_id", "=", self.journal_id.id), ("astpp_series", "=", False), ("name", "=like", f"{like}%")]
         moves = self.env["account.move"].sudo()
         for name in moves.search_fetch(domain, ["name"], limit=1000).mapped("name"):

@@ -1,4 +1,5 @@
 from . import astpp_account
+from . import astpp_account_invoicing
 from . import astpp_account_period
 from . import astpp_issuer
 from . import astpp_issuer_brand

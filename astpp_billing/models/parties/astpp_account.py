@@ -54,24 +54,6 @@ class AstppAccount(models.Model):
         help="Prepaid accounts are charged live by ASTPP: their calls are never invoiced.",
     )
 
-    # Invoicing
-    issuer_id = fields.Many2one(
-        "astpp.issuer",
-        string="Invoiced By",
-        compute="_compute_issuer_id",
-        store=True,
-        recursive=True,
-        index=True,
-        help="The nearest reseller above that has an issuer of its own, else the operator.",
-    )
-    billing_company_id = fields.Many2one(
-        related="issuer_id.company_id",
-        string="Invoicing Company",
-        store=True,
-        index=True,
-        help="In whose books the account's invoices are: the issuer's.",
-    )
-    own_issuer_ids = fields.One2many("astpp.issuer", "account_id")
     commission_based = fields.Boolean(
         tracking=True, help="The reseller sells at his parent's prices for a commission, instead of at his own prices."
     )
@@ -81,45 +63,12 @@ class AstppAccount(models.Model):
         copy=False,
         help="What ASTPP had left for the account at the last synchronisation.",
     )
-    invoice_enabled = fields.Boolean(string="Invoice This Account", default=True, tracking=True)
-    invoice_mode = fields.Selection(
-        [("draft", "Leave as drafts"), ("confirm", "Confirm")],
-        string="New Invoices",
+    credit_limit = fields.Monetary(
+        currency_field="usage_currency_id",
         tracking=True,
-        help="Empty: as the issuer says.",
-    )
-    call_list = fields.Selection(
-        [
-            ("issuer", "As the issuer says"),
-            ("none", "No list"),
-            ("annex", "In the PDF"),
-            ("file", "As an attached file"),
-        ],
-        string="List of Calls",
-        default="issuer",
-        required=True,
-    )
-    one_invoice = fields.Boolean(related="partner_id.astpp_one_invoice", readonly=False)
-    currency_id = fields.Many2one(
-        "res.currency",
-        string="Invoice Currency",
-        required=True,
-        compute="_compute_currency_id",
-        store=True,
-        readonly=False,
-        precompute=True,
-        tracking=True,
-    )
-    tax_ids = fields.Many2many(
-        "account.tax",
-        string="Taxes",
-        domain="[('type_tax_use', '=', 'sale'), ('company_id', '=', company_id)]",
-        check_company=True,
-        help="Replace the taxes of the products on this account's invoices. Empty: the products' taxes.",
+        help="How much a postpaid account may owe in ASTPP. Written back when the server is set so.",
     )
     usage_currency_id = fields.Many2one(related="server_id.currency_id", string="Usage Currency")
-    move_ids = fields.One2many("account.move", "astpp_account_id", string="Invoices")
-    invoice_count = fields.Integer(compute="_compute_invoice_count")
 
     # ASTPP gives the number of a deleted account to another one.
     _live_number_uniq = models.UniqueIndex(
@@ -135,28 +84,6 @@ class AstppAccount(models.Model):
         for account in self:
             account.display_name = " – ".join(filter(None, (account.number, account.partner_id.name)))
 
-    @api.depends("server_id")
-    def _compute_currency_id(self):
-        for account in self:
-            account.currency_id = account.currency_id or account.server_id.currency_id
-
-    @api.depends("parent_id.issuer_id", "parent_id.own_issuer_ids.active", "company_id")
-    def _compute_issuer_id(self):
-        for account in self:
-            own = account.parent_id.own_issuer_ids.filtered("active")[:1]
-            issuer = own or account.parent_id.issuer_id
-            if not issuer and account.company_id:
-                issuer = self.env["astpp.issuer"]._operator(account.company_id)
-            account.issuer_id = issuer
-
-    def _compute_invoice_count(self):
-        counts = dict(
-            self.env["account.move"]._read_group(
-                [("astpp_account_id", "in", self.ids), ("move_type", "!=", "entry")], ["astpp_account_id"], ["__count"]
-            )
-        )
-        for account in self:
-            account.invoice_count = counts.get(account, 0)
 
     @api.constrains("parent_id", "server_id")
     def _check_parent(self):
@@ -181,33 +108,14 @@ class AstppAccount(models.Model):
             self.env["astpp.issuer"]._operator(server.company_id)
         # Who has just been closed holds his number no more.
         self.flush_model(["status", "number"])
-        return super().create(vals_list)
+        accounts = super().create(vals_list)
+        accounts._begin_first_period()
+        return accounts
 
-    def _invoice_partner(self):
-        """Return the contact that invoices are addressed to: the customer's invoice address, as in a sale order."""
-        self.ensure_one()
-        return self.partner_id.browse(self.partner_id.address_get(["invoice"])["invoice"])
-
-    def action_create_issuer(self):
-        """Make the reseller an issuer with his own name and number series, and open it."""
-        self.ensure_one()
-        issuer = self.own_issuer_ids or self.env["astpp.issuer"].create(
-            {
-                "name": self.partner_id.name,
-                "account_id": self.id,
-                "company_id": self.company_id.id,
-                "prefix": f"{self.number}-",
-            }
-        )
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "astpp.issuer",
-            "res_id": issuer.id,
-            "view_mode": "form",
-        }
-
-    def action_view_invoices(self):
-        """Open the invoices of the accounts."""
-        action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_invoice")
-        domain = [("astpp_account_id", "in", self.ids), ("move_type", "!=", "entry")]
-        return action | {"domain": domain, "context": {}}
+    def write(self, vals):
+        if "status" in vals:
+            self._forget_final_invoices(vals["status"])
+        newly_postpaid = self._newly_postpaid(vals)
+        res = super().write(vals)
+        newly_postpaid._begin_postpaid()
+        return res

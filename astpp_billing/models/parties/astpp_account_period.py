@@ -118,35 +118,33 @@ class AstppAccount(models.Model):
             if not account.tz:
                 raise ValidationError(self.env._("Account %s needs a time zone.", account.number))
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        accounts = super().create(vals_list)
-        for account in accounts.filtered(lambda a: not a.billed_until):
-            account.billed_until = boundary_at_or_before(datetime.now(UTC), account._cycle()).replace(tzinfo=None)
-        return accounts
+    def _begin_first_period(self):
+        """Set what is billed already of accounts that do not say it: all before the running period."""
+        for account in self.filtered(lambda a: not a.billed_until):
+            account.billed_until = account._running_period_start()
 
-    def write(self, vals):
-        if "status" in vals:
-            self._forget_final_invoices(vals["status"])
-        newly_postpaid = self.browse()
-        if vals.get("payment_mode") == "postpaid" and "billed_until" not in vals:
-            newly_postpaid = self.filtered(lambda account: account.payment_mode == "prepaid")
-        res = super().write(vals)
-        for account in newly_postpaid:
-            # What was prepaid has no period: the first one is the running one.
-            start = boundary_at_or_before(datetime.now(UTC), account._cycle()).replace(tzinfo=None)
+    def _newly_postpaid(self, vals):
+        """Return those of the accounts that values make postpaid, where they do not say how far they are billed."""
+        if vals.get("payment_mode") != "postpaid" or "billed_until" in vals:
+            return self.browse()
+        return self.filtered(lambda account: account.payment_mode == "prepaid")
+
+    def _begin_postpaid(self):
+        """Bill accounts from the running period on: what was prepaid has no period."""
+        for account in self:
+            start = account._running_period_start()
             account.write({"billed_until": max(start, account.billed_until or start), "final_date": False})
-        return res
+
+    def _running_period_start(self):
+        """Return when the running period began by the account's cycle, naive UTC."""
+        self.ensure_one()
+        return boundary_at_or_before(datetime.now(UTC), self._cycle()).replace(tzinfo=None)
 
     def _forget_final_invoices(self, status):
         """Whoever comes back and leaves again gets a final invoice again; a suspended account one in a period."""
-        now = datetime.now(UTC)
         again = self.filtered(
             lambda account: account.final_date
-            and (
-                status == "closed"
-                or account.final_date < boundary_at_or_before(now, account._cycle()).replace(tzinfo=None)
-            )
+            and (status == "closed" or account.final_date < account._running_period_start())
         )
         again.final_date = False
 

@@ -15,15 +15,6 @@ class AstppIssuer(models.Model):
 
     _inherit = "astpp.issuer"
 
-    payment_journal_id = fields.Many2one(
-        "account.journal",
-        string="Payments to the Reseller",
-        domain="[('type', 'in', ('bank', 'cash')), ('company_id', '=', company_id)]",
-        check_company=True,
-        help="Books payments that the reseller received himself and registers on the portal; the journal's account is "
-        "what he owes. Empty: he registers none.",
-    )
-
     @api.model
     def _portal_issuers(self):
         """Return the issuers of the portal user's own resellers, sudoed."""

@@ -1,3 +1,4 @@
+from . import astpp_account
 from . import astpp_allowance
 from . import astpp_close_reason
 from . import astpp_destination

@@ -1,9 +1,10 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
+from ...charge_types import SUBSCRIBED
 from ...renewal_period import LONGEST, per_month
 from ..astpp_guard_mixin import ours
-from .product_template import PERIOD_UNITS, SUBSCRIBED
+from .product_template import PERIOD_UNITS
 
 
 class AstppSubscription(models.Model):

@@ -3,10 +3,9 @@ from decimal import Decimal
 from odoo import models
 from odoo.tools import format_date
 
+from ...charge_types import RENEWALS
 from ...renewal_period import money, share_left
 from ..ledger.astpp_usage_entries import UsageEntry
-
-CHARGE_TYPES = {"package": "package", "did": "did_fee"}
 
 
 class AstppSubscription(models.Model):
@@ -25,7 +24,7 @@ class AstppSubscription(models.Model):
         return money(price * (self.quantity if quantity is None else quantity) * share)
 
     def _charge_type(self):
-        return CHARGE_TYPES.get(self.astpp_type, "subscription")
+        return RENEWALS.get(self.astpp_type, "subscription")
 
     def _entry(self, kind, amount, start, end, charge_type=None):
         """Return a charge for ``_add_charges``, dated when its period starts.

@@ -164,6 +164,7 @@ class AstppSubscription(models.Model):
         :param moment: naive UTC, now by default
         """
         moment = moment or datetime.now(UTC).replace(tzinfo=None)
+        self._go_on_as_levels(moment)
         running = self.filtered(lambda subscription: subscription.state != "terminated")
         entries = []
         for subscription in running:

@@ -60,12 +60,11 @@ class AstppSubscription(models.Model):
             vals |= {"did_id": self.did_id.id, "price": price, "setup_fee": fee}
         return vals
 
-    @ours
-    def _terminate(self, reason, moment=None, note=False):
+    def _go_on_as_levels(self, moment):
+        """Keep resellers whose own orders of numbers end as levels above their customers."""
         for order in self.filtered(lambda s: s.did_id and s.state in RUNNING and not s._is_wholesale()):
             if order.account_id.account_type == "reseller" and order.account_id.status != "closed":
-                order._go_on_as_level(moment or fields.Datetime.now())
-        return super()._terminate(reason, moment, note)
+                order._go_on_as_level(moment)
 
     @ours
     def _go_on_as_level(self, moment):

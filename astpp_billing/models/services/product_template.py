@@ -1,11 +1,10 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from ...charge_types import SUBSCRIBED
 from ...renewal_period import LONGEST
 
 PERIOD_UNITS = [("day", "Days"), ("month", "Months"), ("year", "Years")]
-# What is ordered once and charged by period, or once.
-SUBSCRIBED = ("package", "subscription", "did")
 
 
 class ProductTemplate(models.Model):

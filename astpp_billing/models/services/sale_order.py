@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from .product_template import SUBSCRIBED
+from ...charge_types import SUBSCRIBED
 
 
 class SaleOrder(models.Model):

@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 
-from .product_template import SUBSCRIBED
+from ...charge_types import SUBSCRIBED
 
 
 class SaleOrderLine(models.Model):

@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.tools import SQL, split_every
 
+from ...charge_types import RENEWALS
 from ...connector.charges import read_charges, read_states
 from ...left_out import put_away
 from ...renewal_period import is_renewed_twice
@@ -10,7 +11,6 @@ from ..ledger.usage_state import WAITING
 
 # Rows that were not yet committed when a higher id was read.
 OVERLAP = 1000
-RENEWALS = ("package", "subscription", "did_fee")
 BATCH = 1000
 # ASTPP's rows between two that are asked for: so many are read along rather than asked for anew.
 GAP = 500
@@ -79,7 +79,7 @@ class AstppUsage(models.Model):
                 exception = "astpp_invoiced"
             elif not charge.known_type:
                 exception = "blank_type"
-            elif subscription and charge.charge_type in RENEWALS and charge.amount > 0:
+            elif subscription and charge.charge_type in RENEWALS.values() and charge.amount > 0:
                 date = fields.Datetime.to_datetime(charge.date)
                 exception = "renewed" if is_renewed_twice(date, *paid_by_odoo, odoo_renews) else None
             product = products.get(charge.product_id) or (did_product if charge.charge_type == "did_fee" else None)

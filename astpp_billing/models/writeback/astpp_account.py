@@ -1,6 +1,6 @@
 from uuid import uuid4
 
-from odoo import api, fields, models
+from odoo import api, models
 
 from ...connector.balance import kept
 from ...connector.changes import AccountIs, AccountSwitches, InvoicingOff, NumberSwitch
@@ -11,12 +11,6 @@ class AstppAccount(models.Model):
     """What Odoo decides about an account: whether it is served, up to which debt, and who invoices it."""
 
     _inherit = "astpp.account"
-
-    credit_limit = fields.Monetary(
-        currency_field="usage_currency_id",
-        tracking=True,
-        help="How much a postpaid account may owe in ASTPP. Written back when the server is set so.",
-    )
 
     @api.model_create_multi
     def create(self, vals_list):
