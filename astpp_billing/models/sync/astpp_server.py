@@ -38,13 +38,6 @@ class AstppServer(models.Model):
         default=3,
         help="Days in which late calls are looked for every time; once a night it is five weeks.",
     )
-    renewals_by = fields.Selection(
-        [("astpp", "ASTPP"), ("odoo", "Odoo")],
-        default="astpp",
-        required=True,
-        tracking=True,
-        help="Who charges the next period of packages, subscriptions and DIDs.",
-    )
     responsible_id = fields.Many2one(
         "res.users",
         default=lambda self: self.env.user,
@@ -63,15 +56,19 @@ class AstppServer(models.Model):
     sync_error = fields.Char(string="Error", readonly=True, copy=False)
 
     def write(self, vals):
-        if "renewals_by" in vals:
-            self.filtered(lambda server: server.renewals_by != vals["renewals_by"])._hand_over_renewals(
-                vals["renewals_by"]
-            )
-        # The server that the installation made has nobody yet: whoever connects it is responsible.
-        if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
-            nobody = self.filtered(lambda server: not server.responsible_id or server.responsible_id._is_superuser())
-            super(AstppServer, nobody).write({"responsible_id": self.env.uid})
-        return super().write(vals)
+        """Change servers.
+
+        :raise AccessError: when others than system administrators of its company change a connection
+        :raise UserError: when renewals change hands and Odoo does not know what ASTPP has charged until now
+        """
+        with self._guard_connection(vals):
+            if "renewals_by" in vals:
+                self._hand_over_renewals(vals["renewals_by"])
+            # The server that the installation made has nobody yet: whoever connects it is responsible.
+            if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
+                nobody = self.filtered(lambda each: not each.responsible_id or each.responsible_id._is_superuser())
+                super(AstppServer, nobody).write({"responsible_id": self.env.uid})
+            return super().write(vals)
 
     @ours
     def action_sync(self):
