@@ -3,6 +3,7 @@ from odoo.fields import Command
 
 from ...left_out import put_away
 from ...renewal_period import bounded
+from ...three_way import news
 
 
 class ProductTemplate(models.Model):
@@ -23,9 +24,9 @@ class ProductTemplate(models.Model):
         }
         wanted = {record.id: self._astpp_vals(record) for record in records}
         news = {
-            key: known[key]._astpp_news(vals)
+            key: news(product.astpp_snapshot or {}, vals, {name: product._astpp_value(name) for name in vals})
             for key, vals in wanted.items()
-            if key in known and vals != (known[key].astpp_snapshot or {})
+            if (product := known.get(key)) and vals != (product.astpp_snapshot or {})
         }
 
         def change(keys):
@@ -51,18 +52,6 @@ class ProductTemplate(models.Model):
         changed = put_away(self, list(news), change, left_out, name)
         created = put_away(self, [key for key in wanted if key not in known], create, left_out, name)
         return self.union(*created), self.union(*changed)
-
-    def _astpp_news(self, vals):
-        """Return what ASTPP changed, and nobody here, as in astpp.synced.mixin.
-
-        :param vals: what ASTPP says now
-        """
-        before = self.astpp_snapshot or {}
-        return {
-            name: value
-            for name, value in vals.items()
-            if value != before.get(name) and self._astpp_value(name) == before.get(name, self._astpp_value(name))
-        }
 
     @api.model
     def _astpp_vals(self, record):
