@@ -15,6 +15,7 @@ from . import (
     test_bulk,
     test_call_csv,
     test_call_record,
+    test_conflicts,
     test_connection_notification,
     test_connector,
     test_credit_note,
