@@ -1,6 +1,7 @@
 from odoo import api, models
 from odoo.fields import Command
 
+from ...connector import readers
 from ...left_out import put_away
 from ...renewal_period import bounded
 from ...three_way import news
@@ -12,9 +13,19 @@ class ProductTemplate(models.Model):
     _inherit = "product.template"
 
     @api.model
-    def _astpp_sync(self, server, records, left_out):
-        """Mirror ASTPP's products: iterable of ``connector.records.Product``.
+    def _astpp_sync(self, run):
+        """Mirror ASTPP's products, and put resellers' own prices of them on pricelists."""
+        products = list(readers.read_products(run.database, run.left_out.add))
+        created, changed = self._astpp_mirror(run.server, products, run.left_out)
+        prices = list(readers.read_reseller_prices(run.database, run.left_out.add))
+        written = self.env["astpp.issuer"]._put_all_prices(run.server, prices, run.left_out)
+        run.note(len(products) + len(prices), len(created), len(changed) + written)
 
+    @api.model
+    def _astpp_mirror(self, server, records, left_out):
+        """Create products that are new and change others as ASTPP did.
+
+        :param records: list of ``connector.records.Product``
         :param left_out: ``LeftOut``, which learns of products that Odoo refuses
         :return: (created, changed)
         """
