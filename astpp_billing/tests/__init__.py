@@ -71,6 +71,7 @@ from . import (
     test_sync_left_out,
     test_sync_meanwhile,
     test_sync_numbers,
+    test_sync_run,
     test_three_way,
     test_topup,
     test_usage,
