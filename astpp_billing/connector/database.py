@@ -46,8 +46,6 @@ class Database:
     def __init__(self, settings, deadline=None):
         self.settings = settings
         self.deadline = deadline
-        self.hours = {}
-        """{source: slices of its call table}, added up before they are asked for"""
         self._connection = None
         self._unread = None
 

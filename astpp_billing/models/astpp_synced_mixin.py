@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.fields import Command
 
 from ..left_out import put_away
+from ..three_way import news, plain
 
 
 class AstppSyncedMixin(models.AbstractModel):
@@ -44,7 +45,7 @@ class AstppSyncedMixin(models.AbstractModel):
             records = self.create(
                 [
                     self._synced_commands(wanted[key])
-                    | {"server_id": server.id, "astpp_id": key, "astpp_snapshot": _plain(wanted[key])}
+                    | {"server_id": server.id, "astpp_id": key, "astpp_snapshot": plain(wanted[key])}
                     for key in keys
                 ]
             )
@@ -54,7 +55,7 @@ class AstppSyncedMixin(models.AbstractModel):
         def change(keys):
             records = self.browse(by_id[key].id for key in keys)
             for key, record in zip(keys, records, strict=True):
-                record.write(self._synced_commands(changes[key]) | {"astpp_snapshot": _plain(wanted[key])})
+                record.write(self._synced_commands(changes[key]) | {"astpp_snapshot": plain(wanted[key])})
             records._after_merge(self.browse())
             return records
 
@@ -75,23 +76,17 @@ class AstppSyncedMixin(models.AbstractModel):
         """
 
     def _synced_changes(self, wanted, current):
-        """Return the values to write: what ASTPP says that is not so here, and may be.
+        """Return the values to take from ASTPP: owned by it, or changed there and untouched here.
 
         :param wanted: what ASTPP says now
         :param current: what is so here, as ``_synced_values`` says it; ``astpp_snapshot`` is what ASTPP said last
         """
         self.ensure_one()
-        before, plain = current["astpp_snapshot"] or {}, _plain(wanted)
-        changes = {}
-        for name, value in plain.items():
-            if current[name] == value:
-                continue
-            untouched = current[name] == before.get(name, current[name])
-            if name in self._astpp_owned or (value != before.get(name) and untouched):
-                changes[name] = wanted[name]
-        if not changes and plain != before:
+        before, now = current["astpp_snapshot"] or {}, plain(wanted)
+        changes = {name: wanted[name] for name in news(before, now, current, self._astpp_owned)}
+        if not changes and now != before:
             # Nothing to take over, but the accountant's value is now compared with a new one.
-            self.astpp_snapshot = plain
+            self.astpp_snapshot = now
         return changes
 
     def _synced_values(self, names):
@@ -99,7 +94,7 @@ class AstppSyncedMixin(models.AbstractModel):
         many = {name for name in names if self._fields[name].type == "many2many"}
         values = {}
         for row in self.read([*names, "astpp_snapshot"], load=None):
-            values[row["id"]] = _plain(row) | {name: sorted(row[name]) for name in many}
+            values[row["id"]] = plain(row) | {name: sorted(row[name]) for name in many}
         return values
 
     def _synced_commands(self, vals):
@@ -107,12 +102,3 @@ class AstppSyncedMixin(models.AbstractModel):
             name: [Command.set(value)] if self._fields[name].type == "many2many" else value
             for name, value in vals.items()
         }
-
-
-def _plain(vals):
-    """Return values as JSON holds them."""
-    plain = {}
-    for name, value in vals.items():
-        known = value if value is not None else False
-        plain[name] = known if isinstance(known, (bool, int, float, str, list, dict)) else str(known)
-    return plain

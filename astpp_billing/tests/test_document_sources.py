@@ -164,7 +164,7 @@ class TestDocumentsFetchNothing(AstppCommon, HttpCase):
             "notify_days": 1,
         }
         self.reseller_issuer.unlink()
-        issuer = self.env["astpp.issuer"]._sync(self.server, [Issuer(**fields)], True, LeftOut())
+        issuer = self.env["astpp.issuer"]._mirror(self.server, [Issuer(**fields)], True, LeftOut())
         self.assertNotIn("<img", issuer.invoice_note)
         self.assertIn("&lt;img src=", issuer.invoice_note)
         self.assertIn("<br", issuer.invoice_note)

@@ -9,6 +9,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import config, mute_logger
 
+from ..models.sync.sync_run import SyncRun
 from .mariadb import READER
 from .sync_common import SyncCommon
 
@@ -355,9 +356,9 @@ class TestSync(SyncCommon):
     def test_window(self):
         """All since the start at first, then the look-back, and five weeks once a night."""
         start = self.server.sync_from.replace(minute=0, second=0)
-        self.assertEqual(self.server._usage_window()[0], fields.Datetime.to_string(start))
+        self.assertEqual(SyncRun(self.server).window[0], fields.Datetime.to_string(start))
         self.server._astpp_own().sync_wide_date = fields.Datetime.now()
-        near = datetime.fromisoformat(self.server._usage_window()[0])
+        near = datetime.fromisoformat(SyncRun(self.server).window[0])
         self.assertEqual((fields.Datetime.now() - near).days, 3)
         self.server._astpp_own().sync_wide_date -= timedelta(days=1)
-        self.assertEqual(self.server._usage_window()[0], fields.Datetime.to_string(start))
+        self.assertEqual(SyncRun(self.server).window[0], fields.Datetime.to_string(start))

@@ -19,19 +19,19 @@ class TestSyncMeanwhile(SyncCommon):
         """Synchronise, hour by hour, and have something happen while the first hour is put away."""
         server, sync_piece, happened = type(self.server), type(self.server)._sync_piece, []
 
-        def busy(this, step, source, piece, chunks):
+        def busy(this, run, source, piece, chunks):
             if not happened:
                 # What comes next is read by now.
                 time.sleep(0.5)
                 happened.append(event())
                 self.env.flush_all()
-            sync_piece(this, step, source, piece, chunks)
+            sync_piece(this, run, source, piece, chunks)
 
         with patch.object(server, "_sync_piece", busy), patch(f"{CALLS}.PIECE", 1), patch(f"{CALLS}.AHEAD", ahead):
             self.sync()
         self.env.invalidate_all()
 
-    def test_what_is_read_ahead_is_whose_it_is_when_it_is_put_away(self):
+    def test_read_ahead_follows_account_change(self):
         """An account moves to another customer while its calls are read and put away."""
         for hour in range(6):
             self.call(at=self.day - timedelta(hours=hour))

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ...conflicts import retry
 from ..astpp_guard_mixin import ours
 from ..ledger.usage_state import HELD
 
@@ -10,8 +10,6 @@ from ..ledger.usage_state import HELD
 BATCH = 100
 # Periods billed while the user waits for the button.
 AT_ONCE = 200
-# Times a batch is tried again when another transaction was faster.
-RETRIES = 5
 
 
 class AstppBillingRun(models.Model):
@@ -206,30 +204,26 @@ class AstppBillingRun(models.Model):
         :return: False when the scheduled action's time is up
         """
         self.ensure_one()
-        progress, tries = self.env["ir.cron"], 0
         while True:
-            try:
-                if self.stop_requested or not self.due_count:
-                    if self.stop_requested:
-                        self.state = "stopped"
-                    else:
-                        self._finish()
-                    return bool(progress._commit_progress())
-                billed = self._bill_due_batch()
-                time_left = progress._commit_progress(len(billed), remaining=self.due_count)
-                tries = 0
-            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                # Somebody else billed or changed one of these accounts at the same moment.
-                self.env.cr.rollback()
-                tries += 1
-                if tries > RETRIES:
-                    raise
-                continue
-            if not billed:
-                # Another run holds what is left; the next call looks again.
-                return True
-            if not time_left:
-                return False
+            billed, time_left = retry(self.env, self._bill_next)
+            if not billed or not time_left:
+                # Nothing is left, or other runs hold it: the next call looks again.
+                return bool(time_left)
+
+    def _bill_next(self):
+        """Bill the next batch and commit it, or end the run.
+
+        :return: (accounts that were taken on, seconds that the scheduled action has left)
+        """
+        progress = self.env["ir.cron"]
+        if self.stop_requested:
+            self.state = "stopped"
+        elif not self.due_count:
+            self._finish()
+        else:
+            billed = self._bill_due_batch()
+            return billed, progress._commit_progress(len(billed), remaining=self.due_count)
+        return self.env["astpp.account"], progress._commit_progress()
 
     @api.model
     def _start_due_runs(self):

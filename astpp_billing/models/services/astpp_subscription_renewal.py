@@ -1,12 +1,11 @@
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
+from ...conflicts import retry
 from ..astpp_guard_mixin import ours
 
 # Subscriptions of one transaction.
 BATCH = 200
-RETRIES = 5
 
 
 class AstppSubscription(models.Model):
@@ -21,23 +20,21 @@ class AstppSubscription(models.Model):
         A crash loses nothing but its batch; what the ledger has is not charged again, for its key
         is the subscription and the period's start.
         """
-        progress, tries = self.env["ir.cron"], 0
-        progress._commit_progress(remaining=self.search_count(self._due_domain()))
-        while True:
-            try:
-                done = self._renew_batch()
-                left = self.search_count(self._due_domain())
-                time_left = progress._commit_progress(len(done), remaining=left)
-                tries = 0
-            except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                self.env.cr.rollback()
-                tries += 1
-                if tries > RETRIES:
-                    raise
-                continue
-            if not done or not time_left:
-                break
+        self.env["ir.cron"]._commit_progress(remaining=self.search_count(self._due_domain()))
+        done = time_left = True
+        while done and time_left:
+            done, time_left = retry(self.env, self._renew_next)
         self.env["astpp.did"]._free_quarantined()
+
+    @api.model
+    def _renew_next(self):
+        """Take the next batch one step further and commit it.
+
+        :return: (subscriptions that were taken on, seconds that the scheduled action has left)
+        """
+        done = self._renew_batch()
+        left = self.search_count(self._due_domain())
+        return done, self.env["ir.cron"]._commit_progress(len(done), remaining=left)
 
     @api.model
     def _due_domain(self):

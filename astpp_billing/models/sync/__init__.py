@@ -1,5 +1,6 @@
 from . import astpp_account
 from . import astpp_account_claim
+from . import astpp_account_contact
 from . import astpp_coupon
 from . import astpp_did
 from . import astpp_issuer
@@ -8,8 +9,8 @@ from . import astpp_reconciliation
 from . import astpp_server
 from . import astpp_server_calls
 from . import astpp_server_connection
+from . import astpp_server_mirrors
 from . import astpp_server_renewals
-from . import astpp_server_steps
 from . import astpp_subscription
 from . import astpp_sync_slice
 from . import astpp_sync_step

@@ -6,6 +6,7 @@ import pytz
 from odoo import api, models
 from odoo.tools import SQL
 
+from ...connector import readers
 from ...left_out import put_away
 
 
@@ -18,8 +19,19 @@ class AstppAccount(models.Model):
     _astpp_owned = frozenset({"number", "account_type", "parent_id", "payment_mode", "status"})
 
     @api.model
-    def _sync(self, server, records, left_out, lost_taxes=frozenset()):
-        """Mirror accounts, the ones above first.
+    def _sync(self, run):
+        """Mirror ASTPP's accounts with their taxes; meanwhile ASTPP's server adds up its calls."""
+        run.server._take_base_currency(run.settings.get("base_currency"))
+        taxes_left_out = self.env["astpp.tax"]._sync(run)
+        records = list(readers.read_accounts(run.database, run.left_out.add))
+        with run.adding_up_hours():
+            created, changed = self._mirror(run.server, records, run.left_out, taxes_left_out.keys)
+        run.left_out.include(taxes_left_out)
+        run.note(len(records), len(created), len(changed))
+
+    @api.model
+    def _mirror(self, server, records, left_out, lost_taxes):
+        """Create and change accounts as ASTPP did, the ones above first.
 
         :param records: list of ``connector.records.Account``
         :param left_out: ``LeftOut``, which learns of accounts that cannot be mirrored
@@ -34,14 +46,14 @@ class AstppAccount(models.Model):
         created, changed = accounts._merge_levels(server, clear, left_out, lost_taxes)
         changed |= closed
         (created | changed).with_context(astpp_adopt_later=False)._adopt_usage()
-        self._sync_funds(server, records)
+        self._note_funds(server, records)
         return created, changed
 
     @api.model
     def _merge_levels(self, server, records, left_out, lost_taxes):
         """Merge accounts level by level; without its reseller or its taxes no account is made."""
         known = server._synced_ids("astpp.account")
-        currencies = self._sync_currencies(records)
+        currencies = self._used_currencies(records)
         taxes = {tax.astpp_id: tax.tax_ids.ids for tax in self.env["astpp.tax"].search([("server_id", "=", server.id)])}
         partners = self._find_partners([record for record in records if record.id not in known], left_out)
         created = changed = self.browse()
@@ -127,7 +139,7 @@ class AstppAccount(models.Model):
 
     @api.model
     def _recognise_numbers(self, server, records):
-        """Take accounts that were made in Odoo before ASTPP told of them for what they are: by their number.
+        """Match accounts that were created in Odoo to ASTPP's, by number.
 
         What ASTPP owns, the reseller above among it, follows with the merge.
         """
@@ -146,7 +158,7 @@ class AstppAccount(models.Model):
         self._recognise_claims(server, held | by_number)
 
     @api.model
-    def _sync_funds(self, server, records):
+    def _note_funds(self, server, records):
         """Note what ASTPP has left for each account; it moves with every call, so in one statement."""
         self.env["astpp.account"].flush_model(["available_funds"])
         self.env.cr.execute(
@@ -218,89 +230,10 @@ class AstppAccount(models.Model):
         }
 
     @api.model
-    def _sync_currencies(self, records):
+    def _used_currencies(self, records):
         """Return {code: id} of the accounts' currencies, made active."""
         codes = {record.currency for record in records if record.currency}
         currencies = self.env["res.currency"].with_context(active_test=False).search([("name", "in", list(codes))])
         # Any accounting administrator may synchronise; a currency in use must be active.
         currencies.filtered(lambda currency: not currency.active).sudo().active = True
         return {currency.name: currency.id for currency in currencies}
-
-    @api.model
-    def _find_partners(self, records, left_out):
-        """Return {ASTPP id: partner id}: by account number, then by e-mail and name, else new.
-
-        Of accounts that cannot be given a contact ``left_out`` learns.
-        """
-        partners = self.env["res.partner"]
-        company_domain = partners._check_company_domain(self.env.company)
-        by_number = self._partners_by_number(records, company_domain)
-        emails = {record.email.lower() for record in records if record.email}
-        by_email = {
-            (partner.email_normalized, partner.name.casefold()): partner.id
-            for partner in partners.search([*company_domain, ("email_normalized", "in", list(emails))])
-            if partner.name
-        }
-        claimed = self._claimed_partners(list({*by_number.values(), *by_email.values()}))
-        found, missing = {}, {}
-        for record in records:
-            key = ((record.email or "").lower(), record.name.casefold())
-            match = by_number.get(record.id) or (record.email and by_email.get(key))
-            if match and claimed.get(match, record.parent_id) == record.parent_id:
-                found[record.id] = match
-            else:
-                # Accounts of one ASTPP customer share a contact when e-mail and name are the same.
-                missing.setdefault(key if record.email else record.id, []).append(record)
-        countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
-
-        def create(groups):
-            # Nobody is above or below these contacts: there are no fields to pass on.
-            created = partners.with_context(_partners_skip_fields_sync=True).create(
-                [self._partner_vals(group[0], countries) for group in groups]
-            )
-            return {record.id: partner.id for group, partner in zip(groups, created, strict=True) for record in group}
-
-        groups = [tuple(group) for group in missing.values()]
-        for made in put_away(partners, groups, create, left_out, lambda group: self._row_name(group[0].id)):
-            found |= made
-        left_out.keys.update(record.id for record in records if record.id not in found)
-        return found
-
-    @api.model
-    def _partners_by_number(self, records, company_domain):
-        """Return {ASTPP id: partner id} of the contacts whose reference is the account's number.
-
-        ASTPP gives the number of a deleted account to another customer: a contact who has, or had, an account of this
-        number is not taken for the new one, and of several new accounts the live one has the contact.
-        """
-        claims = {}
-        for record in sorted(records, key=lambda record: (record.deleted, record.id)):
-            claims.setdefault(record.number, record.id)
-        found = self.env["res.partner"].search([*company_domain, ("ref", "in", list(claims))])
-        # Accounts of any company and server: the contact is somebody's already.
-        accounts = self.sudo().search([("partner_id", "in", found.ids), ("number", "in", list(claims))])
-        taken = {(account.partner_id.id, account.number) for account in accounts}
-        return {claims[partner.ref]: partner.id for partner in found if (partner.id, partner.ref) not in taken}
-
-    @api.model
-    def _claimed_partners(self, partner_ids):
-        """Return {contact: ASTPP id of the reseller who made it}: what he typed is no other customer's contact."""
-        made = self.search([("partner_id", "in", partner_ids), ("portal_reseller_id", "!=", False)])
-        return {each.partner_id.id: each.astpp_id and each.portal_reseller_id.astpp_id for each in made}
-
-    @api.model
-    def _partner_vals(self, record, countries):
-        return {
-            "name": record.name,
-            "is_company": bool(record.company),
-            "ref": record.number,
-            "email": record.email,
-            "phone": record.phone,
-            "street": record.street,
-            "street2": record.street2,
-            "zip": record.zip,
-            "city": record.city,
-            "country_id": countries.get(record.country, False),
-            "vat": False,
-            "comment": record.tax_number and self.env._("Tax number in ASTPP: %s", record.tax_number),
-        }

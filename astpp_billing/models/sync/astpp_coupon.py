@@ -1,5 +1,7 @@
 from odoo import api, models
 
+from ...connector import readers
+
 
 class AstppCoupon(models.Model):
     """Coupons as ASTPP has them."""
@@ -7,17 +9,16 @@ class AstppCoupon(models.Model):
     _inherit = "astpp.coupon"
 
     @api.model
-    def _sync(self, server, records, left_out):
-        """Mirror ASTPP's coupons: iterable of ``connector.records.Coupon``.
-
-        :param left_out: ``LeftOut``
-        """
+    def _sync(self, run):
+        """Mirror ASTPP's coupons."""
+        server = run.server
+        records = list(readers.read_coupons(run.database, run.left_out.add))
         accounts = server._synced_ids("astpp.account")
         currencies = {
             currency.name: currency.id
             for currency in self.env["res.currency"].with_context(active_test=False).search([])  # pylint: disable=no-search-all
         }
-        return self._merge_synced(
+        created, changed = self._merge_synced(
             server,
             {
                 coupon.id: {
@@ -33,8 +34,9 @@ class AstppCoupon(models.Model):
                 }
                 for coupon in records
             },
-            left_out,
+            run.left_out,
         )
+        run.note(len(records), len(created), len(changed))
 
     def _synced_changes(self, wanted, current):
         """A coupon redeemed in Odoo stays used until ASTPP has heard of it."""

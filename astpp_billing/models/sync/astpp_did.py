@@ -1,5 +1,7 @@
 from odoo import api, fields, models
 
+from ...connector import readers
+
 
 class AstppDid(models.Model):
     """The inventory as ASTPP has it."""
@@ -7,16 +9,14 @@ class AstppDid(models.Model):
     _inherit = "astpp.did"
 
     @api.model
-    def _sync(self, server, records, left_out):
-        """Mirror ASTPP's inventory: iterable of ``connector.records.Did``.
-
-        :param left_out: ``LeftOut``
-        :return: (created, changed)
-        """
+    def _sync(self, run):
+        """Mirror ASTPP's inventory."""
+        server = run.server
+        records = list(readers.read_dids(run.database, run.left_out.add))
         accounts = server._synced_ids("astpp.account")
         off_by_odoo = self._off_by_odoo(server, records, accounts)
         countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
-        return self._merge_synced(
+        created, changed = self._merge_synced(
             server,
             {
                 did.id: {
@@ -32,8 +32,9 @@ class AstppDid(models.Model):
                 }
                 for did in records
             },
-            left_out,
+            run.left_out,
         )
+        run.note(len(records), len(created), len(changed))
 
     def _after_merge(self, created):
         res = super()._after_merge(created)

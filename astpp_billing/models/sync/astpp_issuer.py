@@ -4,6 +4,7 @@ from odoo import api, models
 from odoo.fields import Command
 from odoo.tools import plaintext2html
 
+from ...connector import readers
 from ...left_out import put_away
 
 OPERATOR = 1
@@ -15,7 +16,15 @@ class AstppIssuer(models.Model):
     _inherit = "astpp.issuer"
 
     @api.model
-    def _sync(self, server, records, draft, left_out):
+    def _sync(self, run):
+        """Mirror ASTPP's invoice profiles."""
+        profiles = list(readers.read_issuers(run.database, run.left_out.add))
+        draft = run.settings.get("automatic_invoice") == "1"
+        created = self._mirror(run.server, profiles, draft, run.left_out)
+        run.note(len(profiles), len(created), 0)
+
+    @api.model
+    def _mirror(self, server, records, draft, left_out):
         """Make an issuer of each profile; nothing of an issuer that exists is changed.
 
         A series belongs to Odoo from the first invoice on, so ASTPP's later prefixes and
@@ -55,7 +64,7 @@ class AstppIssuer(models.Model):
             "first_number": min(record.first_number, 10**8),
             "padding": 6,
             "invoice_mode": "draft" if draft else "confirm",
-            "payment_term_id": self._sync_payment_term(record.due_days).id,
+            "payment_term_id": self._payment_term(record.due_days).id,
             # A text: tags in it are printed, not run.
             "invoice_note": record.note and plaintext2html(record.note),
             "notice_days": max(0, record.notify_days),
@@ -78,7 +87,7 @@ class AstppIssuer(models.Model):
         )
 
     @api.model
-    def _sync_payment_term(self, days):
+    def _payment_term(self, days):
         terms = self.env["account.payment.term"]
         domain = [*terms._check_company_domain(self.env.company), ("line_ids.nb_days", "=", days)]
         for term in terms.search(domain):
@@ -93,7 +102,7 @@ class AstppIssuer(models.Model):
         )
 
     @api.model
-    def _sync_prices(self, server, records, left_out):
+    def _put_all_prices(self, server, records, left_out):
         """Put resellers' own prices on their issuers' pricelists.
 
         :param records: iterable of ``connector.records.ResellerPrice``
@@ -110,7 +119,7 @@ class AstppIssuer(models.Model):
             if issuer and product:
                 wanted.setdefault(issuer, {})[product] = record
         for issuer, prices in wanted.items():
-            issuer._sync_pricelist(server)
+            issuer._make_pricelist(server)
             known = {item.product_id.id: item for item in issuer.pricelist_id.item_ids if item.product_id}
             news = [
                 (product, record)
@@ -131,7 +140,7 @@ class AstppIssuer(models.Model):
             product=record.product_id,
         )
 
-    def _sync_pricelist(self, server):
+    def _make_pricelist(self, server):
         """Make a pricelist for an issuer who has none."""
         self.ensure_one()
         if not self.pricelist_id:

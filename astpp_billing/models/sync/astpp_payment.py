@@ -1,4 +1,9 @@
 from odoo import api, fields, models
+from odoo.tools import split_every
+
+from ...connector import readers
+
+BATCH = 500
 
 
 class AstppPayment(models.Model):
@@ -22,14 +27,24 @@ class AstppPayment(models.Model):
     _astpp_uniq = models.UniqueIndex("(server_id, astpp_id)")
 
     @api.model
-    def _sync(self, server, records, left_out):
-        """Add new rows of payment_transaction: list of ``connector.records.Payment``.
+    def _sync(self, run):
+        """Add only rows that are new: payment_transaction rows are history, and many."""
+        last = self.search([("server_id", "=", run.server.id)], order="astpp_id desc", limit=1).astpp_id
+        read = added = 0
+        for batch in split_every(BATCH, readers.read_payments(run.database, last, run.left_out.add)):
+            read += len(batch)
+            added += len(self._add(run, batch))
+        run.note(read, added, 0)
 
-        :param left_out: ``LeftOut``
+    @api.model
+    def _add(self, run, payments):
+        """Add payments: list of ``connector.records.Payment``.
+
+        :return: created records
         """
-        accounts = server._synced_ids("astpp.account")
-        return self._merge_synced(
-            server,
+        accounts = run.server._synced_ids("astpp.account")
+        created, _changed = self._merge_synced(
+            run.server,
             {
                 payment.id: {
                     "account_id": accounts.get(payment.account_id, False),
@@ -38,7 +53,8 @@ class AstppPayment(models.Model):
                     "method": payment.method,
                     "transaction_ref": payment.transaction,
                 }
-                for payment in records
+                for payment in payments
             },
-            left_out,
+            run.left_out,
         )
+        return created

@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ...connector.calls import SOURCES, read_days
 from ...connector.read_ahead import read_ahead
 from ..ledger.usage_copy import in_chunks
 
@@ -48,16 +49,34 @@ class AstppReconciliation(models.Model):
     _day_uniq = models.UniqueIndex("(server_id, source, day, is_total, account_ref)")
 
     @api.model
-    def _compare(self, server, read_days, database, start, end):
-        """Compare the calls of [start, end) and keep the outcome.
+    def _sync(self, run):
+        """Compare both sides day by day; days that differ are read again, once.
 
-        :param read_days: ``connector.calls.read_days``
+        :param run: ``SyncRun``
+        """
+        different = self._compare(run)
+        if different:
+            self.env["astpp.sync.slice"]._forget(run.server, different)
+            for source in {source for source, _day in different}:
+                run.server._sync_calls(run, source)
+            different = self._compare(run)
+        if run.is_wide:
+            run.server.sync_wide_date = fields.Datetime.now()
+        run.step.write({"changed_count": len(different)})
+        if different:
+            run.step.message = self.env._("%s days differ: see the report.", len({day for _source, day in different}))
+
+    @api.model
+    def _compare(self, run):
+        """Compare the calls of the run's window and keep the outcome.
+
         :return: set of (source, day text) that differ, days purged in ASTPP left out
         """
+        server, (start, end) = run.server, run.window
         self.env["astpp.usage"].flush_model()
         different = set()
-        for source in ("cdr", "reseller_cdr"):
-            rows = ("\t".join(row) + "\n" for row in read_days(database, source, start, end))
+        for source in SOURCES:
+            rows = ("\t".join(row) + "\n" for row in read_days(run.database, source, start, end))
             # Both servers add up at the same time.
             with read_ahead(in_chunks(rows), AHEAD) as days:
                 self.env.cr.execute(self._ledger_query(server, source, start, end))

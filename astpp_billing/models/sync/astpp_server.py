@@ -1,7 +1,5 @@
 import logging
-import time
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import suppress
 
 import psycopg2
 
@@ -11,7 +9,8 @@ from odoo.tools import SQL
 
 from ...connector.database import ConnectorError
 from ..astpp_guard_mixin import ours
-from .astpp_sync_step import STEPS
+from .sync_run import SyncRun
+from .sync_steps import STEPS
 
 _logger = logging.getLogger(__name__)
 
@@ -38,13 +37,6 @@ class AstppServer(models.Model):
         default=3,
         help="Days in which late calls are looked for every time; once a night it is five weeks.",
     )
-    renewals_by = fields.Selection(
-        [("astpp", "ASTPP"), ("odoo", "Odoo")],
-        default="astpp",
-        required=True,
-        tracking=True,
-        help="Who charges the next period of packages, subscriptions and DIDs.",
-    )
     responsible_id = fields.Many2one(
         "res.users",
         default=lambda self: self.env.user,
@@ -63,15 +55,19 @@ class AstppServer(models.Model):
     sync_error = fields.Char(string="Error", readonly=True, copy=False)
 
     def write(self, vals):
-        if "renewals_by" in vals:
-            self.filtered(lambda server: server.renewals_by != vals["renewals_by"])._hand_over_renewals(
-                vals["renewals_by"]
-            )
-        # The server that the installation made has nobody yet: whoever connects it is responsible.
-        if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
-            nobody = self.filtered(lambda server: not server.responsible_id or server.responsible_id._is_superuser())
-            super(AstppServer, nobody).write({"responsible_id": self.env.uid})
-        return super().write(vals)
+        """Change servers.
+
+        :raise AccessError: when others than system administrators of its company change a connection
+        :raise UserError: when renewals change hands and Odoo does not know what ASTPP has charged until now
+        """
+        with self._guard_connection(vals):
+            if "renewals_by" in vals:
+                self._hand_over_renewals(vals["renewals_by"])
+            # The server that the installation made has nobody yet: whoever connects it is responsible.
+            if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
+                nobody = self.filtered(lambda each: not each.responsible_id or each.responsible_id._is_superuser())
+                super(AstppServer, nobody).write({"responsible_id": self.env.uid})
+            return super().write(vals)
 
     @ours
     def action_sync(self):
@@ -104,16 +100,19 @@ class AstppServer(models.Model):
         :return: whether it went to its end
         """
         self.ensure_one()
-        server = self.with_company(self.company_id).with_context(astpp_commit=commit, tracking_disable=True)
+        server = self.with_company(self.company_id).with_context(tracking_disable=True)
         if not server._lock_sync():
             return False
+        run = SyncRun(server, commit)
         try:
-            server._start_steps()
-            with server._open() as database:
-                for step, _label in STEPS:
-                    with server._running(step) as record:
-                        getattr(server, f"_sync_{step}")(database, record)
+            steps = server._start_steps()
+            run.commit()
+            with server._open() as run.database:
+                for step in STEPS:
+                    with run.running(steps[step.name]):
+                        step.sync(run)
             server._succeed()
+            run.commit()
         except Exception as error:
             # Noted on the server's form; the next run goes on from what is committed.
             if commit:
@@ -123,9 +122,13 @@ class AstppServer(models.Model):
             if not isinstance(error, (ConnectorError, UserError)):
                 _logger.exception("Synchronisation of %s failed", server.name)
             server._fail(error)
+            run.commit()
             return False
         finally:
-            server._unlock_sync()
+            # In an aborted transaction or a lost session it cannot be said, and the latter forgets it.
+            with suppress(psycopg2.Error):
+                server._unlock_sync()
+                run.commit()
         return True
 
     def _lock_sync(self):
@@ -133,49 +136,28 @@ class AstppServer(models.Model):
         return self.env.execute_query(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_CLASS, self.id))[0][0]
 
     def _unlock_sync(self):
-        # In an aborted transaction or a lost session it cannot be said, and the latter forgets it.
-        with suppress(psycopg2.Error):
-            self.env.execute_query(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, self.id))
-            self._sync_commit()
-
-    def _sync_commit(self):
-        """Make what is done so far lasting and visible."""
-        if self.env.context.get("astpp_commit"):
-            self.env["ir.cron"]._commit_progress()
+        self.env.execute_query(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, self.id))
 
     def _start_steps(self):
-        existing = {step.step: step for step in self.sync_step_ids}
+        """Show all steps as waiting, those that are new made.
+
+        :return: {name: ``astpp.sync.step``}
+        """
+        existing = set(self.sync_step_ids.mapped("step"))
         self.env["astpp.sync.step"].create(
             [
-                {"server_id": self.id, "step": step, "sequence": position}
-                for position, (step, _label) in enumerate(STEPS)
-                if step not in existing
+                {"server_id": self.id, "step": step.name, "sequence": position}
+                for position, step in enumerate(STEPS)
+                if step.name not in existing
             ]
         )
         self.sync_step_ids.write({"state": "waiting", "message": False, "remaining_count": 0})
         self.sync_state = "running"
-        self._sync_commit()
-
-    @contextmanager
-    def _running(self, name):
-        """Show a step as running, then what it did."""
-        step = self.sync_step_ids.filtered(lambda record: record.step == name)
-        left_out_before = step.left_out_count
-        step.write(
-            {"state": "running", "read_count": 0, "added_count": 0, "changed_count": 0, "left_out_count": 0,
-             "seconds": 0, "date": fields.Datetime.now()}
-        )  # fmt: skip
-        self._sync_commit()
-        started = time.monotonic()
-        yield step
-        step.write({"state": "done", "remaining_count": 0, "seconds": time.monotonic() - started})
-        step._tell_left_out(left_out_before)
-        self._sync_commit()
+        return {step.step: step for step in self.sync_step_ids}
 
     def _succeed(self):
         self.write({"sync_state": "done", "sync_date": fields.Datetime.now(), "sync_error": False})
         self._clear_alert("sync")
-        self._sync_commit()
 
     def _fail(self, error):
         """Note the failure, and tell the responsible user when it is the first one since the last success."""
@@ -188,25 +170,19 @@ class AstppServer(models.Model):
         # Whoever marked it as done knows.
         if first or self._alerts("sync"):
             self._raise_alert("sync", self.env._("Synchronisation failed"), reason)
-        self._sync_commit()
 
     def _funds_date(self):
         """Return when ASTPP was last asked for the accounts' balances, False for never."""
         self.ensure_one()
         return self.sync_step_ids.filtered(lambda step: step.step == "accounts").date
 
-    def _usage_window(self):
-        """Return (start, end) of the calls to compare, as UTC text: whole hours, up to now.
+    def _take_base_currency(self, code):
+        """Take ASTPP's base currency for the server's, unless it was synchronised before.
 
-        Every time the look-back; all since ``sync_from`` the first time, and five weeks once a
-        night, because calls may be entered days later (ASTPP facts 2.2).
+        :param code: such as "EUR"; one that Odoo does not know, or None, changes nothing
         """
-        now = fields.Datetime.now()
-        start = self.sync_from or fields.Datetime.to_datetime("2000-01-01")
-        if self.sync_wide_date:
-            wide = now - self.sync_wide_date > timedelta(hours=20)
-            days = timedelta(days=35 if wide else max(self.lookback_days, 1))
-            # Whole days, so that a day's figures are never those of a part of it.
-            start = max(start, (now - days).replace(hour=0))
-        start = start.replace(minute=0, second=0, microsecond=0)
-        return fields.Datetime.to_string(start), fields.Datetime.to_string(now + timedelta(days=1))
+        currency = self.env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
+        if currency and currency != self.currency_id and not self.sync_date:
+            # sudo: any accounting administrator may synchronise; a currency in use must be active.
+            currency.sudo().active = True
+            self.currency_id = currency

@@ -1,11 +1,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
-from odoo import fields, models
+from odoo import models
 
-from ...connector.calls import read_calls, read_days, read_hours
+from ...connector.calls import read_calls
 from ...connector.read_ahead import read_ahead
 from ...left_out import LeftOut
 from ..ledger.usage_copy import in_chunks, owned_lines, staged_lines
@@ -36,24 +36,20 @@ class AstppServer(models.Model):
 
     _inherit = "astpp.server"
 
-    def _sync_cdr(self, database, step):
-        self._sync_calls(database, step, "cdr")
+    def _sync_calls(self, run, source):
+        """Read the hours whose content differs from what was read before.
 
-    def _sync_reseller_cdr(self, database, step):
-        self._sync_calls(database, step, "reseller_cdr")
-
-    def _sync_calls(self, database, step, source):
-        """Read the hours whose content differs from what was read before."""
-        found = database.hours.pop(source, None)
-        if found is None:
-            [(_source, found)] = read_hours(database, *self._usage_window(), [source])
+        :param run: ``SyncRun``
+        :param source: "cdr" or "reseller_cdr"
+        """
+        step, found = run.step, run.hours(source)
         changed = set(self.env["astpp.sync.slice"]._changed(self, source, found))
         step.remaining_count = sum(slice.rows for slice in changed)
         waiting = list(self._grouped_slices(found, changed))
-        self._sync_commit()
-        left_out = LeftOut()
+        run.commit()
+        left_out = run.left_out
         while waiting:
-            for piece in self._sync_pieces(database, step, source, waiting):
+            for piece in self._sync_pieces(run, source, waiting):
                 left_out.include(piece.left_out)
         if step.added_count >= MANY:
             self.env["astpp.usage"]._tell_planner()
@@ -84,7 +80,7 @@ class AstppServer(models.Model):
             self.env["astpp.usage"].search_count(domain, limit=1)
         )
 
-    def _sync_pieces(self, database, step, source, waiting):
+    def _sync_pieces(self, run, source, waiting):
         """Put hours into the ledger, the following ones being read meanwhile, and drop them from those that wait.
 
         Ends early when accounts, customers or issuers changed, or somebody else brought calls of the hours that
@@ -96,11 +92,11 @@ class AstppServer(models.Model):
         usage, done = self.env["astpp.usage"], []
         owners = usage._owners(self)
         pieces = [Piece(slices, self._is_known(source, slices)) for slices in waiting]
-        with read_ahead(_piece_chunks(database, source, pieces, owners), AHEAD) as chunks:
+        with read_ahead(_piece_chunks(run.database, source, pieces, owners), AHEAD) as chunks:
             for piece in pieces:
                 if done and not piece.is_known and self._is_known(source, piece.slices):
                     break
-                self._sync_piece(step, source, piece, iter(partial(next, chunks), None))
+                self._sync_piece(run, source, piece, iter(partial(next, chunks), None))
                 done.append(piece)
                 del waiting[0]
                 if (now := usage._owners(self)) != owners:
@@ -119,9 +115,9 @@ class AstppServer(models.Model):
         accounts._adopt_usage()
         accounts._denormalise_usage()
 
-    def _sync_piece(self, step, source, piece, chunks):
+    def _sync_piece(self, run, source, piece, chunks):
         """Put the calls of some hours into the ledger and note it, in one transaction."""
-        started = datetime.now()
+        started, step = datetime.now(), run.step
         usage = self.env["astpp.usage"]
         if piece.is_known:
             counts = usage._load_staged(self, chunks)
@@ -138,24 +134,7 @@ class AstppServer(models.Model):
                 "seconds": step.seconds + (datetime.now() - started).total_seconds(),
             }
         )
-        self._sync_commit()
-
-    def _sync_reconciliation(self, database, step):
-        """Compare both sides day by day; days that differ are read again, once."""
-        start, end = self._usage_window()
-        reconciliation = self.env["astpp.reconciliation"]
-        different = reconciliation._compare(self, read_days, database, start, end)
-        if different:
-            slices = self.env["astpp.sync.slice"]
-            slices._forget(self, different)
-            for source in {source for source, _day in different}:
-                self._sync_calls(database, step, source)
-            different = reconciliation._compare(self, read_days, database, start, end)
-        if not self.sync_wide_date or fields.Datetime.now() - self.sync_wide_date > timedelta(hours=20):
-            self.sync_wide_date = fields.Datetime.now()
-        step.write({"changed_count": len(different)})
-        if different:
-            step.message = self.env._("%s days differ: see the report.", len({day for _source, day in different}))
+        run.commit()
 
 
 def _piece_chunks(database, source, pieces, owners):

@@ -1,5 +1,6 @@
 import os
 import time
+from contextlib import contextmanager
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -117,21 +118,22 @@ class AstppServer(models.Model):
             servers._check_keeper()
         return servers
 
-    def write(self, vals):
-        """Change servers; a password does not follow to another address, another user or weaker encryption.
+    @contextmanager
+    def _guard_connection(self, vals):
+        """Write values inside of it: a password does not follow to another address, another user or weaker encryption.
 
         :raise AccessError: when others than system administrators of its company change a connection
         """
         if not vals.keys() & {*ADDRESS, "password"}:
-            return super().write(vals)
+            yield
+            return
         before = {server: server._address() for server in self}
         if "password" in vals or any(server._address(vals) != before[server] for server in self):
             self._check_keeper()
-        result = super().write(vals)
+        yield
         if "password" not in vals:
             # sudo: who may change the address need not be asked for the right to forget a password.
             self.filtered(lambda server: server._address() != before[server]).sudo().password = False
-        return result
 
     def _address(self, vals=()):
         """Return what the password is for, with these values instead of those that the server has."""

@@ -12,8 +12,16 @@ class AstppServer(models.Model):
 
     _inherit = "astpp.server"
 
+    renewals_by = fields.Selection(
+        [("astpp", "ASTPP"), ("odoo", "Odoo")],
+        default="astpp",
+        required=True,
+        tracking=True,
+        help="Who charges the next period of packages, subscriptions and DIDs.",
+    )
+
     def _hand_over_renewals(self, renewals_by):
-        """Get subscriptions ready for their new owner.
+        """Get the subscriptions of servers whose renewals change hands ready for their new owner.
 
         What one side charged stays paid: Odoo goes on where ASTPP's periods end, and charges that ASTPP
         makes for periods of Odoo's are held (``renewed``).
@@ -21,15 +29,16 @@ class AstppServer(models.Model):
         :param renewals_by: "odoo" or "astpp"
         :raise UserError: when Odoo does not know what ASTPP has charged until now
         """
-        for server in self.filtered("host"):
+        changing = self.filtered(lambda server: server.renewals_by != renewals_by)
+        for server in changing.filtered("host"):
             stale = server.sync_state != "done" or fields.Datetime.now() - server.sync_date > FRESH
             if stale:
                 raise UserError(
                     self.env._("Synchronise %s first: Odoo must know what ASTPP has charged until now.", server.name)
                 )
-        mirrored = [("server_id", "in", self.ids), ("astpp_id", "!=", 0)]
+        mirrored = [("server_id", "in", changing.ids), ("astpp_id", "!=", 0)]
         if renewals_by == "odoo":
             self.env["astpp.subscription"].search(mirrored)._take_over()
-        for server in self:
+        for server in changing:
             sides = dict(self._fields["renewals_by"]._description_selection(self.env))
             server.message_post(body=self.env._("Renewals are charged by %s from now on.", sides[renewals_by]))

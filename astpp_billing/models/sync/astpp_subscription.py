@@ -3,6 +3,7 @@ from datetime import UTC, timedelta
 from odoo import api, models
 
 from ...billing_cycle import midnight
+from ...connector import readers
 from ...renewal_period import bounded
 
 # ASTPP's fields that Odoo decides once it renews.
@@ -15,12 +16,20 @@ class AstppSubscription(models.Model):
     _inherit = "astpp.subscription"
 
     @api.model
-    def _sync(self, server, records, left_out):
-        """Mirror orders; those of unknown accounts or products wait for them.
+    def _sync(self, run):
+        """Mirror ASTPP's orders; those of unknown accounts or products wait for them."""
+        records = list(readers.read_orders(run.database, run.left_out.add))
+        wanted, waiting = self._wanted(run.server, records)
+        created, changed = self._merge_synced(run.server, wanted, run.left_out)
+        remark = waiting and self.env._("%s orders of unknown accounts or deleted products are left out.", waiting)
+        run.note(len(records), len(created), len(changed), remark)
 
-        :param records: iterable of ``connector.records.Order``
-        :param left_out: ``LeftOut``, which learns of those that Odoo refuses
-        :return: (created, changed, number of orders that wait)
+    @api.model
+    def _wanted(self, server, orders):
+        """Return what ASTPP says of orders.
+
+        :param orders: list of ``connector.records.Order``
+        :return: ({ASTPP id: values}, number of orders that wait)
         """
         accounts = server._synced_ids("astpp.account")
         products = server._synced_product_ids()
@@ -30,7 +39,7 @@ class AstppSubscription(models.Model):
         wanted, waiting = {}, 0
         # ASTPP has not heard yet of what was done here.
         newer = set(self.env["astpp.outbox"]._unapplied(server, "subscription_id", "order").mapped("astpp_id"))
-        for order in records:
+        for order in orders:
             if order.item_id in newer:
                 continue
             is_did = order.category == "did"
@@ -59,7 +68,7 @@ class AstppSubscription(models.Model):
                 "state": state,
                 "close_reason": order.note if order.terminated else False,
             }
-        return *self._merge_synced(server, wanted, left_out), waiting
+        return wanted, waiting
 
     def _after_merge(self, created):
         res = super()._after_merge(created)

@@ -1,20 +1,8 @@
 from odoo import fields, models
 
-# Their rows are read once: a row that was left out does not come again.
-READ_ONCE = ("cdr", "reseller_cdr", "charges", "payments")
-STEPS = [
-    ("accounts", "Accounts"),
-    ("issuers", "Issuers"),
-    ("products", "Products and Prices"),
-    ("dids", "DIDs"),
-    ("orders", "Orders"),
-    ("cdr", "Calls"),
-    ("reseller_cdr", "Resellers' Calls"),
-    ("charges", "Charges"),
-    ("coupons", "Refill Coupons"),
-    ("payments", "Payments"),
-    ("reconciliation", "Reconciliation"),
-]
+from .sync_steps import STEPS
+
+READ_ONCE = {step.name for step in STEPS if step.is_read_once}
 
 
 class AstppSyncStep(models.Model):
@@ -28,7 +16,7 @@ class AstppSyncStep(models.Model):
     server_id = fields.Many2one("astpp.server", required=True, ondelete="cascade", index=True)
     company_id = fields.Many2one(related="server_id.company_id", store=True)
     sequence = fields.Integer()
-    step = fields.Selection(STEPS, required=True)
+    step = fields.Selection([(step.name, step.label) for step in STEPS], required=True)
     state = fields.Selection(
         [("waiting", "Waiting"), ("running", "Running"), ("done", "Done"), ("failed", "Failed")],
         default="waiting",
@@ -50,7 +38,18 @@ class AstppSyncStep(models.Model):
         for step in self:
             step.rate = int(step.read_count / step.seconds) if step.seconds else 0
 
-    def _note(self, read, added, changed, left_out, remark=False):
+    def _begin(self):
+        """Show it as running."""
+        self.ensure_one()
+        counts = dict.fromkeys(("read_count", "added_count", "changed_count", "left_out_count", "seconds"), 0)
+        self.write({**counts, "state": "running", "date": fields.Datetime.now()})
+
+    def _end(self, seconds):
+        """Show it as done."""
+        self.ensure_one()
+        self.write({"state": "done", "remaining_count": 0, "seconds": seconds})
+
+    def _note(self, read, added, changed, left_out, remark=""):
         """Note what was done, and the rows that were left out with their reasons.
 
         :param left_out: ``LeftOut``

@@ -1,5 +1,8 @@
 from odoo import api, fields, models
 
+from ...connector import readers
+from ...left_out import LeftOut
+
 
 class AstppTax(models.Model):
     """A tax of ASTPP and the Odoo taxes that stand for it."""
@@ -27,15 +30,18 @@ class AstppTax(models.Model):
     _astpp_uniq = models.UniqueIndex("(server_id, astpp_id)")
 
     @api.model
-    def _sync(self, server, records, left_out):
-        """Mirror ASTPP's taxes and give new ones Odoo taxes of the same rate.
+    def _sync(self, run):
+        """Mirror ASTPP's taxes and give new ones Odoo taxes of the same rate: a part of the step of accounts.
 
-        :param left_out: ``LeftOut``
+        :return: ``LeftOut`` of the taxes that have no mirror although ASTPP has them
         """
+        left_out = LeftOut()
         wanted = {
-            tax.id: {"name": tax.name, "rate": float(tax.rate), "flat_amount": float(tax.flat)} for tax in records
+            tax.id: {"name": tax.name, "rate": float(tax.rate), "flat_amount": float(tax.flat)}
+            for tax in readers.read_taxes(run.database, left_out.add)
         }
-        return self._merge_synced(server, wanted, left_out)
+        self._merge_synced(run.server, wanted, left_out)
+        return left_out
 
     def _row_name(self, astpp_id):
         return self.env._("Tax with the ID %s", astpp_id)

@@ -23,6 +23,14 @@ class AstppUsage(models.Model):
     _inherit = "astpp.usage"
 
     @api.model
+    def _sync_charges(self, run):
+        """Add ASTPP's new charges, and hold those that wait here and were invoiced or deleted there."""
+        since = fields.Datetime.to_string(run.server.sync_from or fields.Datetime.to_datetime("2000-01-01"))
+        added, read = self._load_charges(run.server, run.database, since, run.left_out)
+        held = self._check_charges(run.server, run.database)
+        run.note(read, added, held)
+
+    @api.model
     def _load_charges(self, server, database, since, left_out):
         """Add charges made since then that the ledger does not have.
 

@@ -1,8 +1,10 @@
 from odoo import api, models
 from odoo.fields import Command
 
+from ...connector import readers
 from ...left_out import put_away
 from ...renewal_period import bounded
+from ...three_way import news
 
 
 class ProductTemplate(models.Model):
@@ -11,9 +13,19 @@ class ProductTemplate(models.Model):
     _inherit = "product.template"
 
     @api.model
-    def _astpp_sync(self, server, records, left_out):
-        """Mirror ASTPP's products: iterable of ``connector.records.Product``.
+    def _astpp_sync(self, run):
+        """Mirror ASTPP's products, and put resellers' own prices of them on pricelists."""
+        products = list(readers.read_products(run.database, run.left_out.add))
+        created, changed = self._astpp_mirror(run.server, products, run.left_out)
+        prices = list(readers.read_reseller_prices(run.database, run.left_out.add))
+        written = self.env["astpp.issuer"]._put_all_prices(run.server, prices, run.left_out)
+        run.note(len(products) + len(prices), len(created), len(changed) + written)
 
+    @api.model
+    def _astpp_mirror(self, server, records, left_out):
+        """Create products that are new and change others as ASTPP did.
+
+        :param records: list of ``connector.records.Product``
         :param left_out: ``LeftOut``, which learns of products that Odoo refuses
         :return: (created, changed)
         """
@@ -23,9 +35,9 @@ class ProductTemplate(models.Model):
         }
         wanted = {record.id: self._astpp_vals(record) for record in records}
         news = {
-            key: known[key]._astpp_news(vals)
+            key: news(product.astpp_snapshot or {}, vals, {name: product._astpp_value(name) for name in vals})
             for key, vals in wanted.items()
-            if key in known and vals != (known[key].astpp_snapshot or {})
+            if (product := known.get(key)) and vals != (product.astpp_snapshot or {})
         }
 
         def change(keys):
@@ -51,18 +63,6 @@ class ProductTemplate(models.Model):
         changed = put_away(self, list(news), change, left_out, name)
         created = put_away(self, [key for key in wanted if key not in known], create, left_out, name)
         return self.union(*created), self.union(*changed)
-
-    def _astpp_news(self, vals):
-        """Return what ASTPP changed, and nobody here, as in astpp.synced.mixin.
-
-        :param vals: what ASTPP says now
-        """
-        before = self.astpp_snapshot or {}
-        return {
-            name: value
-            for name, value in vals.items()
-            if value != before.get(name) and self._astpp_value(name) == before.get(name, self._astpp_value(name))
-        }
 
     @api.model
     def _astpp_vals(self, record):

@@ -1,0 +1,88 @@
+from odoo import api, models
+
+from ...left_out import put_away
+
+
+class AstppAccount(models.Model):
+    """Whose the accounts are that ASTPP has and Odoo has not: contacts found, or made."""
+
+    _inherit = "astpp.account"
+
+    @api.model
+    def _find_partners(self, records, left_out):
+        """Return {ASTPP id: partner id}: by account number, then by e-mail and name, else new.
+
+        Of accounts that cannot be given a contact ``left_out`` learns.
+        """
+        partners = self.env["res.partner"]
+        company_domain = partners._check_company_domain(self.env.company)
+        by_number = self._partners_by_number(records, company_domain)
+        emails = {record.email.lower() for record in records if record.email}
+        by_email = {
+            (partner.email_normalized, partner.name.casefold()): partner.id
+            for partner in partners.search([*company_domain, ("email_normalized", "in", list(emails))])
+            if partner.name
+        }
+        claimed = self._claimed_partners(list({*by_number.values(), *by_email.values()}))
+        found, missing = {}, {}
+        for record in records:
+            key = ((record.email or "").lower(), record.name.casefold())
+            match = by_number.get(record.id) or (record.email and by_email.get(key))
+            if match and claimed.get(match, record.parent_id) == record.parent_id:
+                found[record.id] = match
+            else:
+                # Accounts of one ASTPP customer share a contact when e-mail and name are the same.
+                missing.setdefault(key if record.email else record.id, []).append(record)
+        countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
+
+        def create(groups):
+            # Nobody is above or below these contacts: there are no fields to pass on.
+            created = partners.with_context(_partners_skip_fields_sync=True).create(
+                [self._partner_vals(group[0], countries) for group in groups]
+            )
+            return {record.id: partner.id for group, partner in zip(groups, created, strict=True) for record in group}
+
+        groups = [tuple(group) for group in missing.values()]
+        for made in put_away(partners, groups, create, left_out, lambda group: self._row_name(group[0].id)):
+            found |= made
+        left_out.keys.update(record.id for record in records if record.id not in found)
+        return found
+
+    @api.model
+    def _partners_by_number(self, records, company_domain):
+        """Return {ASTPP id: partner id} of the contacts whose reference is the account's number.
+
+        ASTPP gives the number of a deleted account to another customer: a contact who has, or had, an account of this
+        number is not taken for the new one, and of several new accounts the live one has the contact.
+        """
+        claims = {}
+        for record in sorted(records, key=lambda record: (record.deleted, record.id)):
+            claims.setdefault(record.number, record.id)
+        found = self.env["res.partner"].search([*company_domain, ("ref", "in", list(claims))])
+        # Accounts of any company and server: the contact is somebody's already.
+        accounts = self.sudo().search([("partner_id", "in", found.ids), ("number", "in", list(claims))])
+        taken = {(account.partner_id.id, account.number) for account in accounts}
+        return {claims[partner.ref]: partner.id for partner in found if (partner.id, partner.ref) not in taken}
+
+    @api.model
+    def _claimed_partners(self, partner_ids):
+        """Return {contact: ASTPP id of the reseller who made it}: what he typed is no other customer's contact."""
+        made = self.search([("partner_id", "in", partner_ids), ("portal_reseller_id", "!=", False)])
+        return {each.partner_id.id: each.astpp_id and each.portal_reseller_id.astpp_id for each in made}
+
+    @api.model
+    def _partner_vals(self, record, countries):
+        return {
+            "name": record.name,
+            "is_company": bool(record.company),
+            "ref": record.number,
+            "email": record.email,
+            "phone": record.phone,
+            "street": record.street,
+            "street2": record.street2,
+            "zip": record.zip,
+            "city": record.city,
+            "country_id": countries.get(record.country, False),
+            "vat": False,
+            "comment": record.tax_number and self.env._("Tax number in ASTPP: %s", record.tax_number),
+        }
