@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from aiosmtpd.controller import Controller
+
 from conftest import Database
 
 SET_UP = """

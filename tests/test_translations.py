@@ -5,6 +5,7 @@ import subprocess
 
 import polib
 import pytest
+
 from conftest import ROOT, environment
 
 I18N = ROOT / "astpp_billing/i18n"

@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 
 import pytest
+
 from conftest import ROOT
 
 LISTEN = """

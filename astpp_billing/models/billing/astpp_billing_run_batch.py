@@ -13,7 +13,6 @@ from .astpp_billing_run_due import NO_REFILLS
 _logger = logging.getLogger(__name__)
 
 
-
 class AstppBillingRun(models.Model):
     """The steps of one batch: collect, create, link, post, advance."""
 

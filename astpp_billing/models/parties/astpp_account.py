@@ -84,7 +84,6 @@ class AstppAccount(models.Model):
         for account in self:
             account.display_name = " – ".join(filter(None, (account.number, account.partner_id.name)))
 
-
     @api.constrains("parent_id", "server_id")
     def _check_parent(self):
         if self._has_cycle():
