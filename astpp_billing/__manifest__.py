@@ -1,6 +1,6 @@
 {
     "name": "ASTPP Billing",
-    "version": "19.0.1.4.0",
+    "version": "19.0.1.5.0",
     "category": "Accounting",
     "summary": "Invoice what an ASTPP VoIP switch has rated",
     "author": "astpp_billing contributors",
@@ -25,6 +25,7 @@
         "wizards/astpp_coupon_redeem_views.xml",
         "wizards/astpp_recognition_views.xml",
         "views/astpp_usage_views.xml",
+        "views/astpp_usage_total_views.xml",
         "views/astpp_usage_import_views.xml",
         "views/astpp_account_views.xml",
         "views/astpp_issuer_views.xml",

@@ -15,6 +15,7 @@ ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 3)
 ORDERS = 100
 PERIODS = 4
 SET_UP = f"""
+from odoo.tools import SQL
 server = env.ref("astpp_billing.astpp_server_main")
 partner = env["res.partner"].create({{"name": "Customer", "email": "customer@example.com"}})
 account = env["astpp.account"].create(
@@ -30,7 +31,7 @@ env.flush_all()
 # They were forgotten for some periods.
 env.cr.execute("UPDATE astpp_subscription SET next_date = date_trunc('day', now()) - interval '{PERIODS * 10 - 5} days',"
                " start_date = date_trunc('day', now()) - interval '{PERIODS * 10 + 5} days'")
-env.cr.execute("DELETE FROM astpp_usage")
+env["astpp.usage"]._remove(SQL("TRUE"), ("id",))
 env.cr.execute("DELETE FROM astpp_outbox")
 env["astpp.coupon"]._generate(1, 12, {{"server_id": server.id, "amount": 5, "batch": "B",
                                        "currency_id": server.currency_id.id}})

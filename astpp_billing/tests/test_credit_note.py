@@ -164,7 +164,7 @@ class TestCreditNote(AstppCommon):
     def test_check_finds_a_replacement_without_usage(self):
         corrected = self.replace()
         corrected.action_post()
-        self.sql("UPDATE astpp_usage SET move_line_id = NULL, move_id = NULL WHERE move_id = %s", corrected.id)
+        self.sql("UPDATE astpp_usage_total SET move_line_id = NULL, move_id = NULL WHERE move_id = %s", corrected.id)
         self.sql("UPDATE account_move SET astpp_run_id = NULL WHERE id = %s", corrected.id)
         self.assertIn("no_usage", self.kinds())
 

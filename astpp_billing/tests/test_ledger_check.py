@@ -35,15 +35,38 @@ class TestLedgerCheck(AstppCommon):
 
     def test_usage_changed_after_billing(self):
         self.sql("UPDATE astpp_usage SET amount = amount + 1 WHERE id = %s", self.usage[0].id)
-        self.assertEqual(self.kinds(), ["other_amount", "other_sum"])
-        violation = self.env["astpp.violation"].search([("kind", "=", "other_sum")])
-        self.assertEqual((violation.expected, violation.found, violation.usage_count), (3.333, 4.333, 2))
+        self.assertEqual(self.kinds(), ["other_total"])
+        violation = self.env["astpp.violation"].search([("kind", "=", "other_total")])
+        self.assertEqual((violation.expected, violation.found, violation.usage_count), (4.333, 3.333, 2))
         self.assertEqual(violation.move_id, self.move)
         self.assertEqual(self.env["astpp.violation"].action_check()["params"]["type"], "warning")
 
     def test_usage_lost(self):
-        self.sql("UPDATE astpp_usage SET move_line_id = NULL, move_id = NULL WHERE id = %s", self.usage[0].id)
-        self.assertEqual(self.kinds(), ["other_amount", "other_sum"])
+        self.sql("UPDATE astpp_usage SET total_id = NULL WHERE id = %s", self.usage[0].id)
+        self.assertEqual(self.kinds(), ["no_total", "other_total"])
+
+    def test_total_changed_after_billing(self):
+        self.sql("UPDATE astpp_usage_total SET amount = amount + 1 WHERE move_id = %s", self.move.id)
+        self.assertEqual(self.kinds(), ["other_amount", "other_sum", "other_total"])
+        violation = self.env["astpp.violation"].search([("kind", "=", "other_sum")])
+        self.assertEqual((violation.expected, violation.found, violation.usage_count), (3.333, 4.333, 2))
+
+    def test_held_line_on_an_invoice(self):
+        self.sql("UPDATE astpp_usage SET exception = 'gone' WHERE id = %s", self.usage[0].id)
+        self.assertEqual(self.kinds(), ["other_total"])
+
+    def test_nightly_check_reads_what_changed(self):
+        """What was right and did not change since is not added up again; what is wrong stays on the list."""
+        self.env["astpp.violation"]._cron_check()
+        self.sql("UPDATE astpp_usage_total SET changed_date = '2000-01-01' WHERE move_id = %s", self.move.id)
+        self.sql("UPDATE astpp_usage SET amount = amount + 1 WHERE id = %s", self.usage[0].id)
+        self.env["astpp.violation"]._cron_check()
+        self.assertFalse(self.env["astpp.violation"].search([]))
+        for _night in range(2):
+            self.sql("UPDATE astpp_usage_total SET changed_date = now() WHERE move_id = %s", self.move.id)
+            self.env["astpp.violation"]._cron_check()
+            self.sql("UPDATE astpp_usage_total SET changed_date = '2000-01-01' WHERE move_id = %s", self.move.id)
+            self.assertEqual(self.env["astpp.violation"].search([]).mapped("kind"), ["other_total"])
 
     def test_line_edited(self):
         self.move.button_draft()
@@ -62,7 +85,8 @@ class TestLedgerCheck(AstppCommon):
     def test_anothers_usage(self):
         other = self.load_calls(self.make_account("Other"), "1")
         self.sql(
-            "UPDATE astpp_usage SET move_line_id = %s, move_id = %s WHERE id = %s", self.line.id, self.move.id, other.id
+            "UPDATE astpp_usage_total SET move_line_id = %s, move_id = %s, takes_lines = FALSE WHERE id = %s",
+            *(self.line.id, self.move.id, other.total_id.id),
         )
         self.assertIn("other_account", self.kinds())
 

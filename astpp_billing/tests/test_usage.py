@@ -51,11 +51,12 @@ class TestUsage(AstppCommon):
         usage = self.load_calls(self.customer, "1.00")
         self.bill(self.customer)
         self.env.flush_all()
-        line = usage.move_line_id
+        line, total = usage.move_line_id, usage.total_id
         for statement in (
             f"DELETE FROM account_move_line WHERE id = {line.id}",
-            f"UPDATE astpp_usage SET move_id = NULL WHERE id = {usage.id}",
-            f"UPDATE astpp_usage SET exception = 'duplicate' WHERE id = {usage.id}",
+            f"UPDATE astpp_usage_total SET move_id = NULL WHERE id = {total.id}",
+            f"UPDATE astpp_usage_total SET exception = 'duplicate' WHERE id = {total.id}",
+            f"UPDATE astpp_usage_total SET takes_lines = TRUE WHERE id = {total.id}",
             f"UPDATE astpp_usage SET account_id = NULL WHERE id = {usage.id}",
             f"INSERT INTO astpp_usage (server_id, company_id, source, source_key, account_id, date, charge_type, currency_id)"
             f" SELECT server_id, company_id, source, source_key, account_id, date, charge_type, currency_id"

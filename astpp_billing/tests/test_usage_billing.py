@@ -54,7 +54,7 @@ class TestUsageBilling(AstppCommon):
         )
         line = self.document(1).invoice_line_ids
         for prepaid in (False, True):
-            where = SQL("u.charge_type = 'setup'")
+            where = SQL("t.charge_type = 'setup'")
             self.usage._bill([(group, line) for group in self.sums(where=where, prepaid=prepaid)])
         own = SQL("server_id = %s", self.server.id)
         found = {}

@@ -1,6 +1,7 @@
 from collections import Counter
 
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from ..models.ledger.usage_copy import in_chunks, owned_lines
 from .common import AstppCommon
@@ -27,15 +28,34 @@ class TestUsageLoad(AstppCommon):
             for usage in self.env["astpp.usage"].search([("server_id", "=", self.server.id)], order="source_key")
         ]
 
+    def totals(self):
+        return [
+            (
+                total.account_id.id,
+                total.charge_type,
+                total.state,
+                total.exception,
+                total.until,
+                total.amount,
+                total.lines,
+            )
+            for total in self.env["astpp.usage.total"].search([("server_id", "=", self.server.id)], order="id")
+        ]
+
     def test_both_ways_hold_the_same(self):
         """Twins are duplicates, another version of a leg is changed; the first one is billed, by either way."""
         counts = self.load(*self.rows)
         loaded = self.usage()
-        self.env.cr.execute("DELETE FROM astpp_usage WHERE server_id = %s", [self.server.id])
+        sums = self.totals()
+        self.env["astpp.usage"]._remove(SQL("u.server_id = %s", self.server.id), ("id",))
+        self.assertFalse(any(total[-1] for total in self.totals()), "what is gone is in no total")
         records = ((0, self.record(row)) for row in self.rows)
         usage, copied = self.env["astpp.usage"], Counter()
-        usage._copy_owned(in_chunks(owned_lines(usage._owners(self.server), records, copied)))
+        totals, ids = {}, usage._total_ids(self.server)
+        lines = owned_lines(usage._owners(self.server), records, copied, ids, totals)
+        self.assertTrue(usage._copy_owned(self.server, in_chunks(lines), totals))
         self.assertEqual(self.usage(), loaded)
+        self.assertEqual(self.totals(), sums)
         copied.pop(None)
         self.assertEqual(copied, counts["exceptions"])
         self.assertEqual(copied, {"duplicate": 2, "changed": 2, "unknown_account": 2})

@@ -56,7 +56,8 @@ class AccountMove(models.Model):
     )
 
     def _compute_astpp_usage_count(self):
-        counts = dict(self.env["astpp.usage"]._read_group([("move_id", "in", self.ids)], ["move_id"], ["__count"]))
+        totals = self.env["astpp.usage.total"]
+        counts = dict(totals._read_group([("move_id", "in", self.ids)], ["move_id"], ["lines:sum"]))
         for move in self:
             move.astpp_usage_count = counts.get(move._origin, 0)
 

@@ -3,7 +3,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 # Refills are payments: an entry of their own bills them, no invoice.
-NO_REFILLS = SQL("u.charge_type <> 'topup'")
+NO_REFILLS = SQL("t.charge_type <> 'topup'")
 
 
 class AstppBillingRun(models.Model):

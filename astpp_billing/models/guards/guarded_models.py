@@ -52,8 +52,15 @@ BILLED_FOR = {
 }
 MODELS = (
     *FROZEN,
-    *("astpp.usage", "astpp.billing.result", "astpp.sync.step", "astpp.sync.slice", "astpp.reconciliation"),
-    *("astpp.violation", "astpp.destination", "astpp.subscription.line", "astpp.close.reason", "astpp.allowance"),
+    *("astpp.usage", "astpp.usage.total", "astpp.billing.result", "astpp.sync.step", "astpp.sync.slice"),
+    *(
+        "astpp.reconciliation",
+        "astpp.violation",
+        "astpp.destination",
+        "astpp.subscription.line",
+        "astpp.close.reason",
+        "astpp.allowance",
+    ),
     *("astpp.did.assignment", "astpp.notice", "astpp.outbox", "astpp.outbox.difference", "astpp.portal.act"),
 )
 

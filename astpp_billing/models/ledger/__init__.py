@@ -25,4 +25,6 @@ from . import astpp_usage_ingest
 from . import astpp_usage_load
 from . import astpp_usage_owner
 from . import astpp_usage_sums
+from . import astpp_usage_total
+from . import astpp_usage_totalling
 from . import astpp_violation

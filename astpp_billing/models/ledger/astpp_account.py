@@ -1,8 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from .usage_state import UNBILLED
-
 
 class AstppAccount(models.Model):
     """An account's usage, which follows the account."""
@@ -16,17 +14,16 @@ class AstppAccount(models.Model):
     )
 
     def _compute_usage_count(self):
-        counts = dict(
-            self.env["astpp.usage"]._read_group([("account_id", "in", self.ids)], ["account_id"], ["__count"])
-        )
+        totals = self.env["astpp.usage.total"]
+        counts = dict(totals._read_group([("account_id", "in", self.ids)], ["account_id"], ["lines:sum"]))
         for account in self:
             account.usage_count = counts.get(account, 0)
 
     @api.depends("payment_mode")
     def _compute_unbilled_amount(self):
         amounts = dict(
-            self.env["astpp.usage"]._read_group(
-                [*UNBILLED.domain, ("account_id", "in", self.ids)], ["account_id"], ["amount:sum"]
+            self.env["astpp.usage.total"]._read_group(
+                [("state", "=", "open"), ("account_id", "in", self.ids)], ["account_id"], ["amount:sum"]
             )
         )
         for account in self:

@@ -1,8 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
 
 from ... import charge_types
-from .usage_state import UNBILLED, UNRECOGNISED
 
 SOURCES = [
     ("cdr", "Call Record"),
@@ -25,6 +25,11 @@ EXCEPTIONS = [
     ("suspect_rating", "Suspect Rating"),
     ("renewed", "Renewal Charged by Odoo as Well"),
 ]
+# What a line's total depends on.
+TOTALLED = {
+    *("server_id", "account_id", "partner_id", "issuer_id", "charge_type", "direction", "product_id", "prepaid"),
+    *("exception", "date", "duration", "amount", "cost"),
+}
 # What people may write: of a charge by hand what it says, of a delivered line the product alone.
 EDITABLE = {"account_id", "date", "charge_type", "amount", "rated_amount", "description", "product_id"}
 EDITABLE_DELIVERED = {"product_id"}
@@ -93,34 +98,24 @@ class AstppUsage(models.Model):
     released_date = fields.Datetime(readonly=True)
     # Whoever deletes an import takes its lines back first, or may not.
     import_id = CopiedMany2one("astpp.usage.import", string="Imported File", readonly=True, copy=False)
-    # The database refuses to drop an invoice line that still bills usage: see account.move.line.
-    move_line_id = fields.Many2one("account.move.line", string="Invoice Line", ondelete="restrict", readonly=True)
-    # Its line's own key guards it.
-    move_id = CopiedMany2one("account.move", string="Invoice", readonly=True)
+    # Says which document bills the line, and repeats what it is held for; only totals change when usage is billed.
+    total_id = CopiedMany2one("astpp.usage.total", readonly=True, copy=False)
+    move_line_id = fields.Many2one(related="total_id.move_line_id", string="Invoice Line")
+    move_id = fields.Many2one(related="total_id.move_id", string="Invoice")
 
     # The key first: it begins with the moment, so that new rows go to one end of the index.
     _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")
-    # What is to be invoiced, and what is to be recognised: a line waits in one of them.
-    _unbilled_idx = models.Index(f"(account_id, date) WHERE {UNBILLED.where}")
-    _unrecognised_idx = models.Index(f"(issuer_id, date) WHERE {UNRECOGNISED.where}")
     _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
     _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
     _account_date_idx = models.Index("(account_id, date)")
-    _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")
-    _move_idx = models.Index("(move_id) WHERE move_id IS NOT NULL")
+    _total_idx = models.Index("(total_id)")
     _import_idx = models.Index("(import_id) WHERE import_id IS NOT NULL")
     _charge_idx = models.Index("(server_id, (source_key::bigint)) WHERE source = 'charge'")
     _date_idx = models.Index("(date, id)")
     _exception_idx = models.Index("(exception, date) WHERE exception IS NOT NULL")
     _unknown_account_idx = models.Index("(server_id, account_ref) WHERE account_id IS NULL")
-    _billed_whole = models.Constraint(
-        "CHECK((move_line_id IS NULL) = (move_id IS NULL))", "Usage is billed by a line of one invoice."
-    )
     _account_known = models.Constraint(
         "CHECK(account_id IS NOT NULL OR exception IS NOT NULL)", "Usage without an account needs an exception."
-    )
-    _billed_released = models.Constraint(
-        "CHECK(exception IS NULL OR move_line_id IS NULL)", "Usage with an exception cannot be billed."
     )
 
     @api.model_create_multi
@@ -136,7 +131,9 @@ class AstppUsage(models.Model):
                 )
             vals.update(self._owner_vals(account), source="manual")
             vals.setdefault("rated_amount", vals.get("amount", 0.0))
-        return super().create(vals_list)
+        usage = super().create(vals_list)
+        usage._retotal(SQL("u.id = ANY(%s)", usage.ids))
+        return usage
 
     @api.model
     def _owner_vals(self, account):
@@ -160,7 +157,12 @@ class AstppUsage(models.Model):
                 raise UserError(self.env._("Usage delivered by ASTPP cannot be changed."))
         if "account_id" in vals:
             vals = {**vals, **self._moved_vals(vals)}
-        return super().write(vals)
+        if not vals.keys() & TOTALLED:
+            return super().write(vals)
+        self._untotal()
+        res = super().write(vals)
+        self._retotal(SQL("u.id = ANY(%s)", self.ids))
+        return res
 
     def _moved_vals(self, vals):
         """Return what changes with the account of charges by hand: whose, by whom, in which mode.
@@ -188,6 +190,10 @@ class AstppUsage(models.Model):
     def _unlink_except_evidence(self):
         if self.filtered(lambda usage: usage.move_line_id or usage.source != "manual"):
             raise UserError(self.env._("Only charges entered by hand that are on no invoice can be deleted."))
+
+    def unlink(self):
+        self._untotal()
+        return super().unlink()
 
     def action_release(self):
         """Let lines with an exception be billed; unknown accounts have to be created instead."""

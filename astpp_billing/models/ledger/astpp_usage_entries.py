@@ -50,7 +50,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _add(self, entries: Sequence[UsageEntry]) -> list[UsageEntry]:
-        """Add entries in one statement; what the ledger has already, or has twice among them, is passed over.
+        """Add entries at once; what the ledger has already, or has twice among them, is passed over.
 
         An entry of an unknown account waits for it, held; what it is held for otherwise holds it afterwards.
 
@@ -82,13 +82,15 @@ class AstppUsage(models.Model):
              LEFT JOIN astpp_account a ON a.id = e.account_id
               ORDER BY e.position
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
-             RETURNING server_id, source, source_key
+             RETURNING id, server_id, source, source_key
                 """,
                 SQL(", ").join(SQL("%s::%s[]", list(values), SQL.identifier(kind)) for values, kind in columns),
                 SQL(", ").join(SQL.identifier(name) for name in UsageEntry._fields),
             )
         )
         self.invalidate_model()
+        if added:
+            self._retotal(SQL("u.id = ANY(%s)", [usage_id for usage_id, *_identity in added]))
         # Of two under one key the first one was added.
         first = {(entry.server_id, entry.source, entry.key): entry for entry in reversed(entries)}
-        return [first[identity] for identity in added]
+        return [first[tuple(identity)] for _usage_id, *identity in added]

@@ -5,7 +5,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..astpp_guard_mixin import ours
-from .usage_state import NOT_BILLED, WAITING
+from .usage_state import WAITING
 
 
 class AstppUsageImport(models.Model):
@@ -44,23 +44,14 @@ class AstppUsageImport(models.Model):
         """Remove the lines that no invoice bills from the ledger, in one statement; twice is once."""
         # sudo: nobody deletes single calls; a whole file is taken back by those who may import it.
         usage = self.env["astpp.usage"].sudo()
-        usage.flush_model()
-        gone = self.env.execute_query(
-            SQL(
-                """
-                WITH gone AS (
-                    DELETE FROM astpp_usage WHERE import_id = ANY(%s) AND %s
-                 RETURNING import_id, source, date
-                )
-                SELECT import_id, source, date::date, count(*) FROM gone GROUP BY 1, 2, 3
-                """,
-                self.ids,
-                NOT_BILLED.sql,
+        gone = Counter(
+            (import_id, source, date.date())
+            for import_id, source, date in usage._remove(
+                SQL("u.import_id = ANY(%s)", self.ids), ("import_id", "source", "date")
             )
         )
-        self.env.invalidate_all()
         removed = Counter()
-        for import_id, _source, _day, count in gone:
+        for (import_id, _source, _day), count in gone.items():
             removed[import_id] += count
         for usage_import in self.filtered(lambda usage_import: usage_import.state in ("done", "partly")):
             usage_import.write(
@@ -76,7 +67,7 @@ class AstppUsageImport(models.Model):
         # sudo: hours that were read are nobody's to see.
         slices = self.env["astpp.sync.slice"].sudo()
         for usage_import in self:
-            days = {(source, day) for key, source, day, _count in gone if key == usage_import.id and source != "import"}
+            days = {(source, day) for key, source, day in gone if key == usage_import.id and source != "import"}
             slices._forget(usage_import.server_id, days)
 
     def _held_for_them(self):

@@ -3,12 +3,16 @@ import psycopg2
 from odoo import api, models
 from odoo.tools import SQL
 
+from .astpp_usage_totalling import same_key
 from .usage_copy import CHUNK, COPY_COLUMNS, CopyStream, Owners, in_chunks, staged_lines
 
 STAGING = "astpp_usage_staging"
 # The staged rows with their accounts, and why some of them must not be billed as well.
 RESOLVED = "astpp_usage_resolved"
 DOUBLES = "astpp_usage_doubles"
+# What the staged rows are held for, and the totals that they go to.
+PLACED = "astpp_usage_placed"
+WANTED = "astpp_usage_wanted"
 
 
 class AstppUsage(models.Model):
@@ -46,6 +50,7 @@ class AstppUsage(models.Model):
         # A temporary table is analysed by nobody else; the first one is in the way of nothing but disk space.
         self.env.cr.execute(SQL("ANALYZE %s; DROP TABLE %s", SQL.identifier(RESOLVED), SQL.identifier(STAGING)))
         read = self._find_doubles(server, usage_import)
+        self._find_totals(server)
         counts = dict(self.env.execute_query(self._insert_resolved_query(server, usage_import)))
         self.invalidate_model()
         added = sum(counts.values())
@@ -67,14 +72,19 @@ class AstppUsage(models.Model):
             raise stream.error or cancelled from cancelled
 
     @api.model
-    def _copy_owned(self, chunks):
-        """Copy chunks of ``owned_lines`` into the ledger.
+    def _copy_owned(self, server, chunks, totals):
+        """Copy chunks of ``owned_lines`` into the ledger, and add what they come to to their totals.
 
         Should one of them be there after all, its key is refused and nothing is copied.
+
+        :param totals: what ``owned_lines`` filled, complete once the chunks were read
+        :return: whether all totals still take lines; what went to others was put where it belongs
         """
         self.flush_model()
+        [(last_id,)] = self.env.execute_query(SQL("SELECT last_value - (NOT is_called)::int FROM astpp_usage_id_seq"))
         self._copy(self._table, COPY_COLUMNS, chunks)
         self.invalidate_model()
+        return self._add_up(server, totals, last_id)
 
     @api.model
     def _owners(self, server):
@@ -91,11 +101,18 @@ class AstppUsage(models.Model):
             )
             if astpp_id
         }
+        periods = {
+            str(account): ends
+            for account, ends in self._account_periods(
+                SQL("SELECT id FROM astpp_account WHERE server_id = %s", server.id)
+            ).items()
+        }
         return Owners(
             f"{server.id}\t{server.company_id.id}\t{server.currency_id.id}",
             accounts,
             self._order_subscriptions(server),
             server._did_ids(),
+            periods,
         )
 
     @api.model
@@ -123,7 +140,7 @@ class AstppUsage(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                DROP TABLE IF EXISTS %(staging)s, %(resolved)s, %(doubles)s;
+                DROP TABLE IF EXISTS %(staging)s, %(resolved)s, %(doubles)s, %(placed)s, %(wanted)s;
                 CREATE TEMPORARY TABLE %(staging)s (
                     line int, source text, row_key text, account_astpp_id int, account_number text, date timestamp,
                     charge_type text, direction text, uniqueid text, caller text, callee text, destination text,
@@ -134,6 +151,8 @@ class AstppUsage(models.Model):
                 staging=SQL.identifier(STAGING),
                 resolved=SQL.identifier(RESOLVED),
                 doubles=SQL.identifier(DOUBLES),
+                placed=SQL.identifier(PLACED),
+                wanted=SQL.identifier(WANTED),
             )
         )
 
@@ -170,47 +189,78 @@ class AstppUsage(models.Model):
             server=server.id,
         )
 
+    def _find_totals(self, server):
+        """Note of each resolved row why it is held, and the totals that these rows go to if they are new."""
+        period = self._period_of(SQL("SELECT account_id FROM %s", SQL.identifier(RESOLVED)), line="r")
+        self.env.cr.execute(
+            SQL(
+                """
+                CREATE TEMPORARY TABLE %(placed)s ON COMMIT DROP AS
+                SELECT r.id, r.account_id, r.partner_id, r.issuer_id, r.charge_type, r.direction, r.prepaid,
+                       NULL::int AS product_id, %(server)s AS server_id, %(company)s AS company_id,
+                       %(currency)s AS currency_id,
+                       CASE WHEN r.account_id IS NULL THEN 'unknown_account' ELSE held.reason END AS exception,
+                       CASE WHEN r.account_id IS NULL THEN held.reason END AS second_exception, %(period)s AS until
+                  FROM %(resolved)s r
+             LEFT JOIN astpp_account a ON a.id = r.account_id
+             LEFT JOIN %(doubles)s d ON d.id = r.id
+            CROSS JOIN LATERAL (SELECT CASE WHEN twin > 0 THEN 'duplicate' ELSE COALESCE(d.reason, r.exception) END
+                               ) AS held (reason);
+                CREATE TEMPORARY TABLE %(wanted)s ON COMMIT DROP AS %(wanted_query)s;
+                ANALYZE %(placed)s, %(wanted)s
+                """,
+                placed=SQL.identifier(PLACED),
+                wanted=SQL.identifier(WANTED),
+                wanted_query=self._wanted_query(SQL.identifier(PLACED)),
+                resolved=SQL.identifier(RESOLVED),
+                doubles=SQL.identifier(DOUBLES),
+                period=period,
+                server=server.id,
+                company=server.company_id.id,
+                currency=server.currency_id.id,
+            )
+        )
+
     def _insert_resolved_query(self, server, usage_import):
-        """Return the statement that moves new rows to the ledger and counts them by exception.
+        """Return the statement that moves new rows to the ledger and its totals, and counts them by exception.
 
         The first of twins counts, the others get an ordinal in their key and an exception.
         """
         return SQL(
             """
-            WITH added AS (
+            WITH moved AS (
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, direction, uniqueid, caller, callee, destination, pattern,
                     disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, import_id,
-                    exception, second_exception)
-                SELECT %(server)s, %(company)s, %(currency)s, r.source,
+                    exception, second_exception, total_id)
+                SELECT p.server_id, p.company_id, p.currency_id, r.source,
                        CASE WHEN twin = 0 THEN row_key ELSE row_key || '-' || twin END,
                        r.account_id, r.account_ref, r.partner_id, r.issuer_id, r.date, r.charge_type, r.direction,
                        r.uniqueid, r.caller, r.callee, r.destination, r.pattern, r.disposition, r.duration,
                        r.rated_amount, r.amount, r.cost, r.prepaid,
-                       (SELECT min(p.id) FROM astpp_subscription p
-                         WHERE r.package_id IS NOT NULL AND p.server_id = %(server)s
-                           AND p.astpp_order_id = r.package_id AND p.account_id = r.account_id),
+                       (SELECT min(s.id) FROM astpp_subscription s
+                         WHERE r.package_id IS NOT NULL AND s.server_id = %(server)s
+                           AND s.astpp_order_id = r.package_id AND s.account_id = r.account_id),
                        (SELECT min(d.id) FROM astpp_did d
                          WHERE r.charge_type = 'did' AND r.direction = 'inbound' AND d.number = r.callee
                            AND d.server_id = %(server)s),
-                       %(import_id)s,
-                       CASE WHEN r.account_id IS NULL THEN 'unknown_account' ELSE held.reason END,
-                       CASE WHEN r.account_id IS NULL THEN held.reason END
+                       %(import_id)s, p.exception, p.second_exception, w.id
                   FROM %(resolved)s r
-             LEFT JOIN %(doubles)s d ON d.id = r.id
-            CROSS JOIN LATERAL (SELECT CASE WHEN twin > 0 THEN 'duplicate' ELSE COALESCE(d.reason, r.exception) END
-                               ) AS held (reason)
+                  JOIN %(placed)s p ON p.id = r.id
+                  JOIN %(wanted)s w ON %(same)s
               ORDER BY r.id
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
-             RETURNING exception
-            )
-            SELECT exception, count(*) FROM added GROUP BY exception
+             RETURNING exception, NULL::int AS old_id, total_id AS new_id, duration, amount, cost, date
+            ), wanted AS (SELECT * FROM %(wanted)s
+            ), %(changes)s
+            SELECT exception, count(*) FROM moved GROUP BY exception
             """,
             resolved=SQL.identifier(RESOLVED),
-            doubles=SQL.identifier(DOUBLES),
+            placed=SQL.identifier(PLACED),
+            wanted=SQL.identifier(WANTED),
+            same=same_key("p", "w"),
+            changes=self._changes_query(),
             server=server.id,
-            company=server.company_id.id,
-            currency=server.currency_id.id,
             import_id=usage_import.id if usage_import else None,
         )

@@ -40,7 +40,14 @@ class AstppUsage(models.Model):
                 ids=accounts.ids,
             )
         )
-        self.invalidate_model()
+        if self.env.cr.rowcount:
+            self.invalidate_model()
+            self._retotal(
+                SQL(
+                    "u.account_id = ANY(%s) AND u.total_id IN (SELECT id FROM astpp_usage_total WHERE account_id IS NULL)",
+                    accounts.ids,
+                )
+            )
 
     @api.model
     def _follow(self, accounts):
@@ -63,7 +70,20 @@ class AstppUsage(models.Model):
                 not_billed=NOT_BILLED.sql,
             )
         )
-        self.invalidate_model()
+        if self.env.cr.rowcount:
+            self.invalidate_model()
+            self._retotal(SQL("u.account_id = ANY(%s)", accounts.ids))
+            # What is billed keeps its issuer, and names the customer as its lines do.
+            self.env.cr.execute(
+                SQL(
+                    """
+                    UPDATE astpp_usage_total t SET partner_id = a.partner_id FROM astpp_account a
+                     WHERE a.id = ANY(%s) AND t.account_id = a.id AND t.move_line_id IS NOT NULL
+                       AND t.partner_id IS DISTINCT FROM a.partner_id
+                    """,
+                    accounts.ids,
+                )
+            )
 
     @api.model
     def _disown(self, account, account_ref: str):
@@ -74,17 +94,20 @@ class AstppUsage(models.Model):
         :param account_ref: the number
         """
         self.flush_model()
-        self.env.cr.execute(
+        disowned = self.env.execute_query(
             SQL(
                 """
                 UPDATE astpp_usage SET account_id = NULL, partner_id = NULL, issuer_id = NULL, prepaid = FALSE,
                        second_exception = exception, exception = 'unknown_account', account_ref = %s
                  WHERE account_id = %s AND %s AND subscription_id IS NULL
                    AND source NOT IN ('subscription', 'manual')
+             RETURNING id
                 """,
                 account_ref,
                 account.id,
                 NOT_BILLED.sql,
             )
         )
-        self.invalidate_model()
+        if disowned:
+            self.invalidate_model()
+            self._retotal(SQL("u.id = ANY(%s)", [usage_id for (usage_id,) in disowned]))

@@ -4,7 +4,8 @@ from decimal import Decimal
 from odoo import api, models
 from odoo.tools import SQL
 
-from .usage_state import NOT_HELD, UNBILLED
+from .astpp_usage_totalling import END_OF_TIME, KEY, columns
+from .usage_state import NOT_HELD
 
 
 class AstppUsage(models.Model):
@@ -15,45 +16,37 @@ class AstppUsage(models.Model):
     @api.model
     def _unbilled_around(self, moments: dict[int, datetime]) -> dict[int, tuple[float, float]]:
         """Return {account id: (unbilled before, unbilled since)} of {account id: moment}."""
-        self.flush_model()
-        rows = self.env.execute_query(
-            SQL(
-                """
-                SELECT u.account_id,
-                       COALESCE(sum(u.amount) FILTER (WHERE u.date < split.moment), 0),
-                       COALESCE(sum(u.amount) FILTER (WHERE u.date >= split.moment), 0)
-                  FROM unnest(%s::int[], %s::timestamp[]) AS split(id, moment)
-                  JOIN astpp_usage u ON u.account_id = split.id
-                 WHERE %s
-              GROUP BY u.account_id
-                """,
-                list(moments),
-                list(moments.values()),
-                UNBILLED.sql,
-            )
-        )
-        return {account: (float(before), float(since)) for account, before, since in rows}
+        since = {account: (moment, END_OF_TIME) for account, moment in moments.items()}
+        before = {account: (None, moment) for account, moment in moments.items()}
+        sums = [
+            {row["account_id"]: float(row["amount"]) for row in self._sum_unbilled("account_id", spans, ("server_id",))}
+            for spans in (before, since)
+        ]
+        return {account: tuple(side.get(account, 0.0) for side in sums) for account in moments}
 
     @api.model
     def _accounts_with_unbilled(self, accounts: SQL, until: datetime, where: SQL) -> list[int]:
         """Return the ids of the accounts that have something unbilled before a moment, failed calls left out.
 
         :param accounts: query for ids of accounts
-        :param where: condition on ``astpp_usage u``
+        :param where: condition on ``astpp_usage_total t`` that chooses whole totals
         """
         self.flush_model()
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT chosen.id FROM (%s) AS chosen
-                 WHERE EXISTS (SELECT 1 FROM astpp_usage u
-                                WHERE u.account_id = chosen.id AND u.date < %s AND (u.duration > 0 OR u.amount <> 0)
-                                  AND %s AND %s)
+                SELECT chosen.id FROM (%(accounts)s) AS chosen
+                 WHERE EXISTS (SELECT 1 FROM astpp_usage_total t
+                                WHERE t.account_id = chosen.id AND t.state = 'open' AND t.calls > 0
+                                  AND t.first_date < %(until)s AND %(where)s
+                                  AND (t.last_date < %(until)s
+                                       OR EXISTS (SELECT 1 FROM astpp_usage u
+                                                   WHERE u.total_id = t.id AND u.date < %(until)s
+                                                     AND (u.duration > 0 OR u.amount <> 0))))
                 """,
-                accounts,
-                until,
-                where,
-                UNBILLED.sql,
+                accounts=accounts,
+                until=until,
+                where=where,
             )
         )
         return [account_id for (account_id,) in rows]
@@ -62,18 +55,30 @@ class AstppUsage(models.Model):
     def _billed_query(self, moves, *by: str) -> SQL:
         """Return the query for what documents bill, line by line.
 
-        :param by: columns whose values make a row
+        :param by: columns whose values make a row; those of totals alone cost no look at usage
         :return: columns ``move_id``, ``move_line_id``, those, ``calls`` (failed ones left out), ``duration`` (s), ``amount``
         """
+        if set(by) <= set(KEY):
+            return SQL(
+                """
+                SELECT t.move_id, t.move_line_id, %(by)s, sum(t.calls)::int AS calls, sum(t.duration)::bigint AS duration,
+                       sum(t.amount) AS amount
+                  FROM astpp_usage_total t
+                 WHERE t.move_id = ANY(%(ids)s)
+              GROUP BY t.move_id, t.move_line_id, %(by)s
+                """,
+                by=columns(by, "t"),
+                ids=moves.ids,
+            )
         return SQL(
             """
-            SELECT u.move_id, u.move_line_id, %(by)s, count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) AS calls,
+            SELECT t.move_id, t.move_line_id, %(by)s, count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) AS calls,
                    COALESCE(sum(u.duration), 0)::bigint AS duration, COALESCE(sum(u.amount), 0) AS amount
-              FROM astpp_usage u
-             WHERE u.move_id = ANY(%(ids)s)
-          GROUP BY u.move_id, u.move_line_id, %(by)s
+              FROM astpp_usage_total t JOIN astpp_usage u ON u.total_id = t.id
+             WHERE t.move_id = ANY(%(ids)s)
+          GROUP BY t.move_id, t.move_line_id, %(by)s
             """,
-            by=SQL(", ").join(SQL.identifier("u", name) for name in by),
+            by=columns(by, "u"),
             ids=moves.ids,
         )
 
@@ -84,7 +89,7 @@ class AstppUsage(models.Model):
         rows = self.env.execute_query_dict(
             SQL(
                 "SELECT move_id, move_line_id, %s, calls, duration, amount::text FROM (%s) billed",
-                SQL(", ").join(map(SQL.identifier, by)),
+                columns(by),
                 self._billed_query(moves, *by),
             )
         )
@@ -96,7 +101,7 @@ class AstppUsage(models.Model):
 
         :param move_id: SQL of its id
         """
-        return SQL("EXISTS (SELECT 1 FROM astpp_usage u WHERE u.move_id = %s)", move_id)
+        return SQL("EXISTS (SELECT 1 FROM astpp_usage_total t WHERE t.move_id = %s)", move_id)
 
     @api.model
     def _daily_sums(self, issuers, start: date, end: date) -> list[tuple[date, int, float]]:

@@ -1,6 +1,11 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import SQL
+
+# When the ledger was checked last.
+CHECKED = "astpp_billing.ledger_checked"
 
 
 class AstppViolation(models.Model):
@@ -25,6 +30,8 @@ class AstppViolation(models.Model):
             ("other_account", "Billed on another account's invoice"),
             ("other_credit", "Credit notes differ from the invoice whose usage they set free"),
             ("no_usage", "Bills a period, and no usage"),
+            ("other_total", "Total differs from its usage"),
+            ("no_total", "Usage without a total"),
         ],
         required=True,
         readonly=True,
@@ -32,6 +39,7 @@ class AstppViolation(models.Model):
     move_id = fields.Many2one("account.move", string="Invoice", readonly=True, ondelete="cascade")
     move_line_id = fields.Many2one("account.move.line", string="Invoice Line", readonly=True, ondelete="cascade")
     partner_id = fields.Many2one(related="move_id.partner_id")
+    total_id = fields.Many2one("astpp.usage.total", readonly=True, ondelete="cascade")
     usage_count = fields.Integer(string="Usage Lines", readonly=True)
     expected = fields.Float(digits=(20, 6), readonly=True, help="What it should be.")
     found = fields.Float(digits=(20, 6), readonly=True)
@@ -61,8 +69,13 @@ class AstppViolation(models.Model):
 
     @api.model
     def _cron_check(self):
-        """Check, and tell those responsible for the servers what was found, once."""
-        self._check()
+        """Check what changed since the last check, and tell those responsible for the servers what was found, once."""
+        parameters = self.env["ir.config_parameter"].sudo()
+        since = fields.Datetime.to_datetime(parameters.get_param(CHECKED))
+        # What was not yet committed then was dated before.
+        now = fields.Datetime.now() - timedelta(days=1)
+        self._check(since)
+        parameters.set_param(CHECKED, fields.Datetime.to_string(now))
         companies = self.env["res.company"].union(*(company for (company,) in self._read_group([], ["company_id"])))
         servers = self.env["astpp.server"].with_context(active_test=False).search([])  # pylint: disable=no-search-all
         wrong = servers.filtered(lambda server: server.company_id in companies)
@@ -74,18 +87,61 @@ class AstppViolation(models.Model):
         (servers - wrong)._clear_alert("ledger")
 
     @api.model
-    def _check(self):
-        """Replace the list of violations by what is found now, in one statement.
+    def _check(self, since=None):
+        """Replace the list of violations by what is found now.
 
-        :return: their number, in all companies
+        :param since: naive UTC; totals that did not change since then are not compared with their usage again
+        :return: the number of violations, in all companies
         """
         for model in ("astpp.usage", "astpp.billing.result", "astpp.settlement", "account.move", "account.move.line"):
             self.env[model].flush_model()
+        changed = SQL("TRUE")
+        if since:
+            changed = SQL("t.changed_date >= %s", since)
+            changed = SQL("(%s OR t.id IN (SELECT total_id FROM astpp_violation WHERE kind = 'other_total'))", changed)
+        self.env.cr.execute(
+            SQL("CREATE TEMPORARY TABLE astpp_violation_found ON COMMIT DROP AS %s", self._totals_query(changed))
+        )
         self.env.cr.execute(SQL("DELETE FROM astpp_violation"))
         self.env.cr.execute(self._check_query())
-        found = self.env.cr.rowcount
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO astpp_violation (company_id, kind, total_id, move_line_id, move_id, usage_count, expected, found, date)
+                SELECT *, now() AT TIME ZONE 'UTC' FROM astpp_violation_found;
+                DROP TABLE astpp_violation_found
+                """
+            )
+        )
         self.invalidate_model()
+        [(found,)] = self.env.execute_query(SQL("SELECT count(*) FROM astpp_violation"))
         return found
+
+    @api.model
+    def _totals_query(self, changed):
+        """Return the query for totals that are not what their usage adds up to, and for usage that has none.
+
+        :param changed: condition on ``astpp_usage_total t``
+        """
+        return SQL(
+            """
+            SELECT t.company_id, 'other_total' AS kind, t.id AS total_id, t.move_line_id, t.move_id,
+                   COALESCE(s.lines, 0)::int AS usage_count, COALESCE(s.amount, 0) AS expected, t.amount AS found
+              FROM astpp_usage_total t
+         LEFT JOIN LATERAL (SELECT count(*) AS lines, sum(u.duration) AS duration, sum(u.amount) AS amount, sum(u.cost) AS cost,
+                                   bool_and((u.account_id, u.charge_type, u.direction, u.exception, u.prepaid)
+                                            IS NOT DISTINCT FROM
+                                            (t.account_id, t.charge_type, t.direction, t.exception, t.prepaid)) AS fits
+                              FROM astpp_usage u WHERE u.total_id = t.id) s ON TRUE
+             WHERE %s AND ((t.lines, t.duration, t.amount, t.cost)
+                           <> (s.lines, COALESCE(s.duration, 0), COALESCE(s.amount, 0), COALESCE(s.cost, 0))
+                           OR NOT s.fits)
+         UNION ALL
+            SELECT u.company_id, 'no_total', NULL, NULL, NULL, count(*)::int, 0, sum(u.amount)
+              FROM astpp_usage u WHERE u.total_id IS NULL GROUP BY 1
+            """,
+            changed,
+        )
 
     @api.model
     def _check_query(self):
@@ -93,12 +149,12 @@ class AstppViolation(models.Model):
         return SQL(
             """
             WITH used AS (
-                SELECT move_line_id, move_id, sum(lines) AS lines, sum(amount) AS amount,
+                SELECT move_line_id, move_id, sum(lines)::int AS lines, sum(amount) AS amount,
                        bool_or(NOT EXISTS (SELECT 1 FROM astpp_billing_result result
                                             WHERE result.move_id = summed.move_id
                                               AND result.account_id = summed.account_id)) AS elsewhere
-                  FROM (SELECT move_line_id, move_id, account_id, count(*) AS lines, sum(amount) AS amount
-                          FROM astpp_usage WHERE move_line_id IS NOT NULL GROUP BY 1, 2, 3) AS summed
+                  FROM (SELECT move_line_id, move_id, account_id, sum(lines) AS lines, sum(amount) AS amount
+                          FROM astpp_usage_total WHERE move_line_id IS NOT NULL GROUP BY 1, 2, 3) AS summed
               GROUP BY 1, 2
             ), billed AS (
                 SELECT line.id, line.move_id, line.company_id,

@@ -2,6 +2,8 @@
 
 import io
 from collections import Counter
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...connector.call_record import CallRecord
@@ -17,6 +19,7 @@ COPY_COLUMNS = (
         "second_exception",
         "subscription_id",
         "did_id",
+        "total_id",
     ),
 )
 # What is handed to PostgreSQL at once, in bytes.
@@ -34,6 +37,52 @@ class Owners(NamedTuple):
     """{(ASTPP's order id, account's ASTPP id): subscription id}"""
     dids: dict
     """{number: DID id}"""
+    periods: dict
+    """{account id as text: ends of its periods, the running one first}; prepaid accounts have none"""
+
+
+# What lies after all periods that have begun.
+END_OF_TIME = datetime(9999, 12, 31)
+
+
+class TotalIds:
+    """Ids of the totals that calls are put into, of those that are there and of those that are to be made.
+
+    :param known: {key: id}, keys as ``owned_lines`` makes them
+    :param reserve: returns some new ids; called by the thread that reads
+    """
+
+    def __init__(self, known, reserve):
+        self._ids = known
+        self._reserve = reserve
+        self._new = []
+
+    def of(self, key):
+        """Return the id of a key's total."""
+        if (total_id := self._ids.get(key)) is None:
+            if not self._new:
+                self._new = list(self._reserve())
+            total_id = self._ids[key] = self._new.pop()
+        return total_id
+
+
+@lru_cache(maxsize=64)
+def month_end(year, month):
+    """Return the first moment after a month, naive UTC."""
+    return (datetime(year, month, 28) + timedelta(days=4)).replace(day=1)
+
+
+def period_end(ends, date):
+    """Return the end of the period that a call is put into.
+
+    :param ends: ends of the account's periods, the running one first; None: by months
+    """
+    if not ends:
+        return month_end(date.year, date.month)
+    for end in ends:
+        if date < end:
+            return end
+    return END_OF_TIME
 
 
 class CopyStream(io.RawIOBase):
@@ -77,13 +126,16 @@ def escaped(line):
     return (line.replace("\\", "\\\\") if "\\" in line else line) + "\n"
 
 
-def owned_lines(owners, records, counts):
+def owned_lines(owners, records, counts, total_ids, totals):
     """Yield records as lines for COPY into the ledger; needs no database.
 
     :param records: iterator of ``(line, CallRecord)`` in the order of time: twins follow each other
     :param counts: Counter of the records by exception, filled on the way
+    :param total_ids: ``TotalIds``
+    :param totals: {key: [total id, lines, calls, seconds, amount, cost, first date, last date]}, filled on the way;
+        a key is (account, customer, issuer and prepaid as COPY takes them; end of the period; type; direction; exception)
     """
-    fixed, accounts, packages, dids = owners
+    fixed, accounts, packages, dids, periods = owners
     moment, twins, legs = None, Counter(), {}
     for _line, record in records:
         (
@@ -105,13 +157,24 @@ def owned_lines(owners, records, counts):
         if not (account := accounts.get(astpp_id)):
             account, reference, second, exception = "\t\t\tf", f"#{astpp_id}", exception or "", "unknown_account"
         counts[exception] += 1
+        ends = None if account.endswith("t") else periods.get(account.partition("\t")[0])
+        total_key = (account, period_end(ends, date), charge_type, direction, exception)
+        if (total := totals.get(total_key)) is None:
+            total = totals[total_key] = [total_ids.of(total_key), 0, 0, 0, 0, 0, date, date]
+        total[1] += 1
+        if duration or amount:
+            total[2] += 1
+            total[3] += duration
+            total[4] += amount
+        total[5] += cost
+        total[7] = date
         package = packages.get((package_id, astpp_id), "") if package_id else ""
         did = dids.get(callee, "") if charge_type == "did" and direction == "inbound" else ""
         # Written out: joining a list takes twice as long.
         yield escaped(
             f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date!s}\t{charge_type}\t{direction}"
             f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
-            f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}\t{second}\t{package}\t{did}"
+            f"\t{disposition or ''}\t{duration}\t{rated_amount!s}\t{amount!s}\t{cost!s}\t{exception or ''}\t{second}\t{package}\t{did}\t{total[0]}"
         )
 
 

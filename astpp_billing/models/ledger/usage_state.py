@@ -10,7 +10,7 @@ class UsageState(NamedTuple):
     """A condition on ``astpp_usage`` in both languages."""
 
     where: str
-    """for indexes and statements: columns stand without an alias"""
+    """for statements: columns stand without an alias"""
     domain: Domain
 
     def __and__(self, other: "UsageState") -> "UsageState":
@@ -21,8 +21,10 @@ class UsageState(NamedTuple):
         return SQL(self.where)  # pylint: disable=sql-injection
 
 
-BILLED = UsageState("move_line_id IS NOT NULL", Domain("move_line_id", "!=", False))
-NOT_BILLED = UsageState("move_line_id IS NULL", Domain("move_line_id", "=", False))
+# Whether a line is billed is said by its total.
+_BILLED_TOTAL = "EXISTS (SELECT FROM astpp_usage_total bt WHERE bt.id = total_id AND bt.move_line_id IS NOT NULL)"
+BILLED = UsageState(_BILLED_TOTAL, Domain("move_line_id", "!=", False))
+NOT_BILLED = UsageState(f"NOT {_BILLED_TOTAL}", Domain("move_line_id", "=", False))
 HELD = UsageState("exception IS NOT NULL", Domain("exception", "!=", False))
 NOT_HELD = UsageState("exception IS NULL", Domain("exception", "=", False))
 PREPAID = UsageState("prepaid", Domain("prepaid", "=", True))

@@ -56,7 +56,7 @@ class AccountMove(models.Model):
             "issuer_id",
             {issuer.id: (None, until)},
             by=("server_id", "charge_type", "product_id"),
-            where=SQL("u.charge_type IN %s", CONSUMPTION),
+            where=SQL("t.charge_type IN %s", CONSUMPTION),
             prepaid=True,
         )
         return sorted(

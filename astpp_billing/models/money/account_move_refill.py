@@ -64,7 +64,7 @@ class AccountMove(models.Model):
         if not links:
             return entries
         entries._post(soft=False)
-        self.env["astpp.usage"]._bill(links)
+        self.env["astpp.usage"]._bill_alone(links)
         return entries
 
     @api.model

@@ -94,7 +94,7 @@ class AstppSettlement(models.Model):
             "account_id",
             {self.account_id.id: (None, self._commissions_end())},
             by=("charge_type",),
-            where=SQL("u.charge_type = 'commission'"),
+            where=SQL("t.charge_type = 'commission'"),
         )
         amount, rate = -float(sum(group["amount"] for group in groups)), self._rate()
         if self.currency_id.is_zero(amount * rate):

@@ -4,8 +4,6 @@ from odoo import models
 from odoo.exceptions import UserError
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 
-from ..ledger.usage_state import UNBILLED
-
 _logger = logging.getLogger(__name__)
 
 
@@ -14,7 +12,7 @@ class AstppUsage(models.Model):
 
     _inherit = "astpp.usage"
 
-    _refill_idx = models.Index(f"(account_id) WHERE charge_type = 'topup' AND {UNBILLED.where}")
+    _refill_idx = models.Index("(account_id) WHERE charge_type = 'topup'")
 
     def _try_book_refills(self):
         """Book these refills together, or one by one when one of them fails; a failing one is told on its account."""

@@ -5,6 +5,7 @@ from functools import partial
 
 from odoo import models
 
+from ...conflicts import retry
 from ...connector.calls import read_calls
 from ...connector.read_ahead import read_ahead
 from ...left_out import LeftOut
@@ -27,6 +28,8 @@ class Piece:
     """whether the ledger has calls of these hours: each one is looked for then"""
     counts: Counter = field(default_factory=Counter)
     """calls by exception, once they are read; not filled when known"""
+    totals: dict = field(default_factory=dict)
+    """what they come to, by total, as ``owned_lines`` fills it; not filled when known"""
     left_out: LeftOut = field(default_factory=LeftOut)
     """rows that cannot be read"""
 
@@ -49,8 +52,12 @@ class AstppServer(models.Model):
         run.commit()
         left_out = run.left_out
         while waiting:
-            for piece in self._sync_pieces(run, source, waiting):
-                left_out.include(piece.left_out)
+            pieces = partial(self._sync_pieces, run, source, waiting)
+            if run.commits:
+                # Where a billing run was at the same totals, what is not committed is read again.
+                retry(self.env, pieces)
+            else:
+                pieces()
         if step.added_count >= MANY:
             self.env["astpp.usage"]._tell_planner()
         if left_out.count:
@@ -87,22 +94,23 @@ class AstppServer(models.Model):
         come next: what is read by then does not fit any more.
 
         :param waiting: list of lists of slices
-        :return: list of the pieces that were put into the ledger
         """
-        usage, done = self.env["astpp.usage"], []
-        owners = usage._owners(self)
+        usage = self.env["astpp.usage"]
+        owners, total_ids = usage._owners(self), usage._total_ids(self)
         pieces = [Piece(slices, self._is_known(source, slices)) for slices in waiting]
-        with read_ahead(_piece_chunks(run.database, source, pieces, owners), AHEAD) as chunks:
-            for piece in pieces:
-                if done and not piece.is_known and self._is_known(source, piece.slices):
+        with read_ahead(_piece_chunks(run.database, source, pieces, owners, total_ids), AHEAD) as chunks:
+            for position, piece in enumerate(pieces):
+                if position and not piece.is_known and self._is_known(source, piece.slices):
                     break
-                self._sync_piece(run, source, piece, iter(partial(next, chunks), None))
-                done.append(piece)
+                fits = self._sync_piece(run, source, piece, iter(partial(next, chunks), None))
+                run.left_out.include(piece.left_out)
                 del waiting[0]
+                if not fits:
+                    # Some totals were billed meanwhile: what is read ahead names them, too.
+                    break
                 if (now := usage._owners(self)) != owners:
                     self._settle_owners(owners.accounts, now.accounts)
                     break
-        return done
 
     def _settle_owners(self, before, now):
         """Correct whose the calls are that were put away while accounts changed.
@@ -116,14 +124,17 @@ class AstppServer(models.Model):
         accounts._denormalise_usage()
 
     def _sync_piece(self, run, source, piece, chunks):
-        """Put the calls of some hours into the ledger and note it, in one transaction."""
+        """Put the calls of some hours into the ledger and note it, in one transaction.
+
+        :return: whether what is read ahead fits still
+        """
         started, step = datetime.now(), run.step
-        usage = self.env["astpp.usage"]
+        usage, fits = self.env["astpp.usage"], True
         if piece.is_known:
             counts = usage._load_staged(self, chunks)
             read, added = counts["read"], counts["added"]
         else:
-            usage._copy_owned(chunks)
+            fits = usage._copy_owned(self, chunks, piece.totals)
             read = added = piece.counts.total()
         self.env["astpp.sync.slice"]._remember(self, source, piece.slices)
         step.write(
@@ -135,11 +146,15 @@ class AstppServer(models.Model):
             }
         )
         run.commit()
+        return fits
 
 
-def _piece_chunks(database, source, pieces, owners):
+def _piece_chunks(database, source, pieces, owners, total_ids):
     """Yield the pieces' calls as chunks for COPY, None after each piece. Runs in a thread: no ORM."""
     for piece in pieces:
         records = read_calls(database, source, piece.slices, piece.left_out.add)
-        yield from in_chunks(staged_lines(records) if piece.is_known else owned_lines(owners, records, piece.counts))
+        if piece.is_known:
+            yield from in_chunks(staged_lines(records))
+        else:
+            yield from in_chunks(owned_lines(owners, records, piece.counts, total_ids, piece.totals))
         yield None
