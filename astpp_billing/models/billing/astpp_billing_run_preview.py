@@ -1,6 +1,8 @@
 from odoo import fields, models
 from odoo.exceptions import UserError
 
+from ..ledger.usage_state import HELD
+
 # Periods of an account that a preview looks into: five years of months.
 PERIODS = 60
 
