@@ -46,7 +46,7 @@ order = env["astpp.subscription"].create(
 order.action_start()
 env["astpp.outbox"]._enqueue_balances([(customers[2], 12.5, "topup/1", "Top-up")])
 env["astpp.outbox"]._enqueue_rows("order", [(customers[0], "order/55/1", "Order", [
-    {{"table": "order_items", "match": {{"id": 55}}, "values": {{"quantity": 2}}, "expected": {{"quantity": [1]}}}},
+    {{"table": "order_items", "match": {{"id": 55}}, "values": {{"quantity": 2, "price": "60.00000"}}}},
 ], {{}})])
 env["astpp.coupon"]._generate(1, 2, {{"server_id": server.id, "amount": 5, "batch": "B", "currency_id": server.currency_id.id}})
 env.cr.commit()
@@ -147,4 +147,4 @@ def test_it_goes_on(upgraded, mariadb):
     [(name,)] = database.query("SELECT name FROM account_move WHERE name LIKE 'R-%%' ORDER BY name DESC LIMIT 1")
     assert name == "R-00002"
     assert mariadb.execute("SELECT balance FROM accounts WHERE id = 103")[0][0] == 12.5
-    assert mariadb.execute("SELECT quantity FROM order_items WHERE id = 55") == ((2,),)
+    assert mariadb.execute("SELECT quantity, price FROM order_items WHERE id = 55") == ((2, 60),)
