@@ -70,7 +70,7 @@ met = []
 def disturbed(run, groups, moves):
     if len(met) < 3:
         with env.registry.cursor() as other:
-            other.execute("UPDATE astpp_usage SET description = 'changed' WHERE account_id = ANY(%s)",
+            other.execute("UPDATE astpp_usage_total SET changed_date = now() WHERE account_id = ANY(%s)",
                           ([account.id for account in groups],))
         try:
             return link(run, groups, moves)
