@@ -32,11 +32,11 @@ class SyncRun:
         self.commits = commits
         self.started = fields.Datetime.now()
         self.database: Database | None = None
-        """ASTPP's, in one snapshot for all steps"""
+        """ASTPP's database, in one snapshot for all steps"""
         self.step = server.env["astpp.sync.step"]
-        """the one that runs"""
+        """the step that is running"""
         self.left_out = LeftOut()
-        """ASTPP's rows that it could not take over"""
+        """the running step's rows that could not be taken over"""
         self._hours: dict[str, list[Slice]] = {}
 
     def commit(self) -> None:
