@@ -1,4 +1,4 @@
-"""The shape of the code: rooms in their order, and a map that is true."""
+"""The shape of the code: rooms in their order, and a map of them that is true."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ PACKAGE = "odoo.addons.astpp_billing.models."
 
 
 def imported(path):
-    """Return the names that ``from . import name`` brings in, in their order."""
+    """Return the names imported by ``from . import name``, in order."""
     return [
         alias.name
         for node in ast.parse(path.read_text(encoding="utf-8")).body
@@ -26,7 +26,7 @@ ROOMS = [name for name in imported(MODELS / "__init__.py") if (MODELS / name).is
 
 
 def definitions(path):
-    """Yield (model, name) of each field and method that the classes of a file give a model."""
+    """Yield (model, name) of each field and method that a file's classes define."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if not isinstance(node, ast.ClassDef):
             continue
@@ -71,7 +71,7 @@ class TestRooms(BaseCase):
                             self.assertLess(ROOMS.index(target), position, f"{path} imports {target}")
 
     def test_order_inside_a_room_means_nothing(self):
-        """No two files of a room give a model the same method or field: nothing depends on which comes first."""
+        """No two files of a room define the same method or field of a model, so import order does not matter."""
         found = defaultdict(list)
         for room in ROOMS:
             for path in (MODELS / room).glob("*.py"):
@@ -87,7 +87,7 @@ class TestRooms(BaseCase):
                 names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
                 names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 for name in names:
-                    # SQL's composition and the exceptions for users need no database.
+                    # SQL composition and user-facing exceptions need no database.
                     self.assertNotIn(name, ("odoo.models", "odoo.fields", "odoo.api"), path)
                 if isinstance(node, ast.ImportFrom) and node.module == "odoo":
                     self.assertFalse({alias.name for alias in node.names} & {"models", "fields", "api"}, path)
@@ -96,7 +96,7 @@ class TestRooms(BaseCase):
 @tagged("post_install", "-at_install")
 class TestOverrides(TransactionCase):
     def test_later_rooms_are_around_earlier_ones(self):
-        """Of each model's classes, guards are outermost, write-back is next, and so on to the room that defines it."""
+        """Guards are the outermost classes of each model, then write-back, and so on down to the defining room."""
         ours = 0
         for model in self.registry.values():
             rooms = [
@@ -112,7 +112,7 @@ class TestOverrides(TransactionCase):
 
 @tagged("at_install", "-post_install")
 class TestMap(BaseCase):
-    """docs/architecture.md lists each file where it is; the addon alone, installed from the store, has no such map."""
+    """docs/architecture.md lists every file where it is; the addon from the Apps store comes without this map."""
 
     def test_map_of_rooms(self):
         document = ADDON.parent / "docs/architecture.md"
