@@ -102,7 +102,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _daily_sums(self, issuers, start: date, end: date) -> list[tuple[date, int, float]]:
-        """Return [(day in UTC, lines, amount)] of issuers' usage, ``start`` to ``end`` inclusive, without held lines."""
+        """Return [(UTC day, lines, amount)] of issuers' usage, ``start`` to ``end`` inclusive, without held lines."""
         self.flush_model()
         return self.env.execute_query(
             SQL(
