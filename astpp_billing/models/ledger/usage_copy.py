@@ -1,4 +1,4 @@
-"""Formatting calls for PostgreSQL's COPY. Plain functions without a database, so a thread can run them."""
+"""Calls as PostgreSQL's COPY takes them: plain functions, which a thread may run."""
 
 import io
 from collections import Counter
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ...connector.call_record import CallRecord
 
-# The ledger's columns in the order of the fields of ``owned_lines``.
+# The ledger's columns in the order of a record that is copied straight into it.
 COPY_COLUMNS = (
     *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
     *(
@@ -19,17 +19,17 @@ COPY_COLUMNS = (
         "did_id",
     ),
 )
-# Size in bytes of the chunks handed to PostgreSQL.
+# What is handed to PostgreSQL at once, in bytes.
 CHUNK = 1 << 19
 
 
 class Owners(NamedTuple):
-    """What is needed to find the owner of a call; looked up beforehand, because COPY occupies the connection."""
+    """Whose the calls of a server are: looked up before COPY has the connection."""
 
     fixed: str
-    """ids of server, company and currency, in COPY's format"""
+    """server, company and currency, as COPY takes them"""
     accounts: dict
-    """{ASTPP id: ids of account, customer and issuer, and the prepaid flag, in COPY's format}"""
+    """{ASTPP id: account, customer, issuer and prepaid, as COPY takes them}"""
     packages: dict
     """{(ASTPP's order id, account's ASTPP id): subscription id}"""
     dids: dict
@@ -37,7 +37,7 @@ class Owners(NamedTuple):
 
 
 class CopyStream(io.RawIOBase):
-    """A file for COPY that produces chunks on demand, so that memory use stays constant."""
+    """Feeds chunks to COPY as PostgreSQL asks for them, so that memory stays flat."""
 
     def __init__(self, chunks):
         self._chunks = chunks
@@ -53,7 +53,7 @@ class CopyStream(io.RawIOBase):
             while len(self._rest) < size and (chunk := next(self._chunks, None)) is not None:
                 self._rest += chunk
         except Exception as error:
-            # psycopg2 reports this as a cancelled query, so keep the cause.
+            # psycopg2 turns it into a cancelled query: keep the reason.
             self.error = error
             raise
         data, self._rest = self._rest[:size], self._rest[size:]
@@ -61,7 +61,7 @@ class CopyStream(io.RawIOBase):
 
 
 def in_chunks(lines):
-    """Join lines of text into chunks of bytes of about ``CHUNK``."""
+    """Join lines of text to chunks of bytes."""
     waiting, length = [], 0
     for line in lines:
         waiting.append(line)
@@ -73,15 +73,15 @@ def in_chunks(lines):
 
 
 def escaped(line):
-    """Escape a line for COPY; the connector removes control characters, so only backslashes need escaping."""
+    """The connector's texts have no control characters, so a backslash is all to look for."""
     return (line.replace("\\", "\\\\") if "\\" in line else line) + "\n"
 
 
 def owned_lines(owners, records, counts):
-    """Yield records as lines for COPY straight into the ledger; needs no database.
+    """Yield records as lines for COPY into the ledger; needs no database.
 
-    :param records: iterator of ``(line, CallRecord)`` in order of time, so that twins are found among neighbours
-    :param counts: Counter of records by exception, updated while lines are yielded
+    :param records: iterator of ``(line, CallRecord)`` in the order of time: twins follow each other
+    :param counts: Counter of the records by exception, filled on the way
     """
     fixed, accounts, packages, dids = owners
     moment, twins, legs = None, Counter(), {}
@@ -97,7 +97,7 @@ def owned_lines(owners, records, counts):
         elif key in twins:
             key, exception = f"{key}-{twins[key]}", "duplicate"
         elif uniqueid and legs.get((uniqueid, astpp_id), key) != key:
-            # The same call leg with different values: the first one is billed.
+            # The same leg of a call with other values: the first one counts.
             exception = "changed"
         twins[record.row_key] += 1
         legs.setdefault((uniqueid, astpp_id), record.row_key)
@@ -107,7 +107,7 @@ def owned_lines(owners, records, counts):
         counts[exception] += 1
         package = packages.get((package_id, astpp_id), "") if package_id else ""
         did = dids.get(callee, "") if charge_type == "did" and direction == "inbound" else ""
-        # An f-string, because joining a list takes twice as long.
+        # Written out: joining a list takes twice as long.
         yield escaped(
             f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date!s}\t{charge_type}\t{direction}"
             f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
