@@ -8,9 +8,9 @@ from odoo.tools import SQL
 from .usage_state import UNBILLED, UNRECOGNISED, WAITING
 
 BEGINNING = datetime(1970, 1, 1)
-# What a group of usage comes to; all else that it says is what its lines have in common.
+# Aggregates of a usage group; its other entries are the values that its lines have in common.
 SUMS = frozenset(("lines", "calls", "duration", "amount"))
-# The columns that lines can be grouped by, with PostgreSQL's types, and which of them may be empty.
+# The columns that lines can be grouped by with their PostgreSQL types, and those that may be NULL.
 KEYS = {
     **dict.fromkeys(("id", "account_id", "issuer_id", "server_id", "product_id"), "int4"),
     **dict.fromkeys(("charge_type", "direction"), "text"),
@@ -20,27 +20,27 @@ MAY_BE_EMPTY = ("direction", "product_id")
 
 
 class AstppUsage(models.Model):
-    """Usage becomes part of documents: it is summed in groups, each group is billed by one line, and can be set free.
+    """Billing: usage is summed in groups, each group is billed by one document line, and can be freed again.
 
-    What is promised: usage is on one line of a document or on none, and what is on it is what was summed. ``_bill``
-    finds the lines of a group by the same conditions as ``_sum_unbilled``, takes only what is unbilled, and fails
-    unless it finds as many. Both have to be called in one transaction: under REPEATABLE READ both see the same ledger,
-    and whoever changed it meanwhile makes the transaction fail, which is then begun anew. Nothing is committed here.
+    Guarantee: each usage line is on at most one document line, and that line bills exactly what was summed. ``_bill``
+    selects the lines of a group by the same conditions as ``_sum_unbilled``, takes only unbilled ones, and fails if
+    the count differs. Both must be called in the same transaction: under REPEATABLE READ they see the same ledger, and
+    a concurrent change makes the transaction fail and start again. Nothing is committed here.
     """
 
     _inherit = "astpp.usage"
 
     @api.model
     def _sum_unbilled(self, scope: str, spans: dict, by: tuple, where: SQL | None = None, prepaid=False) -> list[dict]:
-        """Sum what is unbilled, exactly, in groups that ``_bill`` can bill.
+        """Sum unbilled usage exactly, in groups that ``_bill`` can bill.
 
         :param scope: ``account_id`` or ``issuer_id``
         :param spans: {id of the scope: (since or None, until)}, half-open, naive UTC
-        :param by: columns whose values make a group, of ``KEYS``
-        :param where: condition on ``astpp_usage u`` that chooses whole groups
-        :param prepaid: sum what is to be recognised as income instead of what is to be invoiced
-        :return: dicts with the scope, the columns, ``until``, ``prepaid``, and what the group comes to: ``lines``,
-            ``calls`` (failed ones left out), ``duration`` (s) and ``amount`` (Decimal, base currency)
+        :param by: columns to group by, from ``KEYS``
+        :param where: condition on ``astpp_usage u``; it must never split a group, as ``_bill`` does not repeat it
+        :param prepaid: sum prepaid usage to be recognised as income instead of postpaid usage to be invoiced
+        :return: a dict for each group with the scope, the columns of ``by``, ``until``, ``prepaid`` and the aggregates
+            ``lines``, ``calls`` (without failed ones), ``duration`` (s) and ``amount`` (Decimal, base currency)
         """
         self.flush_model()
         columns = SQL(", ").join(SQL.identifier("u", name) for name in by)
@@ -72,11 +72,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _bill(self, links: Iterable[tuple[dict, models.BaseModel]]):
-        """Point the usage of each group to the line of a document that bills it, in one statement.
+        """Link the usage of each group to the document line that bills it, in one statement.
 
-        :param links: list of (group, ``account.move.line``), the groups from one call of ``_sum_unbilled``, or one by
-            one; whoever calls puts what the group comes to on the line
-        :raise AssertionError: when other lines are unbilled than were summed
+        :param links: list of (group, ``account.move.line``); the groups come from one call of ``_sum_unbilled`` or of
+            ``_one_by_one``. The caller sets the amount of the line
+        :raise AssertionError: when the number of lines linked differs from the number summed
         """
         links = list(links)
         if not links:
@@ -110,7 +110,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _group_condition(self, name: str) -> SQL:
-        """Return the condition that a line ``u`` has in common with its group ``link``."""
+        """Return the condition on one key under which a usage line ``u`` belongs to a group ``link``."""
         link = SQL.identifier("link", name)
         if name == "until":
             return SQL("u.date < %s", link)
@@ -119,7 +119,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _free(self, lines):
-        """Set the usage that lines of documents bill free, in one statement: it is unbilled again.
+        """Make the usage that these document lines bill unbilled again, in one statement.
 
         :param lines: ``account.move.line``
         """
@@ -137,11 +137,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _rebill(self, links: Iterable[tuple[models.BaseModel, models.BaseModel]]):
-        """Have usage billed by other lines of documents, whole lines at a time, in one statement.
+        """Move all usage of some document lines to other document lines, in one statement.
 
-        Nothing is summed anew: the usage of a line stays together, and goes from the one to the other at once.
+        Nothing is summed again, because the usage of a line moves as a whole.
 
-        :param links: list of (``account.move.line`` that bills it, the one that is to bill it)
+        :param links: list of (old, new) ``account.move.line``
         """
         links = list(links)
         self.flush_model()
@@ -161,11 +161,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _hold(self, reason: str, where: SQL) -> int:
-        """Hold what waits to be billed, in one statement: it is billed once somebody releases it.
+        """Put waiting usage on hold, in one statement; it is not billed until somebody releases it.
 
-        :param reason: one of ``EXCEPTIONS``
+        :param reason: a key of ``EXCEPTIONS``
         :param where: condition on ``astpp_usage u``
-        :return: number of lines
+        :return: number of lines held
         """
         self.flush_model()
         self.env.cr.execute(SQL("UPDATE astpp_usage u SET exception = %s WHERE %s AND %s", reason, where, WAITING.sql))

@@ -8,13 +8,13 @@ from .usage_state import NOT_HELD, UNBILLED
 
 
 class AstppUsage(models.Model):
-    """What usage comes to, for documents, balances and charts. Amounts are in the servers' base currencies."""
+    """Sums of usage for documents, balances and charts. Amounts are in the servers' base currencies."""
 
     _inherit = "astpp.usage"
 
     @api.model
     def _unbilled_around(self, moments: dict[int, datetime]) -> dict[int, tuple[float, float]]:
-        """Return {account id: (unbilled before, unbilled since)} of {account id: moment}."""
+        """Return {account id: (unbilled amount before the moment, and since)} for {account id: moment in naive UTC}."""
         self.flush_model()
         rows = self.env.execute_query(
             SQL(
@@ -36,9 +36,10 @@ class AstppUsage(models.Model):
 
     @api.model
     def _accounts_with_unbilled(self, accounts: SQL, until: datetime, where: SQL) -> list[int]:
-        """Return the ids of the accounts that have something unbilled before a moment, failed calls left out.
+        """Return the ids of the accounts that have unbilled usage before a moment, failed calls excluded.
 
-        :param accounts: query for ids of accounts
+        :param accounts: query for the ids of the accounts to look at
+        :param until: naive UTC
         :param where: condition on ``astpp_usage u``
         """
         self.flush_model()
@@ -60,10 +61,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _billed_query(self, moves, *by: str) -> SQL:
-        """Return the query for what documents bill, line by line.
+        """Return the query that sums the usage billed by documents, by document line.
 
-        :param by: columns whose values make a row
-        :return: columns ``move_id``, ``move_line_id``, those, ``calls`` (failed ones left out), ``duration`` (s), ``amount``
+        :param by: further columns to group by
+        :return: columns ``move_id``, ``move_line_id``, those of ``by``, ``calls`` (without failed ones),
+            ``duration`` (s) and ``amount``
         """
         return SQL(
             """
@@ -79,7 +81,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _billed_sums(self, moves, *by: str) -> list[dict]:
-        """Return what documents bill, line by line: rows of ``_billed_query``, amounts as Decimal."""
+        """Return the rows of ``_billed_query`` as dicts, with ``amount`` as Decimal."""
         self.flush_model()
         rows = self.env.execute_query_dict(
             SQL(
@@ -92,15 +94,15 @@ class AstppUsage(models.Model):
 
     @api.model
     def _bills_usage(self, move_id: SQL) -> SQL:
-        """Return the condition that a document bills usage.
+        """Return the SQL condition that a document bills usage.
 
-        :param move_id: SQL of its id
+        :param move_id: SQL expression for the document's id
         """
         return SQL("EXISTS (SELECT 1 FROM astpp_usage u WHERE u.move_id = %s)", move_id)
 
     @api.model
     def _daily_sums(self, issuers, start: date, end: date) -> list[tuple[date, int, float]]:
-        """Return [(day in UTC, lines, amount)] of issuers' usage, both days included, what is held left out."""
+        """Return [(UTC day, lines, amount)] of issuers' usage, ``start`` to ``end`` inclusive, without held lines."""
         self.flush_model()
         return self.env.execute_query(
             SQL(
