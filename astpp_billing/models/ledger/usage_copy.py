@@ -1,12 +1,14 @@
-"""Calls as PostgreSQL's COPY takes them: plain functions, which a thread may run."""
+"""Formatting calls for PostgreSQL's COPY. Plain functions without a database, so a thread can run them."""
 
 import io
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 from ...connector.call_record import CallRecord
 
-# The ledger's columns in the order of a record that is copied straight into it.
+# The ledger's columns in the order of the fields of ``owned_lines``.
 COPY_COLUMNS = (
     *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
     *(
@@ -19,50 +21,51 @@ COPY_COLUMNS = (
         "did_id",
     ),
 )
-# What is handed to PostgreSQL at once, in bytes.
+# Size in bytes of the chunks handed to PostgreSQL.
 CHUNK = 1 << 19
 
 
 class Owners(NamedTuple):
-    """Whose the calls of a server are: looked up before COPY has the connection."""
+    """What is needed to find the owner of a call; looked up beforehand, because COPY occupies the connection."""
 
     fixed: str
-    """server, company and currency, as COPY takes them"""
-    accounts: dict
-    """{ASTPP id: account, customer, issuer and prepaid, as COPY takes them}"""
-    packages: dict
+    """ids of server, company and currency, in COPY's format"""
+    accounts: dict[int, str]
+    """{ASTPP id: ids of account, customer and issuer, and the prepaid flag, in COPY's format}"""
+    packages: dict[tuple[int, int], int]
     """{(ASTPP's order id, account's ASTPP id): subscription id}"""
-    dids: dict
+    dids: dict[str, int]
     """{number: DID id}"""
 
 
 class CopyStream(io.RawIOBase):
-    """Feeds chunks to COPY as PostgreSQL asks for them, so that memory stays flat."""
+    """A file for COPY that produces chunks on demand, so that memory use stays constant."""
 
-    def __init__(self, chunks):
+    def __init__(self, chunks: Iterator[bytes]):
         self._chunks = chunks
         self._rest = b""
-        self.error = None
+        self.error: Exception | None = None
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def read(self, size=-1):  # pylint: disable=method-required-super
+    def read(self, size: int = -1) -> bytes:  # pylint: disable=method-required-super
         size = CHUNK if size < 0 else size
         try:
             while len(self._rest) < size and (chunk := next(self._chunks, None)) is not None:
                 self._rest += chunk
         except Exception as error:
-            # psycopg2 turns it into a cancelled query: keep the reason.
+            # psycopg2 reports this as a cancelled query, so keep the cause.
             self.error = error
             raise
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
 
-def in_chunks(lines):
-    """Join lines of text to chunks of bytes."""
-    waiting, length = [], 0
+def in_chunks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Join lines of text into chunks of bytes of about ``CHUNK``."""
+    waiting: list[str] = []
+    length = 0
     for line in lines:
         waiting.append(line)
         length += len(line)
@@ -72,19 +75,24 @@ def in_chunks(lines):
     yield "".join(waiting).encode()
 
 
-def escaped(line):
-    """The connector's texts have no control characters, so a backslash is all to look for."""
+def escaped(line: str) -> str:
+    """Escape a line for COPY; the connector removes control characters, so only backslashes need escaping."""
     return (line.replace("\\", "\\\\") if "\\" in line else line) + "\n"
 
 
-def owned_lines(owners, records, counts):
-    """Yield records as lines for COPY into the ledger; needs no database.
+def owned_lines(
+    owners: Owners, records: Iterable[tuple[int, CallRecord]], counts: Counter[str | None]
+) -> Iterator[str]:
+    """Yield records as lines for COPY straight into the ledger; needs no database.
 
-    :param records: iterator of ``(line, CallRecord)`` in the order of time: twins follow each other
-    :param counts: Counter of the records by exception, filled on the way
+    :param records: iterator of ``(line, CallRecord)`` in order of time, so that twins are found among neighbours
+    :param counts: Counter of records by exception, updated while lines are yielded
     """
     fixed, accounts, packages, dids = owners
-    moment, twins, legs = None, Counter(), {}
+    # Of the calls of one second: how often each key came, and the first key of each leg.
+    moment: datetime | None = None
+    twins: Counter[str] = Counter()
+    legs: dict[tuple[str | None, int | None], str] = {}
     for _line, record in records:
         (
             source, key, astpp_id, _number, date, charge_type, direction, uniqueid, caller, callee, destination,
@@ -97,17 +105,18 @@ def owned_lines(owners, records, counts):
         elif key in twins:
             key, exception = f"{key}-{twins[key]}", "duplicate"
         elif uniqueid and legs.get((uniqueid, astpp_id), key) != key:
-            # The same leg of a call with other values: the first one counts.
+            # The same call leg with different values: the first one is billed.
             exception = "changed"
         twins[record.row_key] += 1
         legs.setdefault((uniqueid, astpp_id), record.row_key)
         reference = second = ""
-        if not (account := accounts.get(astpp_id)):
+        account = accounts.get(astpp_id or 0)
+        if not account:
             account, reference, second, exception = "\t\t\tf", f"#{astpp_id}", exception or "", "unknown_account"
         counts[exception] += 1
-        package = packages.get((package_id, astpp_id), "") if package_id else ""
-        did = dids.get(callee, "") if charge_type == "did" and direction == "inbound" else ""
-        # Written out: joining a list takes twice as long.
+        package = packages.get((package_id, astpp_id or 0), "") if package_id else ""
+        did = dids.get(callee or "", "") if charge_type == "did" and direction == "inbound" else ""
+        # An f-string, because joining a list takes twice as long.
         yield escaped(
             f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date!s}\t{charge_type}\t{direction}"
             f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
@@ -115,7 +124,7 @@ def owned_lines(owners, records, counts):
         )
 
 
-def staged_lines(records):
+def staged_lines(records: Iterable[tuple[int, CallRecord]]) -> Iterator[str]:
     """Yield ``(line, CallRecord)`` as lines for COPY into the staging table; needs no database."""
     for line, record in records:
         yield escaped("\t".join(["" if value is None else str(value) for value in (line, *record)]))
