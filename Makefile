@@ -30,7 +30,7 @@ bench: setup ## the benchmarks (see benchmarks/README.md)
 pot: setup ## write the translation template anew
 	@dev/pot
 
-lint: setup ## ruff and pylint-odoo
+lint: setup ## ruff, mypy, pylint-odoo, XML, shell scripts
 	@dev/lint
 
 shell: setup ## Odoo's Python shell on a database (DB=astpp_demo)

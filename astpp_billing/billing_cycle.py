@@ -7,13 +7,14 @@ in between (ASTPP facts 7.2, weaknesses 20 to 23).
 """
 
 import calendar
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-# A change of zone may put a boundary a few hours after the last one. Such a sliver joins the
-# period that follows it; the shortest day of any zone is longer than this.
+# A change of zone may put a boundary a few hours after the last one. Such a short rest joins the period that follows
+# it. The shortest day of any zone is longer than this.
 SHORTEST_PERIOD = timedelta(hours=12)
 
 
@@ -39,8 +40,7 @@ class Cycle(NamedTuple):
 def midnight(day: date, tz: str) -> datetime:
     """Return the first instant of a local day, in UTC and aware.
 
-    Where a zone skips midnight, it is the instant at which the clock jumps; where midnight
-    comes twice, it is the first one.
+    Where the clock skips midnight, this is the instant at which it jumps; where midnight comes twice, the first one.
     """
     return datetime.combine(day, time(), ZoneInfo(tz)).astimezone(UTC)
 
@@ -60,8 +60,8 @@ def next_boundary(after: datetime, cycle: Cycle) -> datetime:
 
     :param after: aware datetime, the end of the period before
     :return: aware datetime in UTC, the first boundary at least ``SHORTEST_PERIOD`` later.
-        From an instant that is no boundary itself the interval counts as one unit, so the
-        first period is a short one and the billing day is reached at once.
+        From an instant that is no boundary itself, the interval counts as one unit: a short first period leads to
+        the next billing day.
     """
     start = local_date(after, cycle.tz)
     on_boundary = midnight(start, cycle.tz) == after and _is_billing_day(start, cycle)
@@ -97,7 +97,7 @@ def _is_billing_day(day: date, cycle: Cycle) -> bool:
     raise ValueError(f"unknown unit {cycle.unit!r}")
 
 
-def _billing_days(start: date, cycle: Cycle, step: int):
+def _billing_days(start: date, cycle: Cycle, step: int) -> Iterator[date]:
     """Yield billing days in order, ``step`` units apart, from ``start``'s own unit on."""
     match cycle.unit:
         case "day":

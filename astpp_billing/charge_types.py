@@ -1,4 +1,4 @@
-"""What kinds of charges there are: one table that fields, domains and the connector are derived from."""
+"""The types of charges: one table, from which fields, domains and the connector's mappings are derived."""
 
 from typing import Literal, NamedTuple
 
@@ -10,11 +10,11 @@ class ChargeType(NamedTuple):
     """the technical name, as the ledger keeps it"""
     label: str
     kind: Literal["call", "sale", "charge", "credit", "funds"]
-    """a call; something sold, whose product says what was bought; another charge; a credit; or funds that only move"""
+    """call; sale: the product says what was bought; charge: any other; credit; funds: money that only moves"""
     words: tuple[str, ...] = ()
     """ASTPP's words: cdrs.calltype of a call (ASTPP facts 2.4), invoice_details.charge_type of anything else"""
     product_type: str | None = None
-    """the type of the products that renew: each of their periods is such a charge"""
+    """the type of the products whose renewals are such charges"""
 
 
 # Invoices list them in this order.
@@ -33,7 +33,7 @@ CHARGE_TYPES = (
     ChargeType("setup", "Setup Fees", "sale"),
     ChargeType("topup", "Top-ups", "funds", ("REFILL",)),
     ChargeType("voucher", "Refill Coupons", "funds", ("VOUCHER",)),
-    # A manual line of a manual invoice of ASTPP's has no type.
+    # Lines that somebody typed into an invoice of ASTPP have no type.
     ChargeType("charge", "Other Charges", "charge", ("POSTCHARGE", "POST_CHARGE", "")),
     ChargeType("credit", "Credits", "credit"),
     ChargeType("commission", "Commissions", "credit", ("COMMISSION",)),
@@ -46,11 +46,11 @@ def _names(*kinds: str) -> tuple[str, ...]:
 
 
 SELECTION = [(each.name, each.label) for each in CHARGE_TYPES]
-# A type's place on an invoice.
+# {type: its place on an invoice}
 ORDER = {each.name: place for place, each in enumerate(CHARGE_TYPES)}
 
 CALLS = _names("call")
-# The product says what was bought.
+# Charges whose product says what was bought.
 SOLD = _names("sale")
 FEES = _names("sale", "charge")
 # Nothing is sold, so nothing is taxed.
@@ -60,7 +60,7 @@ CONSUMPTION = _names("call", "sale", "charge")
 
 # {type of a product that renews: the type of its periods' charges}
 RENEWALS = {each.product_type: each.name for each in CHARGE_TYPES if each.product_type}
-# The products that are ordered once and charged by period, or once.
+# Types of products that are ordered once, and charged by period or once.
 SUBSCRIBED = tuple(RENEWALS)
 
 # {ASTPP's word: type}

@@ -1,4 +1,4 @@
-"""Batches that met another process: each is rolled back and done again."""
+"""Batches that got in the way of another process: they are rolled back and done again."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,13 +12,13 @@ RETRIES = 5
 
 
 def retry(env: Environment, batch: Callable[[], Result]) -> Result:
-    """Call a batch that commits what it does; where it met another process, roll back and call it again at once.
+    """Call a batch that commits by itself; after a conflict with another process roll back and call it again at once.
 
-    Odoo's ``retrying`` waits for seconds and commits by itself. A batch need not wait: it looks anew for what is due,
-    and leaves alone what others hold.
+    Odoo's ``retrying`` waits for seconds and commits. A batch need not wait, because it searches again for what is due
+    and skips what others have locked.
 
     :return: what the batch returned
-    :raise psycopg2.OperationalError: what PostgreSQL said of the other process, when it was met ``RETRIES`` times more
+    :raise psycopg2.OperationalError: the conflict, when it came again in each of ``RETRIES`` further attempts
     """
     for attempts_left in reversed(range(RETRIES + 1)):
         try:

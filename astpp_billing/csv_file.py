@@ -1,25 +1,25 @@
-"""CSV files that we write: people open them in a spreadsheet, which must not take a text of theirs for a formula."""
+"""Writing CSV files that are safe to open in a spreadsheet: no text in them is taken for a formula."""
 
 import csv
 import io
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
-# What makes a spreadsheet take a text for a formula, full-width forms among them.
+# A text that begins with one of these is taken for a formula; the last four are full-width forms.
 FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
-# By this mark a spreadsheet knows UTF-8.
+# The byte order mark, by which a spreadsheet recognises UTF-8.
 MARK = "\ufeff".encode()
-# Rows of one piece of a file.
+# Rows in each piece of a file.
 CHUNK = 5000
 
 
 def harmless(value: Any) -> Any:
-    """Keep a text from being a formula when a spreadsheet opens it; other values are as they are."""
+    """Return a text so that no spreadsheet takes it for a formula; other values are returned as they are."""
     return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
 
 
 class CsvWriter:
-    """Writes harmless rows below their headings."""
+    """Writes rows of harmless values below their headings."""
 
     def __init__(self, file: TextIO, headings: Iterable[str]):
         self._writer = csv.writer(file)

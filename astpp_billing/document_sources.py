@@ -1,12 +1,13 @@
 """What the PDF engine may fetch while it makes a document: nothing but our own pictures and styles.
 
-It runs on the server, so a picture or style that it fetches is a request from inside the network, in the name of whoever
+The engine runs on the server, so whatever it fetches is a request from inside the network, with the rights of whoever
 prints. Plain functions.
 """
 
 import base64
 import binascii
 import re
+from collections.abc import Collection
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 import lxml.etree
@@ -16,29 +17,30 @@ import lxml.html
 OWN_PATH = re.compile(
     r"/(?:web/(?:image|content|assets|binary/company_logo|static)|logo(?:\.png)?|report/barcode|[a-z0-9_]+/static)(?:[/?]|$)"
 )
-# What loads, runs or moves something by itself.
+# Elements that load, run or animate something by themselves.
 DROPPED = frozenset(
     ("script", "iframe", "frame", "frameset", "object", "embed", "applet", "link", "base", "meta", "audio", "video",
      "source", "track", "param", "portal", "animate", "animatetransform", "animatemotion", "set", "handler", "noscript",
      "template", "feimage", "isindex", "bgsound", "layer", "ilayer", "xml")
 )  # fmt: skip
+# Attributes that hold a URL.
 SOURCES = frozenset(
     ("src", "href", "xlink:href", "data", "poster", "background", "lowsrc", "dynsrc", "code", "codebase", "archive",
      "classid", "profile", "manifest", "longdesc", "usemap", "ping")
 )  # fmt: skip
-# Texts that nobody takes for a style.
+# Attributes that no engine takes for a style.
 TEXTS = frozenset(("alt", "title", "class", "id", "name", "value", "placeholder", "aria-label", "lang", "dir"))
 PICTURES = ("image/png", "image/jpeg", "image/jpg", "image/gif", "image/webp", "image/bmp")
 FONTS = re.compile(r"(?:application/(?:x-)?font-[a-z0-9]+|font/[a-z0-9+]+)$")
 
 
-def own_sources_only(html, base_urls=()):
+def own_sources_only(html: str | bytes, base_urls: Collection[str] = ()) -> str:
     """Return a document without what the PDF engine would fetch from elsewhere.
 
-    Links stay: they are followed by who reads the document, not by the engine.
-    :param html: the document, str or UTF-8 bytes
+    Links stay: the reader follows them, not the engine.
+
+    :param html: the document as text, or as bytes in UTF-8
     :param base_urls: addresses under which the database itself is reached
-    :return: str
     """
     root = lxml.html.fromstring(html, parser=lxml.html.HTMLParser(encoding="utf-8"))
     for element in list(root.iter()):
@@ -54,17 +56,17 @@ def own_sources_only(html, base_urls=()):
     return lxml.html.tostring(root, encoding="unicode", doctype="<!DOCTYPE html>" if root.tag == "html" else None)
 
 
-def loads_from_elsewhere(html):
+def loads_from_elsewhere(html: str | None) -> bool:
     """Tell whether a piece of HTML has something that is loaded from elsewhere."""
-    if not (html or "").strip():
+    if not html or not html.strip():
         return False
     wrapped = f"<div>{html}</div>"
     parsed = lxml.html.fromstring(wrapped, parser=lxml.html.HTMLParser(encoding="utf-8"))
     return own_sources_only(wrapped) != lxml.html.tostring(parsed, encoding="unicode")
 
 
-def _drop(element):
-    """Take an element away and leave the text behind it."""
+def _drop(element: lxml.etree._Element) -> None:
+    """Remove an element, but keep the text that follows it."""
     parent = element.getparent()
     if parent is None:
         return
@@ -78,7 +80,8 @@ def _drop(element):
     parent.remove(element)
 
 
-def _clean_attributes(element, tag, base_urls):
+def _clean_attributes(element: lxml.etree._Element, tag: str, base_urls: Collection[str]) -> None:
+    """Remove the attributes by which an element would load or run something."""
     is_link = tag in ("a", "area")
     for name, value in list(element.attrib.items()):
         short = name.rpartition("}")[2].lower()
@@ -95,13 +98,13 @@ def _clean_attributes(element, tag, base_urls):
             del element.attrib[name]
 
 
-def _plain_url(url):
+def _plain_url(url: str | None) -> str:
     """Return a URL as browsers read it: without the blanks and control characters that they skip."""
     return re.sub(r"[\x00-\x20\x7f\u00a0\u2028\u2029\ufeff]", "", url or "")
 
 
-def is_own_source(url, base_urls=()):
-    """Tell whether a source is in the document itself or one of the database's own pictures, fonts and styles."""
+def is_own_source(url: str | None, base_urls: Collection[str] = ()) -> bool:
+    """Tell whether a source is in the document itself, or is one of the database's own pictures, fonts and styles."""
     plain = _plain_url(url)
     if not plain or plain.startswith("#"):
         return True
@@ -123,7 +126,8 @@ def is_own_source(url, base_urls=()):
     return bool(OWN_PATH.match(path + ("?" if parts.query else "")))
 
 
-def _data_is_harmless(url):
+def _data_is_harmless(url: str) -> bool:
+    """Tell whether a data: URL is a picture or font that loads nothing itself."""
     head, comma, body = url[5:].partition(",")
     kind, *options = head.lower().split(";")
     if not comma:
@@ -141,8 +145,8 @@ def _data_is_harmless(url):
     return b"<!ENTITY" not in content.upper() and all(_drawing_is_own(element) for element in tree.iter())
 
 
-def _drawing_is_own(element):
-    """Tell whether an element of a drawing is in the drawing itself: its sources are parts of it, or pictures in it."""
+def _drawing_is_own(element: lxml.etree._Element) -> bool:
+    """Tell whether an element of a drawing (SVG) refers only to parts of the drawing and to pictures inside of it."""
     if not isinstance(element.tag, str):
         return element.tag is lxml.etree.Comment
     tag = element.tag.rpartition("}")[2].lower()
@@ -159,10 +163,10 @@ def _drawing_is_own(element):
     return True
 
 
-def _style_is_own(style, base_urls):
+def _style_is_own(style: str, base_urls: Collection[str]) -> bool:
     """Tell whether a style, or the value of an attribute, loads nothing from elsewhere.
 
-    Escapes and comments are ways to write ``url`` that engines read and people do not.
+    Engines also read a ``url`` that is written with escapes and comments, so these are resolved first.
     """
     plain = re.sub(r"/\*.*?(?:\*/|$)", "", style, flags=re.DOTALL)
     plain = re.sub(r"\\([0-9a-fA-F]{1,6})\s?", lambda match: _character(match[1]), plain)
@@ -178,15 +182,16 @@ def _style_is_own(style, base_urls):
     return True
 
 
-def _style_source_is_own(url, base_urls):
-    # In lower case, where what base64 says is lost: its kind has to do, and a picture in a style runs nothing.
+def _style_source_is_own(url: str, base_urls: Collection[str]) -> bool:
+    """Tell the same of a source in a style, which comes in lower case."""
     if url.strip().startswith("data:"):
-        return url.strip()[5:].partition(",")[0].partition(";")[0] in PICTURES or bool(
-            FONTS.match(url.strip()[5:].partition(",")[0].partition(";")[0])
-        )
+        # Lower case has spoiled the base64, so only the kind can be checked; a drawing is none of them.
+        kind = url.strip()[5:].partition(",")[0].partition(";")[0]
+        return kind in PICTURES or bool(FONTS.match(kind))
     return is_own_source(url, tuple(base.lower() for base in base_urls))
 
 
-def _character(digits):
+def _character(digits: str) -> str:
+    """Return the character that an escape in a style stands for."""
     number = int(digits, 16)
     return chr(number) if 0 < number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"

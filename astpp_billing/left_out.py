@@ -1,54 +1,73 @@
 """Rows of ASTPP that cannot be taken over are left out and listed, so that the others go on."""
 
 import logging
+from collections.abc import Callable, Hashable
+from typing import Protocol, TypeVar
 
 import psycopg2
 
+from odoo.api import Environment
 from odoo.exceptions import UserError
 
 from .connector.database import ConnectorError
 
 _logger = logging.getLogger(__name__)
 
-# Rows that are listed with their reason; the others are counted.
+Row = TypeVar("Row", bound=Hashable)
+Result = TypeVar("Result")
+
+# How many rows are listed with their reason; further ones are only counted.
 LISTED = 50
-# A connection or another process is at fault: no row is, and none is left out.
+# Faults of a connection or of another process: leaving rows out would not help.
 NO_ROWS_FAULT = (psycopg2.OperationalError, psycopg2.InterfaceError, ConnectorError)
+
+
+class Recordset(Protocol):
+    """What is used of a recordset."""
+
+    env: Environment
+
+    def _sql_error_to_message(self, exc: psycopg2.Error) -> str: ...
 
 
 class LeftOut:
     """The rows that were left out, the first ones with their reason."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.count = 0
-        self.reasons = []
-        self.keys = set()
-        """what identifies them, for those that depend on them"""
+        self.reasons: list[str] = []
+        self.keys: set[Hashable] = set()
+        """of the rows, so that those that depend on them can wait"""
 
-    def add(self, reason, key=None):
+    def add(self, reason: str, key: Hashable = None) -> None:
         """Count a row; ``reason`` says which one it is and why it was left out."""
         self.count += 1
         self.keys.add(key)
         if len(self.reasons) < LISTED:
             self.reasons.append(reason)
 
-    def include(self, other):
+    def include(self, other: "LeftOut") -> None:
         """Count the rows of another ``LeftOut`` as well."""
         self.count += other.count
         self.reasons = (self.reasons + other.reasons)[:LISTED]
 
 
-def put_away(model, rows, put, left_out, name_of):
-    """Put rows away together; where that fails, by halves, until the bad ones are alone and left out.
+def put_away(
+    model: Recordset,
+    rows: list[Row],
+    put: Callable[[list[Row]], Result],
+    left_out: LeftOut,
+    name_of: Callable[[Row], str],
+) -> list[Result]:
+    """Store rows together; where that fails, store halves of them, and so on until each bad row is alone and left out.
 
-    Each attempt is a savepoint with all that it caused, so nothing of a bad row remains.
+    Each attempt has a savepoint, so that nothing of a bad row remains.
 
-    :param model: recordset whose cursor is used, and which words the database's refusals
-    :param rows: list of what is hashable
-    :param put: function of a list of rows, called again with a part of it after a failure
-    :param left_out: ``LeftOut``
-    :param name_of: function that says which row it is, such as "ID 5"
-    :return: list of what ``put`` returned for the parts that went well, in order
+    :param model: recordset whose cursor is used, and which explains the database's errors
+    :param put: stores the rows that it is given; called again with parts of them after a failure
+    :param left_out: learns of the rows that are left out
+    :param name_of: returns how a reason names a row, such as "ID 5"
+    :return: what ``put`` returned for the parts that were stored, in order
     :raise psycopg2.OperationalError: when the database itself is at fault, or another process
     """
     if not rows:
@@ -68,8 +87,8 @@ def put_away(model, rows, put, left_out, name_of):
     return [result for part in parts for result in put_away(model, part, put, left_out, name_of)]
 
 
-def _explain(model, error):
-    """Say in one line why a row was refused."""
+def _explain(model: Recordset, error: Exception) -> str:
+    """Return in one line why a row was refused."""
     if isinstance(error, psycopg2.Error):
         text = model._sql_error_to_message(error)
     elif isinstance(error, UserError):

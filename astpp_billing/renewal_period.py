@@ -11,12 +11,12 @@ from .billing_cycle import clamped, local_date, midnight
 
 MICRO = Decimal("0.000001")
 DAYS_PER_MONTH = Decimal("365.25") / 12
-# Units of a thousand years. What is paid for longer has no end that a calendar could hold.
+# How many units are a thousand years. Longer periods are taken to have no end, as calendars cannot hold it.
 LONGEST = {"day": 365_000, "month": 12_000, "year": 1_000}
 
 
 def bounded(unit: str, count: int) -> int:
-    """Return the count of a period as ASTPP has it, 0 (without end) when it is longer than any calendar, or negative."""
+    """Return how many units ASTPP's period has, 0 (without end) when it has too many or fewer than none."""
     return count if 0 <= count <= LONGEST[unit] else 0
 
 
@@ -35,7 +35,8 @@ def period_end(start: datetime, unit: str, count: int, anchor: int, tz: str) -> 
     return _shift(start, unit, count, anchor, tz)
 
 
-def _shift(instant, unit, count, anchor, tz):
+def _shift(instant: datetime, unit: str, count: int, anchor: int, tz: str) -> datetime:
+    """Return the start of the local day so many units later, or earlier when negative; see ``period_end``."""
     day = local_date(instant.replace(tzinfo=UTC), tz)
     if unit == "day":
         moved = day + timedelta(days=count)
@@ -52,13 +53,13 @@ def days_between(start: datetime, end: datetime, tz: str) -> int:
 
 
 def share_of_period(start: datetime, end: datetime, unit: str, count: int, anchor: int, tz: str) -> Decimal:
-    """Return which part of a whole period ending at ``end`` begins at ``start``: days of days, at most 1."""
+    """Return [start, end) as a fraction of the whole period that ends at ``end``, counted in days; at most 1."""
     whole = days_between(_shift(end, unit, -count, anchor, tz), end, tz)
     return min(Decimal(1), Decimal(days_between(start, end, tz)) / whole) if whole else Decimal(1)
 
 
 def share_left(start: datetime, moment: datetime, end: datetime, tz: str) -> Decimal:
-    """Return which part of the period [start, end) is left at ``moment``: days of days."""
+    """Return the fraction of the period [start, end) that is left at ``moment``, counted in days."""
     days = days_between(start, end, tz)
     left = max(0, min(days, days_between(moment, end, tz)))
     return Decimal(left) / days if days else Decimal(0)
@@ -77,8 +78,10 @@ def per_month(amount: float, unit: str, count: int) -> float:
     return amount / months
 
 
-def is_renewed_twice(date: datetime, odoo_from: datetime, odoo_until: datetime, odoo_renews: bool) -> bool:
-    """Tell whether a charge that ASTPP made at ``date`` pays for a period that Odoo charged, or will charge.
+def is_renewed_twice(
+    date: datetime, odoo_from: datetime | None, odoo_until: datetime | None, odoo_renews: bool
+) -> bool:
+    """Tell whether a charge that ASTPP made at ``date`` is for a period that Odoo has charged or will charge.
 
     ASTPP charges a renewal two hours before the period begins (ASTPP facts 4.3).
 
@@ -87,6 +90,6 @@ def is_renewed_twice(date: datetime, odoo_from: datetime, odoo_until: datetime, 
     :param odoo_renews: whether renewals are Odoo's now
     """
     start = date + timedelta(hours=3)
-    if odoo_renews:
-        return bool(odoo_from) and start >= odoo_from
-    return bool(odoo_from and odoo_until) and odoo_from <= start < odoo_until
+    if odoo_from is None or start < odoo_from:
+        return False
+    return odoo_renews or (odoo_until is not None and start < odoo_until)

@@ -1,6 +1,6 @@
-"""What of ASTPP's is taken over where both sides may have changed a record: pure functions.
+"""Which values are taken over from ASTPP where both sides may have changed a record: pure functions.
 
-Three sides: what ASTPP said last, what it says now, and what Odoo has.
+The three ways are what ASTPP said last, what it says now, and what Odoo has.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ Json = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Json]:
-    """Return values as a snapshot in JSON holds them: nothing as False, dates as texts."""
+    """Return values as they are stored in JSON: None as False, dates as texts."""
     return {name: _plain(value) for name, value in values.items()}
 
 
@@ -25,7 +25,7 @@ def news(
 ) -> dict[str, Json]:
     """Return the values to take over from ASTPP: owned by it, or changed there and untouched here.
 
-    :param before: what ASTPP said last; a field that it did not speak of counts as untouched here
+    :param before: what ASTPP said last; a field that is missing here counts as untouched in Odoo
     :param now: what ASTPP says now
     :param here: what Odoo has, of all these fields
     :param owned: fields that follow ASTPP whatever was done here

@@ -1,4 +1,4 @@
-"""Billing thousands of accounts, beside a loop over Odoo's own API and beside OCA's contract.
+"""Bill thousands of accounts, compared with a loop over Odoo's own API and with OCA's contract module.
 
 make bench            (or dev/bench billing --accounts 200 for a quick look)
 """
@@ -43,7 +43,7 @@ env.cr.execute('''
 env.cr.commit()
 """
 STEPS = ("_claim_due", "_collect", "_create_moves", "_link_usage", "_post", "_create_results")
-# Which accounts a run bills: the small tenth, or the others.
+# Select the accounts that a run bills: a small tenth, or all others.
 SWITCH = """
 env.cr.execute("UPDATE astpp_account SET invoice_enabled = number >= %s AND number < %s", (FIRST, LAST))
 env.cr.commit()
@@ -156,7 +156,7 @@ def bill(database, first, last):
 
 
 def bill_by_two(database):
-    """Return the seconds that two processes need together, without their start."""
+    """Return the seconds that two parallel processes take, without their start-up."""
     shell(database, SWITCH.replace("FIRST", "'B000000'").replace("LAST", "'B500000'"))
     workers = [start_shell(database, BILL.replace("STEPS", repr(STEPS))) for _worker in range(2)]
     outs = [worker.communicate()[0] for worker in workers]
@@ -164,7 +164,7 @@ def bill_by_two(database):
 
 
 def contract_addons():
-    """Download OCA's contract for the benchmark; returns the folder of its addons."""
+    """Download OCA's contract module for the benchmark and return its addons folder."""
     target = ROOT / ".local/bench-addons"
     pip = [
         ROOT / ".local/venv/bin/python",
@@ -182,7 +182,7 @@ def contract_addons():
 
 
 def ordinary():
-    """Return how much longer ordinary invoices take to post with the addon, best of several turns each."""
+    """Return the factor by which posting ordinary invoices is slower with the addon, by the best of several turns."""
     restore("bench_without", "astpp_base")
     restore("bench_with", "astpp_addon")
     seconds = {"bench_without": [], "bench_with": []}

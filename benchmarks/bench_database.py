@@ -1,4 +1,4 @@
-"""Databases and Odoo shells that the benchmarks share."""
+"""Databases and Odoo shells shared by the benchmarks."""
 
 import os
 import subprocess
@@ -21,12 +21,12 @@ def remove():
 
 
 def restore(name, template):
-    """Make a database in the benchmarks' cluster from one of the tests'."""
+    """Create a database in the benchmarks' cluster from one of the tests' databases."""
     _create(name, f" && pg_dump -h {socket('test')} -U odoo {template} | {_psql()} {name} >/dev/null")
 
 
 def copy(name, template):
-    """Copy a database inside the benchmarks' cluster."""
+    """Copy a database within the benchmarks' cluster."""
     _create(name, options=f" TEMPLATE {template}")
 
 
@@ -52,7 +52,7 @@ def start_shell(database, script, **variables):
 
 
 def shell(database, script, **variables):
-    """Run a script in Odoo's shell and return what it printed."""
+    """Run a script in Odoo's shell and return its output."""
     out, err = start_shell(database, script, **variables).communicate()
     if "Traceback" in err:
         sys.exit(err)
@@ -60,5 +60,5 @@ def shell(database, script, **variables):
 
 
 def figure(out, name):
-    """Return the number that a script printed after a name."""
+    """Return the number that a script's output shows after a name."""
     return float(out.split(f"{name} ")[1].split()[0])

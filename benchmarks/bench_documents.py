@@ -1,4 +1,4 @@
-"""PDFs of invoices: what one call of the PDF engine for many saves over a call for each.
+"""PDFs of invoices: how much faster one call of the PDF engine for many invoices is than one call for each.
 
 dev/bench documents
 """

@@ -1,4 +1,4 @@
-"""The portal's pages with many lines: what a page costs must not depend on how much a reseller's customers call.
+"""The portal's pages with many lines: their cost must not depend on how many calls a reseller's customers make.
 
 dev/bench portal [--lines 1000000] [--accounts 5000]
 """
@@ -57,7 +57,7 @@ PAGES = {
 
 
 def measure(lines, accounts):
-    """Return {page: (queries, median milliseconds)} of a database with so many lines, and what files of them cost."""
+    """Return ({page: (queries, median ms)}, figures of the file downloads) for a database with so many lines."""
     restore("bench_portal", "astpp_addon")
     values = {"%(accounts)s": accounts, "%(lines)s": lines}
     script = SET_UP
@@ -87,7 +87,7 @@ def measure(lines, accounts):
                 assert response.status_code == 200, (url, response.status_code)
             time.sleep(0.2)
             queries = re.findall(r'"GET [^"]+" 200 - (\d+) ', log.read_text())[-1]
-            # The first request of a page compiles its templates.
+            # Leave out the first request, which compiles the page's templates.
             found[name] = (int(queries), statistics.median(times[1:]))
         return found, [download(session, port, server.pid, kind) for kind in ("csv", "xlsx")]
     finally:
@@ -96,7 +96,7 @@ def measure(lines, accounts):
 
 
 def download(session, port, pid, kind):
-    """Fetch all lines as a file and return (kind, lines, MB of the file, MB that the server's memory grew by)."""
+    """Download all lines as a file; return (kind, lines, MB of the file, MB that the server's peak memory grew)."""
     before, lines, size = memory(pid), 0, 0
     url = f"http://127.0.0.1:{port}/my/charges.{kind}?below=1&period=all"
     with session.get(url, stream=True) as response:

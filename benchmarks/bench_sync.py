@@ -1,4 +1,4 @@
-"""Synchronising a million calls, beside a hand-written reader and beside the ORM.
+"""Synchronise a million calls, compared with a hand-written reader and with the ORM.
 
 make bench            (or dev/bench sync --calls 100000 for a quick look)
 """
@@ -36,8 +36,8 @@ print("SECONDS", time.monotonic() - started, "PEAK", base, peak())
 for step in server.sync_step_ids.filtered(lambda step: step.seconds > 0.2):
     print("STEP", step.step, round(step.seconds, 1))
 """
-# What a reader could do at best: the same columns as text, straight into an equal table, which has
-# the ledger's indexes and checks, and its foreign keys where KEYS says so.
+# A lower bound for any reader: copies the same columns as text into a table like the ledger, with its indexes and
+# checks, and with its foreign keys if KEYS is set.
 FLOOR = """
 import pymysql
 from odoo.addons.astpp_billing.models.ledger.usage_copy import CopyStream, in_chunks
@@ -122,7 +122,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000)
     calls = parser.parse_args().calls
-    # Odoo's import hook has to know where addons are.
+    # Odoo's import hook must know where addons are.
     import odoo.addons  # noqa: PLC0415
 
     odoo.addons.__path__.append(str(ROOT))

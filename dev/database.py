@@ -1,4 +1,4 @@
-"""Drop or copy a database of the cluster that PGHOST and PGUSER name.
+"""Drop or copy a database in the cluster given by PGHOST and PGUSER.
 
 database.py drop NAME
 database.py copy SOURCE TARGET

@@ -1,6 +1,6 @@
-"""Fill an ASTPP database with the demo's month and serve it until this process ends.
+"""Fill an ASTPP database with the demo's month and serve it until this process is stopped.
 
-Prints the port of its MariaDB as soon as it is ready.
+Prints the port of its MariaDB once the server is ready.
 """
 
 import csv
@@ -40,7 +40,7 @@ def account_row(row):
 
 
 def call_rows(path):
-    """The file's lines as ASTPP would have stored them: broken ones never came to its tables."""
+    """Yield the file's lines as ASTPP stores calls; broken lines are skipped, as ASTPP never stored them."""
     with path.open(encoding="utf-8") as file:
         header = next(file).strip().split(",")
         for line in file:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Make the demo's input: the accounts of an ASTPP and a month of its calls, as CSV.
+"""Generate the demo's input: ASTPP accounts and a month of their calls, as CSV.
 
-The seed is fixed, so the same month gives the same files.
+The random seed is fixed, so the same month always gives the same files.
 
     demo_calls.py FOLDER [--month 2026-10] [--calls 20000]
 """
@@ -15,7 +15,7 @@ from decimal import ROUND_UP, Decimal
 from pathlib import Path
 
 SEED = 20260101
-# prefix, destination, retail price a minute; wholesale and provider prices follow from it
+# prefix, destination, retail price per minute, from which wholesale and provider prices are derived
 RATES = [
     ("1", "USA &amp; Canada", "0.0120"),
     ("44", "United Kingdom", "0.0180"),
@@ -148,7 +148,7 @@ def make_accounts(month_start):
 
 
 class CallMaker:
-    """Makes calls as ASTPP writes them: one row a charged party."""
+    """Generates calls as ASTPP stores them: one row per charged party."""
 
     def __init__(self, accounts, month_start, month_end):
         self.random = random.Random(SEED)
@@ -222,7 +222,7 @@ class CallMaker:
             cost=rated(retail * Decimal("0.6"), seconds),
             calltype="STANDARD" if row["calltype"] == "FREE" else row["calltype"],
         )
-        # ASTPP never writes the resellers' side of received calls.
+        # ASTPP never stores the resellers' side of inbound calls.
         if row["call_direction"] == "outbound" and row["calltype"] not in ("CALLINGCARD", "BROADCAST"):
             self.reseller_calls.append(wholesale)
 
@@ -264,7 +264,7 @@ class CallMaker:
 
 
 def rated(rate_per_minute, seconds):
-    """Rate a call as ASTPP does: whole minutes, four decimals."""
+    """Rate a call as ASTPP does: by the started minute, to four decimals."""
     minutes = (Decimal(seconds) / 60).to_integral_value(ROUND_UP)
     return (Decimal(rate_per_minute) * minutes).quantize(Decimal("0.0001"))
 
@@ -277,7 +277,7 @@ def write(path, columns, rows):
 
 
 def spoil(path):
-    """Add what a real export has: two exact twins and a handful of broken lines."""
+    """Add the flaws of a real export: two exact duplicates and a few broken lines."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     lines.insert(500, lines[400])
     lines.insert(9000, lines[8999])

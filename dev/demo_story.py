@@ -1,6 +1,6 @@
-"""The demo's month, told in Odoo's shell: accounts, import, billing run, PDFs.
+"""Play the demo's month in Odoo's shell: accounts, import, billing run, PDFs.
 
-Run by dev/demo; INPUT and OUTPUT name its folders.
+Run by dev/demo, which sets INPUT and OUTPUT to its folders.
 """
 
 import base64
@@ -19,7 +19,7 @@ OUTPUT = Path(os.environ["OUTPUT"])
 
 
 def logo(text, colour):
-    """Draw a word mark."""
+    """Draw a logo from the company's name."""
     font = ImageFont.truetype("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf", 44)
     image = Image.new("RGBA", (90 + int(font.getlength(text)), 80), (255, 255, 255, 0))
     draw = ImageDraw.Draw(image)
@@ -35,7 +35,7 @@ def logo(text, colour):
 def set_up_company(env):
     company = env.company
     company.logo = logo("Meridian Telecom", "#0b5c7a")
-    # Telephone calls are taxed like everything else that the company sells.
+    # Calls are taxed like everything else the company sells.
     env.ref("astpp_billing.product_calls").taxes_id = company.account_sale_tax_id
     company.write(
         {
@@ -61,7 +61,7 @@ def set_up_company(env):
 
 
 def connect(env):
-    """Read accounts and calls from the ASTPP database on ASTPP_PORT."""
+    """Read accounts and calls from the ASTPP database on port ASTPP_PORT."""
     server = env.ref("astpp_billing.astpp_server_main")
     month = (INPUT / "accounts.csv").read_text(encoding="utf-8").splitlines()[1].rsplit(",", 1)[1]
     server.write(
@@ -95,7 +95,7 @@ def load_accounts(env):
     )
     server = env.ref("astpp_billing.astpp_server_main")
     by_id = {}
-    # Resellers first: the accounts below name them.
+    # Resellers first, because the accounts below refer to them.
     for row, partner in sorted(zip(rows, partners, strict=True), key=lambda pair: int(pair[0]["reseller_id"])):
         by_id[row["id"]] = env["astpp.account"].create(
             {
@@ -114,7 +114,7 @@ def load_accounts(env):
 
 
 def make_issuers(env, accounts):
-    """Two resellers under their own names; what their customers pay is owed to them."""
+    """Create issuers for two resellers; what their customers pay is owed to the resellers."""
     clearing = env["account.account"].create(
         {"name": "Owed to Resellers", "code": "211900", "account_type": "liability_current"}
     )
@@ -147,7 +147,7 @@ def make_issuers(env, accounts):
 
 
 def open_portal(env, accounts):
-    """A customer and a reseller who can sign in."""
+    """Create logins for a customer and a reseller."""
     reseller = next(account for account in accounts if account.account_type == "reseller")
     customer = next(account for account in accounts if account.account_type == "customer")
     for login, account in (("customer", customer), ("reseller", reseller)):
@@ -163,7 +163,7 @@ def open_portal(env, accounts):
 
 
 def sell(env, accounts):
-    """Services that customers ordered as the month began, and before."""
+    """Sell services that start with the month or earlier."""
     service = {"type": "service", "taxes_id": env.company.account_sale_tax_id.ids, "astpp_recurring": True}
     talk, seat, number = env["product.product"].create(
         [
@@ -272,7 +272,7 @@ def main(env):
     sell(env, accounts)
     run = env["astpp.billing.run"].create({})
     run.action_run()
-    # The PDF engine asks the web server for styles and logos: it must see the invoices.
+    # Committed, because the PDF engine fetches styles and logos from the web server, in another transaction.
     env.cr.commit()
     invoices = print_documents(env, run)
     env.cr.commit()

@@ -1,4 +1,4 @@
-"""Print the first free TCP port from the one given on."""
+"""Print the first free TCP port, starting at the given one."""
 
 import socket
 import sys

@@ -1,8 +1,8 @@
-# Paths and names shared by the scripts in dev/. Sourced, never run.
+# Paths and names shared by the scripts in dev/. To be sourced, not run.
 # Overridable from the environment: ODOO_HOME, PYTHON, ASTPP_LOCAL, HTTP_PORT.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# Everything the set-up makes lives here; `make clean` removes it.
+# Everything that the set-up creates is in here; `make clean` removes it.
 LOCAL=${ASTPP_LOCAL:-$ROOT/.local}
 PYTHON=${PYTHON:-python3}
 
@@ -16,14 +16,14 @@ DEMO_DB=astpp_demo
 TEST_DB=astpp_test
 DB_USER=odoo
 
-# Servers live in sbin, which is not on every user's path.
+# Server programs are in sbin, which is not in every user's PATH.
 export PATH=$WKHTMLTOPDF/bin:$PATH:/usr/sbin:/sbin
 export LC_ALL=C.UTF-8
 
 say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
-# Who can log in to the demo's database: see demo_story.py.
+# Logins of the demo's database: see demo_story.py.
 demo_logins() {
     cat <<END
   accountant / accountant   invoicing

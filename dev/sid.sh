@@ -1,14 +1,14 @@
-# Debian's newest packages (suite sid), downloaded and unpacked below .local/ without being installed: the
-# system and its own apt lists stay as they are, and no root right is needed. Sourced, never run.
+# Download Debian's newest packages (suite sid) and unpack them below .local/ without installing them: the system and
+# its apt lists stay unchanged, and root is not needed. To be sourced, not run.
 
-# Set SID to the apt options that use the private lists, freshly read.
+# Set SID to the apt options that use private, freshly updated lists.
 #   sid_open LOG
 sid_open() {
     local apt=$LOCAL/apt uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     command -v apt-get >/dev/null || return 1
     rm -rf "$apt/lists"
     mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/debs"
-    # The machine's own Debian mirror, whichever it is.
+    # Use the mirror that this machine is configured for.
     uri=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 2>/dev/null | awk '$1 == "Debian" {print $2; exit}')
     [ -n "$uri" ] || uri=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -m1 '/debian/*$') || return 1
     [ -f $keyring ] || keyring=/usr/share/keyrings/debian-archive-keyring.pgp
@@ -26,13 +26,13 @@ sid_download() {
     (cd "$LOCAL/apt/debs" && rm -f ./*.deb && apt-get "${SID[@]}" download "$@" >>"$log" 2>&1)
 }
 
-# Print a package and all that it needs.
+# Print a package and all its dependencies.
 sid_needs() {
     apt-cache "${SID[@]}" depends --recurse --no-pre-depends --no-recommends --no-suggests --no-conflicts \
         --no-breaks --no-replaces --no-enhances "$1" 2>/dev/null | grep '^[a-z0-9]' | sort -u
 }
 
-# Unpack what was downloaded into a folder made anew, and drop the downloads.
+# Unpack the downloads into a new folder and delete them.
 #   sid_unpack FOLDER
 sid_unpack() {
     rm -rf "$1"

@@ -1,6 +1,6 @@
 """Wait until a process listens on a local TCP port: wait_port.py PORT PID
 
-Fails when the process ends, when a minute has passed, and when it is another process that listens there.
+Fails if the process ends, if a minute passes, or if another process listens on the port.
 """
 
 import os
@@ -13,7 +13,7 @@ SECONDS = 60
 
 
 def listeners(port):
-    """Return the inodes of the sockets that listen on a port of this machine."""
+    """Return the inodes of the sockets that listen on a local port."""
     found = set()
     for table in ("tcp", "tcp6"):
         path = Path("/proc/net", table)
@@ -25,7 +25,7 @@ def listeners(port):
 
 
 def is_running(pid):
-    """Tell whether a process is there, and has not ended without its parent's taking notice."""
+    """Tell whether a process exists and is not a zombie."""
     try:
         return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -33,13 +33,13 @@ def is_running(pid):
 
 
 def family(pid):
-    """Return a process and all those that it has started."""
+    """Return a process and all its descendants."""
     children = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
-            # It has just ended.
+            # The process has just ended.
             continue
         children.setdefault(int(parent), []).append(int(folder.name))
     members, waiting = set(), [pid]
@@ -58,13 +58,13 @@ def sockets(pid):
             if target.startswith("socket:["):
                 found.add(target[len("socket:[") : -1])
     except OSError:
-        # It has ended meanwhile, or is another user's.
+        # The process has ended, or belongs to another user.
         pass
     return found
 
 
 def wait(port, pid):
-    """Return None once the process listens, or why it will not."""
+    """Return None once the process listens on the port, or the reason why it does not."""
     if not Path("/proc/net/tcp").exists():
         return "whose port it is can be found out on Linux only"
     deadline = time.monotonic() + SECONDS

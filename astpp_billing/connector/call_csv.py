@@ -3,41 +3,47 @@
 import csv
 import unicodedata
 from collections import deque
-from datetime import UTC
+from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
+from typing import BinaryIO
 
-from .call_headings import FileError, headings_of
-from .call_record import RowError, checked_record
+from .call_headings import Accept, FileError, Headings, ReportError, headings_of
+from .call_record import CallRecord, RowError, checked_record
 from .file_text import NO_TEXT, open_text
 
 DELIMITERS = ",;\t"
-# A quoted field may hold line breaks; more than this many is a quote that was never closed.
+# A quoted field may hold line breaks; after so many lines the quote is taken for one that was never closed.
 MAX_LINES_A_ROW = 10
-# Unicode's categories of control characters, and of bytes that are no characters.
+# Unicode's categories of control characters, surrogates (undecodable bytes) and unassigned code points.
 NO_CHARACTERS = ("Cc", "Cs", "Cn")
 
 
-def read_calls(stream, tz, report_error, accept=None):
+def read_calls(
+    stream: BinaryIO, tz: tzinfo, report_error: ReportError, accept: Accept | None = None
+) -> Iterator[tuple[int, CallRecord]]:
     """Read call records from a CSV file, one by one.
 
     :param stream: seekable binary file, plain or gzip; UTF-8, UTF-16 or Windows-1252; comma, semicolon or tab
     :param tz: zone of the times in an ASTPP report (its tables are UTC)
-    :param report_error: called with (line number, reason, text of the line) for bad lines
-    :param accept: called with the file's ``Headings`` before a line is read; may raise
+    :param report_error: called for each line that is left out
+    :param accept: called with the file's ``Headings`` before the lines below them are read; may raise
     :return: iterator of (line number, ``CallRecord``)
-    :raise FileError: when the file is damaged, or its first line has not the columns that a call needs
+    :raise FileError: when the file is damaged, or its first line lacks columns that a call needs
     """
-    encoding, lines = open_text(stream)
-    lines = _Lines(lines)
+    encoding, text = open_text(stream)
+    lines = _Lines(text)
     headings, delimiter = _header(lines)
     if accept:
         accept(headings._replace(encoding=encoding))
     return _records(lines, headings, delimiter, tz, report_error)
 
 
-def _records(lines, headings, delimiter, tz, report_error):
+def _records(
+    lines: "_Lines", headings: Headings, delimiter: str, tz: tzinfo, report_error: ReportError
+) -> Iterator[tuple[int, CallRecord]]:
     columns, source = headings.columns, headings.source
     if source != "import":
-        # Tables are in UTC, whatever the reports of the same ASTPP are in.
+        # A table is in UTC, whatever zone the reports are in.
         tz = UTC
     while (line := lines.next()) is not None:
         number = lines.number
@@ -51,25 +57,27 @@ def _records(lines, headings, delimiter, tz, report_error):
 
 
 class _Lines:
-    """Lines with their numbers and a way back."""
+    """Lines with their numbers, some of which can be given back to be read again."""
 
-    def __init__(self, lines):
+    def __init__(self, lines: Iterator[str]):
         self._lines = lines
-        self._returned = deque()
+        self._returned: deque[str] = deque()
         self.number = 0
 
-    def next(self):
+    def next(self) -> str | None:
+        """Return the next line, None at the end."""
         line = self._returned.popleft() if self._returned else next(self._lines, None)
         if line is not None:
             self.number += 1
         return line
 
-    def give_back(self, lines):
+    def give_back(self, lines: Sequence[str]) -> None:
+        """Have lines, the last ones that were taken, come again."""
         self._returned.extendleft(reversed(lines))
         self.number -= len(lines)
 
 
-def _header(lines):
+def _header(lines: _Lines) -> tuple[Headings, str]:
     """Return the ``Headings`` of the file and its delimiter."""
     line = lines.next()
     if line is None:
@@ -84,17 +92,19 @@ def _header(lines):
     return headings_of(headings), delimiter
 
 
-def _fields(line, lines, delimiter, expected):
-    """Split a line, together with those that follow while a quote is open.
+def _fields(line: str, lines: _Lines, delimiter: str, expected: int) -> tuple[list[str], str]:
+    """Split a line into its values; a quote that is open at its end takes the following lines as well.
 
+    :param expected: how many values there should be
     :return: (values, the text that was read)
+    :raise RowError: when the text cannot be split, or not into so many values
     """
-    taken = []
+    taken: list[str] = []
     while line.count('"') % 2 and len(taken) < MAX_LINES_A_ROW and (more := lines.next()) is not None:
         taken.append(more)
         line += more
     if line.count('"') % 2:
-        # The quote belongs to this line alone: the others are read again on their own.
+        # Only this line is bad: the others are read again on their own.
         lines.give_back(taken)
         raise RowError("a quoted text is not closed")
     if not line.isascii() and any("\udc80" <= char <= "\udcff" for char in line):

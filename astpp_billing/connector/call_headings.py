@@ -1,15 +1,16 @@
-"""The first line of a file of calls: what its columns are, in ASTPP's own words and languages."""
+"""The first line of a file of calls: which columns it has, in the words of ASTPP's tables and translated reports."""
 
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .call_record import FIELDS
 
-# Headings of ASTPP's CDR reports and the table columns that they show. ASTPP translates its headings: these are the
-# words of its language add-ons, bad ones included ("Rendez-vous amoureux" is a date), and those that an operator puts
-# in their place.
+# {table column: headings of ASTPP's CDR reports that show it}. ASTPP translates its headings: these are the words of
+# its language add-ons, mistranslations included ("Rendez-vous amoureux" stands for a date), and those that operators
+# replace them by.
 REPORT_HEADINGS = {
     "callstart": (
         *("Date", "Call Date", "Fecha", "Fecha de llamada", "Rendez-vous amoureux", "Date d'appel", "Datum"),
@@ -48,41 +49,47 @@ NEEDED = {
     "debit": "debit",
 }
 AMOUNTS = ("debit", "cost")
-# Several times as many as ASTPP's tables have.
+# ASTPP's tables have far fewer.
 MAX_COLUMNS = 200
 _BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
 
 
 class FileError(ValueError):
-    """A file that cannot be read at all; its text says why."""
+    """A file that cannot be read at all; the text says why."""
 
 
 class Headings(NamedTuple):
     """What the first line says of the lines below it."""
 
-    columns: list
-    """ASTPP's column names; "#" and the position for those of no use"""
+    columns: list[str]
+    """ASTPP's column names; "#" and the position for columns that are not used"""
     source: str
-    """cdr, reseller_cdr or import: which table it is, or a report"""
-    currencies: frozenset
-    """what stands in brackets behind amounts, as in ``Debit(EUR)``: in which currency ASTPP wrote them"""
+    """the table: cdr or reseller_cdr; import for a report"""
+    currencies: frozenset[str]
+    """in which ASTPP wrote the amounts, from headings such as ``Debit(EUR)``"""
     encoding: str | None = None
-    """how the text was read; None for a workbook"""
+    """of the text; None for a workbook"""
 
 
-def headings_of(cells):
-    """Return the ``Headings`` of a file's first line.
+# Takes the line number of a bad line, the reason, and the line's text.
+ReportError = Callable[[int, str, str], object]
+# Takes what the first line says before the others are read; may raise.
+Accept = Callable[[Headings], object]
 
-    :raise FileError: when columns that a call needs are missing, or stand there twice
+
+def headings_of(cells: Sequence[str]) -> Headings:
+    """Return what a file's first line says.
+
+    :raise FileError: when columns that a call needs are missing, or two columns are the same
     """
     if len(cells) > MAX_COLUMNS:
         raise FileError(f"the first line has {len(cells)} columns, and at most {MAX_COLUMNS} are read")
     texts = [_BRACKETS.sub("", cell) for cell in cells]
     names = [_folded(text) for text in texts]
     is_table = "callstart" in names
-    columns = names if is_table else [_REPORT_COLUMNS.get(name.replace("_", "")) for name in names]
+    columns = names if is_table else [_REPORT_COLUMNS.get(name.replace("_", ""), "") for name in names]
     if not is_table and "billseconds" not in columns:
-        # What is billed is billsec: where a file has both, the duration counts the ringing as well.
+        # A duration that stands alone is what is billed; beside bill seconds it would count the ringing as well.
         columns = ["billseconds" if name == "duration" else name for name in columns]
     missing = [text for name, text in NEEDED.items() if name not in columns]
     if not {"accountid", "account_number"} & set(columns):
@@ -93,7 +100,7 @@ def headings_of(cells):
             f"It reads: {', '.join(cells)[:200]}"
         )
     _refuse_doubles(columns, cells)
-    # reseller_cdrs has no sip_user and no type; its rows are other rows than those of cdrs.
+    # reseller_cdrs is told from cdrs by the columns sip_user and type, which it lacks.
     is_reseller = is_table and "reseller_code" in columns and not {"sip_user", "type"} & set(columns)
     found = [_BRACKETS.search(cell) for name, cell in zip(columns, cells, strict=True) if name in AMOUNTS]
     return Headings(
@@ -103,8 +110,8 @@ def headings_of(cells):
     )
 
 
-def _refuse_doubles(columns, cells):
-    """Two columns for one thing: which of them is meant cannot be known."""
+def _refuse_doubles(columns: Sequence[str], cells: Sequence[str]) -> None:
+    """Refuse a file with two columns for one thing: which of them is meant cannot be known."""
     places = defaultdict(list)
     for name, cell in zip(columns, cells, strict=True):
         if name in FIELDS:
@@ -114,7 +121,7 @@ def _refuse_doubles(columns, cells):
         raise FileError(f"several columns say the same: {', '.join(doubles)}. Leave only the one that is meant")
 
 
-def _folded(heading):
+def _folded(heading: str) -> str:
     """Return a heading's letters and digits, without case and accents: "Número llamado" is numerollamado."""
     return re.sub(r"[^a-z0-9_]", "", unicodedata.normalize("NFKD", heading).casefold())
 

@@ -1,10 +1,11 @@
-"""ASTPP's call records as typed records: one place that knows ASTPP's habits.
+"""ASTPP's call records as typed records: the one place that knows what ASTPP means by a call's values.
 
-No ORM in this package: database rows, CSV and API calls all become ``CallRecord`` here.
+Rows of its database, of CSV files and of the API all become a ``CallRecord`` here. No ORM.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_CEILING, Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -16,17 +17,17 @@ from .call_values import MAX_SECONDS, RowError, amount_of, billed_seconds, calle
 # billseconds is a smallint: longer calls are stored as this (ASTPP facts 2.4).
 CLAMPED_SECONDS = 32767
 ZERO = Decimal(0)
-# From here on ASTPP writes a thousands comma and MySQL stores what stands before it
+# From this amount on ASTPP writes a thousands comma, and MySQL stores only what stands before it: 1,234.50 becomes 1
 # (ASTPP facts 2.4).
 COMMA_AMOUNT = 1000
 
 _EPOCH = datetime(1970, 1, 1)
 _UNIQUEID_DID = re.compile(r"(DID@IP|DIRECT-IP)_")
-# ASTPP has 20 characters; the ledger has an index of what names no account.
+# ASTPP's numbers have up to 20 characters. There is a limit because the ledger indexes the numbers of unknown accounts.
 MAX_NUMBER = 100
-# More than any column of ASTPP's call tables has.
+# No column of ASTPP's call tables is longer.
 MAX_TEXT = 255
-# Clocks may be wrong, and zones: further ahead no call has been made yet.
+# How far in the future a call may start: clocks and zones may be wrong.
 MAX_AHEAD = timedelta(days=1)
 
 
@@ -39,7 +40,7 @@ class CallRecord(NamedTuple):
     source: str
     """cdr, reseller_cdr, import or api"""
     row_key: str
-    """start and hash of what identifies the row; equal rows are twins"""
+    """its start, and a hash of what identifies the row; rows with the same key are twins"""
     account_astpp_id: int | None
     """accounts.id of the charged account; None when the row names it by number"""
     account_number: str | None
@@ -67,18 +68,18 @@ class CallRecord(NamedTuple):
     """orders.id of the package that a FREE call used, None when unknown"""
 
 
-# What a record is made of, by ASTPP's column names, in the order of ``record_of``.
-FIELDS = (
+# ASTPP's columns that make a record, in the order in which ``record_of`` takes them.
+FIELDS: tuple[str, ...] = (
     *("uniqueid", "accountid", "account_number", "callstart", "billseconds", "debit", "cost", "calltype"),
     *("call_direction", "callednum", "callerid", "notes", "pattern", "disposition", "rate_cost"),
     "package_id",
 )
 
 
-def call_record(row, source, tz=UTC):
+def call_record(row: Mapping[str, str | None], source: str, tz: tzinfo = UTC) -> CallRecord:
     """Make a ``CallRecord`` of a row with ASTPP's column names.
 
-    :param row: dict of strings; ``callstart``, ``billseconds``, ``debit`` and one of
+    :param row: {column: text}; ``callstart``, ``billseconds``, ``debit`` and one of
         ``accountid`` and ``account_number`` are needed
     :param source: cdr, reseller_cdr, import or api
     :param tz: zone of ``callstart`` (ASTPP's tables are UTC, its reports are not)
@@ -87,10 +88,10 @@ def call_record(row, source, tz=UTC):
     return record_of(source, tz, *map(row.get, FIELDS))
 
 
-def checked_record(row, source, tz=UTC):
-    """Make a ``CallRecord`` of a row that somebody wrote: ASTPP's tables keep what its files and callers may not.
+def checked_record(row: Mapping[str, str | None], source: str, tz: tzinfo = UTC) -> CallRecord:
+    """Make a ``CallRecord`` of a row from a file or the API, which is checked for what ASTPP's tables cannot hold.
 
-    :raise RowError: as ``call_record``; also for values of more than 255 characters, and for calls of tomorrow
+    :raise RowError: as ``call_record``; also for values of more than 255 characters, and calls more than a day ahead
     """
     for name in FIELDS:
         if (value := row.get(name)) and len(value) > MAX_TEXT:
@@ -102,33 +103,35 @@ def checked_record(row, source, tz=UTC):
 
 
 def record_of(
-    source, tz, uniqueid, accountid, number, callstart, billseconds, debit, cost, calltype, call_direction, callednum,
-    callerid, notes, pattern, disposition, rate_cost, package_id=None,
-):  # fmt: skip
+    source: str, tz: tzinfo, uniqueid: str | None, accountid: str | None, number: str | None, callstart: str | None,
+    billseconds: str | None, debit: str | None, cost: str | None, calltype: str | None, call_direction: str | None,
+    callednum: str | None, callerid: str | None, notes: str | None, pattern: str | None, disposition: str | None,
+    rate_cost: str | None, package_id: str | None = None,
+) -> CallRecord:  # fmt: skip
     """Make a ``CallRecord`` of values in the order of ``FIELDS``; see ``call_record``.
 
-    Millions of rows pass here: what repeats from row to row is parsed once and remembered.
+    Millions of rows pass through here, so values that repeat from row to row are parsed once and cached.
     """
     uniqueid = clean(uniqueid)
     astpp_id, number = _account(accountid, number)
     date = moment_of(callstart, tz)
     duration = billed_seconds(billseconds)
-    debit, debit_text = _debit(debit)
-    cost, cost_text = _cost(cost)
+    rated_amount, debit_text = _debit(debit)
+    cost_amount, cost_text = _cost(cost)
     charge_type, direction, odd = _kind(calltype or "", call_direction or "")
     if odd and uniqueid and _UNIQUEID_DID.search(uniqueid):
         charge_type, direction = "did", "inbound"
     callee = called_number(callednum)
-    exception = "blank_type" if odd else suspicion(charge_type, duration, debit, rate_cost)
-    # What identifies the row (ASTPP facts 2.3), amounts without trailing zeros. The moment stands in
-    # front, so that new keys are neighbours in the index.
+    exception = "blank_type" if odd else suspicion(charge_type, duration, rated_amount, rate_cost)
+    # What identifies the row (ASTPP facts 2.3), amounts without trailing zeros. The key begins with the moment, so that
+    # new keys are neighbours in the index.
     since = date - _EPOCH
     moment = since.days * 86400 + since.seconds
     identity = (
         f"{uniqueid}\x1f{astpp_id}\x1f{number}\x1f{duration}\x1f{callee}\x1f{direction}\x1f{charge_type}"
         f"\x1f{debit_text}\x1f{cost_text}"
     )
-    # As CallRecord(…), in less than half the time.
+    # The same as CallRecord(…), in less than half the time.
     return tuple.__new__(
         CallRecord,
         (
@@ -146,27 +149,27 @@ def record_of(
             _prefix(pattern),
             _clean_often(disposition),
             duration,
-            debit,
-            ZERO if charge_type == "free" else debit,
-            cost,
+            rated_amount,
+            ZERO if charge_type == "free" else rated_amount,
+            cost_amount,
             exception,
-            # Other calls carry the channel's package too, whether it paid for them or not (ASTPP facts 2.4).
+            # On other calls it only says which package the account had, not that it paid for them (ASTPP facts 2.4).
             _package(package_id) if charge_type == "free" else None,
         ),
     )
 
 
-# Few different texts come again and again in a call table.
+# For columns in which a few texts come again and again.
 _clean_often = lru_cache(8192)(clean)
 
 
 @lru_cache(8192)
-def _prefix(pattern):
+def _prefix(pattern: str | None) -> str | None:
     """Return a rate code without the marks of its regular expression: ^44.* is 44."""
     return (clean(pattern) or "").removeprefix("^").removesuffix(".*") or None
 
 
-def suspicion(charge_type, duration, debit, rate_per_minute):
+def suspicion(charge_type: str, duration: int, debit: Decimal, rate_per_minute: str | None) -> str | None:
     """Return the exception of a call whose rating or duration cannot be right, or None.
 
     :param duration: billed seconds
@@ -182,14 +185,15 @@ def suspicion(charge_type, duration, debit, rate_per_minute):
 
 
 @lru_cache(8192)
-def _comma_seconds(rate_per_minute):
-    """Return the whole seconds from which a call at this price costs as much as gets a comma."""
+def _comma_seconds(rate_per_minute: str) -> int:
+    """Return after how many seconds a call at this price costs so much that ASTPP writes a comma."""
     rate = amount_of("rate_cost", rate_per_minute)[0]
     return int((COMMA_AMOUNT * 60 / rate).to_integral_value(ROUND_CEILING)) if rate > 0 else MAX_SECONDS + 1
 
 
 @lru_cache(65536)
-def _account(astpp_id, number):
+def _account(astpp_id: str | None, number: str | None) -> tuple[int | None, str | None]:
+    """Return a row's account: its ID in ASTPP, or its number where the row names one."""
     number = clean(number)
     if number:
         # The report writes "First Last (1234567890)".
@@ -199,7 +203,7 @@ def _account(astpp_id, number):
             raise RowError(f"account: {number[:20]!r}… is too long for an account's number")
         return None, number
     if astpp_id is None:
-        # A call of nobody: ASTPP's column is NULL. It is kept, as one of an unknown account.
+        # ASTPP's column is NULL, so the call is nobody's. It is kept as a call of an unknown account.
         return 0, None
     text = astpp_id.strip()
     if not text or text == "NULL":
@@ -210,24 +214,24 @@ def _account(astpp_id, number):
 
 
 @lru_cache(65536)
-def _debit(value):
+def _debit(value: str | None) -> tuple[Decimal, str]:
     return amount_of("debit", value)
 
 
 @lru_cache(65536)
-def _cost(value):
+def _cost(value: str | None) -> tuple[Decimal, str]:
     return amount_of("cost", value or "0")
 
 
 @lru_cache(8192)
-def _package(value):
+def _package(value: str | None) -> int | None:
     text = (value or "").strip()
     return int(text) or None if is_number(text) and len(text) < 10 else None
 
 
 @lru_cache(1024)
-def _kind(calltype, direction):
-    """Return charge type, direction, and whether the type is blank or unknown."""
+def _kind(calltype: str, direction: str) -> tuple[str, str, bool]:
+    """Return the charge type, the direction, and whether ASTPP's type is blank or unknown."""
     direction = direction.strip().lower()
     text = calltype.strip().upper().replace(" ", "")
     charge_type = CALL_WORDS.get(text)
@@ -235,6 +239,6 @@ def _kind(calltype, direction):
         raise RowError(f"call_direction: {direction!r} is neither outbound nor inbound")
     if charge_type:
         return charge_type, direction or ("inbound" if charge_type == "did" else "outbound"), False
-    # Non-strict MySQL stores '' for the DID types that its enum lacks: DID@IP and DIRECT-IP (ASTPP facts 2.4).
+    # ASTPP's enum lacks the DID types DID@IP and DIRECT-IP, so MySQL stores '' for them (ASTPP facts 2.4).
     is_did = not text and direction == "inbound"
     return ("did" if is_did else "unknown"), direction or "outbound", True

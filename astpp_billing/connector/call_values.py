@@ -1,33 +1,33 @@
-"""Values of a call as texts: what ASTPP, people and spreadsheets write, and what of it cannot be right."""
+"""A call's values as text: reading what ASTPP, people and spreadsheets write, and refusing what cannot be right."""
 
 import html
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 MAX_SECONDS = 2**31 - 1
 MAX_AMOUNT = Decimal(10) ** 13
 MAX_DECIMALS = 12
-# A zero may have any exponent, and would be written with as many digits.
+# Decimal accepts 0E+999999, which would be written out with a million zeros.
 MAX_EXPONENT = 13
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CLOCK = re.compile(r"(\d{1,6}):([0-5]\d)", re.ASCII)
 _LONG_CLOCK = re.compile(r"(\d{1,5}):([0-5]?\d):([0-5]\d)", re.ASCII)
-# What a spreadsheet makes of a long number.
+# How a spreadsheet shows a long number: 4.42012E+11.
 _SHORTENED = re.compile(r"\d[.,]\d+[eE]\+\d+")
 
 
 class RowError(ValueError):
-    """A row that cannot become a record; its text says which column and why."""
+    """A row that cannot become a record; the text names the column and the reason."""
 
 
-def clean(value):
-    """Return text without HTML entities, control characters and outer blanks, or None.
+def clean(value: str | None) -> str | None:
+    """Return text without HTML entities, control characters and outer blanks, or None when nothing is left.
 
-    :raise RowError: when it has what no encoding can write
+    :raise RowError: when it holds half a character, which cannot be encoded
     """
     if not value:
         return None
@@ -40,10 +40,10 @@ def clean(value):
     return value.strip() or None
 
 
-def called_number(value):
+def called_number(value: str | None) -> str | None:
     """Return the number called, or None.
 
-    :raise RowError: when a spreadsheet wrote it as 4.42012E+11
+    :raise RowError: when a spreadsheet shortened it to 4.42012E+11
     """
     text = clean(value)
     if text and "+" in text and _SHORTENED.fullmatch(text):
@@ -53,11 +53,11 @@ def called_number(value):
     return text
 
 
-def moment_of(value, tz):
+def moment_of(value: str | None, tz: tzinfo) -> datetime:
     """Return a time as naive UTC, in whole seconds.
 
-    :param tz: its zone, unless it names its own
-    :raise RowError: when it is none, or one of the hour that clocks are put back or forward by
+    :param tz: the zone of a text without an offset of its own
+    :raise RowError: when it is no time, or one that does not exist or comes twice because clocks are changed
     """
     text = (value or "").strip()
     if not text:
@@ -77,8 +77,8 @@ def moment_of(value, tz):
     return date.astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
 
-def _in_zone(date, tz, text):
-    """Say in which zone a time is; the hour around a change of clocks may be another one, or none."""
+def _in_zone(date: datetime, tz: tzinfo, text: str) -> datetime:
+    """Put a time into its zone; refuse one that comes twice, or not at all, because clocks are changed."""
     local = date.replace(tzinfo=tz)
     if local.utcoffset() == local.replace(fold=1).utcoffset():
         return local
@@ -90,11 +90,14 @@ def _in_zone(date, tz, text):
 
 
 @lru_cache(4096)
-def billed_seconds(value):
+def billed_seconds(value: str | None) -> int:
     """Return the seconds that are billed.
 
-    Plain seconds; minutes:seconds, as ASTPP's reports write them, however many minutes it was; hours:minutes:seconds,
-    unless the seconds are 0: a spreadsheet writes ASTPP's 1:05 as 1:05:00.
+    Read are plain seconds, minutes:seconds (as ASTPP's reports have it, with any number of minutes) and
+    hours:minutes:seconds. The latter is refused when it ends in :00, because a spreadsheet turns ASTPP's 1:05 into
+    1:05:00.
+
+    :raise RowError: when the text is none of these, or too long for a call
     """
     text = (value or "").strip()
     if is_number(text):
@@ -118,26 +121,27 @@ def billed_seconds(value):
     return seconds
 
 
-def amount_of(column, value):
-    """Return an amount and its canonical text."""
+def amount_of(column: str, value: str | None) -> tuple[Decimal, str]:
+    """Return an amount and its canonical text.
+
+    :raise RowError: when it is no amount of money
+    """
     text = (value or "").strip()
     if not text:
         raise RowError(f"{column}: empty")
     try:
-        # Python also reads 1_000 and other scripts' digits.
+        # Decimal would also accept 1_000 and digits of other scripts.
         amount = Decimal(text if text.isascii() and "_" not in text else "?")
     except InvalidOperation:
         raise RowError(f"{column}: {text!r} is not an amount such as 1234.56") from None
-    if (
-        not amount.is_finite()
-        or abs(amount) >= MAX_AMOUNT
-        or not -MAX_DECIMALS <= amount.as_tuple().exponent <= MAX_EXPONENT
-    ):
+    exponent = amount.as_tuple().exponent
+    # Infinity and NaN have a letter for an exponent.
+    if isinstance(exponent, str) or abs(amount) >= MAX_AMOUNT or not -MAX_DECIMALS <= exponent <= MAX_EXPONENT:
         raise RowError(f"{column}: {text!r} is not an amount of money")
     return amount, _canonical(amount)
 
 
-def _canonical(amount):
+def _canonical(amount: Decimal) -> str:
     """Write an amount without exponent and trailing zeros, so that 0.1 and 0.100 are the same."""
     text = str(amount)
     if "E" in text:
@@ -145,6 +149,6 @@ def _canonical(amount):
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def is_number(text):
+def is_number(text: str) -> bool:
     """Tell whether a text is a whole number of up to 11 ASCII digits."""
     return text.isascii() and text.isdecimal() and len(text) < 12

@@ -3,21 +3,28 @@
 import struct
 import zipfile
 import zlib
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import BinaryIO
 
-from .call_headings import MAX_COLUMNS, FileError, headings_of
-from .call_record import RowError, checked_record
+from .call_headings import MAX_COLUMNS, Accept, FileError, Headings, ReportError, headings_of
+from .call_record import CallRecord, RowError, checked_record
 from .workbook_archive import MAX_ROWS, WorkbookArchive
 
 ZIP_MAGIC = b"PK\x03\x04"
-# What openpyxl and the modules below it raise for files that are no workbooks, or are damaged or encrypted.
+# What openpyxl and the modules that it uses raise for files that are damaged, encrypted or no workbooks.
 DAMAGES = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, SyntaxError, RuntimeError),
     *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError, AssertionError, struct.error),
 )
 
+# What openpyxl makes of a cell.
+Cell = bool | int | float | str | date | time | timedelta | None
 
-def read_xlsx_calls(stream, tz, report_error, accept=None):
+
+def read_xlsx_calls(
+    stream: BinaryIO, tz: tzinfo, report_error: ReportError, accept: Accept | None = None
+) -> Iterator[tuple[int, CallRecord]]:
     """Read call records from a workbook, one by one; as ``call_csv.read_calls``."""
     rows = _rows(stream)
     header = next(rows, None)
@@ -33,16 +40,16 @@ def read_xlsx_calls(stream, tz, report_error, accept=None):
     return _records(rows, headings, tz, report_error)
 
 
-def _rows(stream):
-    """Yield the rows of the first sheet, which is read on the way."""
-    # Odoo brings it along; only those who import workbooks need it.
+def _rows(stream: BinaryIO) -> Iterator[tuple[Cell, ...]]:
+    """Yield the rows of the first sheet as they are read."""
+    # Odoo depends on it; loading it takes time that only importing a workbook is worth.
     from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415
 
     try:
         reader = ExcelReader(stream, read_only=True, data_only=True)
         reader.archive = WorkbookArchive(stream)
         reader.read()
-        # The sheet's own word for its size pads every row to it.
+        # Without limits of ours each row would be padded to the size that the sheet states, however large.
         sheet = reader.wb.worksheets[0].iter_rows(max_col=MAX_COLUMNS + 1, max_row=MAX_ROWS + 1, values_only=True)
         for number, row in enumerate(sheet, 1):
             if number > MAX_ROWS:
@@ -52,16 +59,18 @@ def _rows(stream):
         raise
     except DAMAGES as error:
         if isinstance(error.__cause__, FileError):
-            # openpyxl says where it was.
+            # openpyxl has wrapped it to add a place in the file.
             raise error.__cause__ from None
         reason = str(error)[:200]
         raise FileError(f"the workbook is damaged, or it is none: {reason or type(error).__name__}") from error
 
 
-def _records(rows, headings, tz, report_error):
+def _records(
+    rows: Iterator[tuple[Cell, ...]], headings: Headings, tz: tzinfo, report_error: ReportError
+) -> Iterator[tuple[int, CallRecord]]:
     columns, source = headings.columns, headings.source
     if source != "import":
-        # Tables are in UTC, whatever the reports of the same ASTPP are in.
+        # A table is in UTC, whatever zone the reports are in.
         tz = UTC
     for number, cells in enumerate(rows, 2):
         texts = [_text(cell) for cell in cells[: len(columns)]]
@@ -76,7 +85,7 @@ def _records(rows, headings, tz, report_error):
             report_error(number, str(error), ",".join(text or "" for text in texts))
 
 
-def _text(cell):
+def _text(cell: Cell) -> str | None:
     """Write a cell as CSV would have it."""
     if cell is None:
         return None
@@ -91,7 +100,7 @@ def _text(cell):
     return str(cell).replace("\0", " ")
 
 
-def _clock(seconds):
-    """Write a time cell as hours, minutes and seconds: what a spreadsheet took it for."""
+def _clock(seconds: int) -> str:
+    """Write a time as hours:minutes:seconds, which is what the spreadsheet shows."""
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

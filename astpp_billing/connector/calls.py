@@ -1,19 +1,21 @@
 """Calls of cdrs and reseller_cdrs, read by slices of callstart (ASTPP facts 2.2, 9)."""
 
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from .call_record import FIELDS, RowError, record_of
+from .call_record import FIELDS, CallRecord, RowError, record_of
+from .database import Database
 from .schema import TABLES
 
 SOURCES = {"cdr": "cdrs", "reseller_cdr": "reseller_cdrs"}
-# ASCII's unit separator, and the columns in which somebody may have put one.
+# ASCII's unit separator, and the columns whose text could contain it.
 SEPARATOR = "\x1f"
 FREE_TEXTS = {"uniqueid", "callednum", "callerid", "notes", "pattern", "disposition"}
 
 
 class Slice(NamedTuple):
-    """One hour of a call table: what identifies its content without reading it."""
+    """The fingerprint of one hour of a call table: it tells whether the content changed without reading it."""
 
     start: str
     """YYYY-MM-DD HH:00:00, UTC"""
@@ -25,12 +27,13 @@ class Slice(NamedTuple):
     """sum of the CRC of each row's identity: any change of a row changes it"""
 
     @property
-    def end(self):
+    def end(self) -> str:
+        """The hour's end, as ``start``."""
         return str(datetime.fromisoformat(self.start) + timedelta(hours=1))
 
 
-def read_slices(database, source, start, end):
-    """Return the slices of [start, end) that have rows, by start."""
+def read_slices(database: Database, source: str, start: str, end: str) -> list[Slice]:
+    """Return the slices of [start, end) that have rows, in the order of time."""
     statement = f"""
         SELECT CONCAT(LEFT(callstart, 13), ':00:00'), COUNT(*), SUM(billseconds), SUM(debit),
                SUM(CRC32(CONCAT_WS('|', uniqueid, accountid, callstart, billseconds, callednum, debit, cost)))
@@ -44,27 +47,30 @@ def read_slices(database, source, start, end):
     ]
 
 
-def read_hours(database, since, end, sources=SOURCES):
-    """Yield (source, its slices) of call tables, for [since, end); empty tables are read no further."""
+def read_hours(
+    database: Database, since: str, end: str, sources: Iterable[str] = SOURCES
+) -> Iterator[tuple[str, list[Slice]]]:
+    """Yield (source, its slices) of call tables for [since, end), from the first call on."""
     for source in sources:
         first = first_call(database, source, since)
         yield source, read_slices(database, source, first[:13] + ":00:00", end) if first else []
 
 
-def first_call(database, source, since):
+def first_call(database: Database, source: str, since: str) -> str | None:
     """Return the start of the first call at or after ``since``, or None."""
     return database.execute(f"SELECT MIN(callstart) FROM `{SOURCES[source]}` WHERE callstart >= %s", (since,))[0][0]
 
 
-def read_calls(database, source, slices, reject):
+def read_calls(
+    database: Database, source: str, slices: Iterable[Slice], reject: Callable[[str], object]
+) -> Iterator[tuple[int, CallRecord]]:
     """Yield the calls of some slices as ``(line, CallRecord)``, streamed, in the order of time.
 
-    Each row comes as one text, fields separated: the driver takes twice as long to read columns. A
-    statement for each slice finds its rows in the index on callstart: for longer spans the server
-    reads the whole table.
+    Each row comes as one text with separators, because the driver takes twice as long to read columns. Each slice has a
+    statement of its own, because the server uses the index on callstart for short spans only and scans the table for
+    longer ones.
 
-    :param slices: list of ``Slice``
-    :param reject: called with the reason for a row that cannot become a record
+    :param reject: takes the reason why a row cannot become a record
     """
     table = SOURCES[source]
     columns = TABLES[table].split()
@@ -81,15 +87,15 @@ def read_calls(database, source, slices, reject):
                 reject(f"{table}: {error} ({row.replace(SEPARATOR, ' | ')})")
 
 
-def _text(field):
-    """Return the expression of a column's text, without separators."""
+def _text(field: str) -> str:
+    """Return the SQL expression of a column's text, in which no separator is left."""
     text = f"COALESCE(`{field}`, '{'0' if field == 'accountid' else ''}')"
     return f"REPLACE({text}, '{SEPARATOR}', ' ')" if field in FREE_TEXTS else text
 
 
-def read_days(database, source, start, end):
-    """Yield (day, accounts.id, calls, seconds, amount) of [start, end) as texts, for reconciliation."""
-    # One text a row, as in read_calls; outside of the groups, for MySQL's ONLY_FULL_GROUP_BY.
+def read_days(database: Database, source: str, start: str, end: str) -> Iterator[list[str]]:
+    """Yield [day, accounts.id, calls, seconds, amount] of [start, end) as texts, for reconciliation."""
+    # One text a row, as in read_calls; made outside of the grouping query, as MySQL's ONLY_FULL_GROUP_BY wants it.
     statement = f"""
         SELECT CONCAT_WS('{SEPARATOR}', day, account, calls, seconds, amount)
           FROM (SELECT DATE(callstart) AS day, COALESCE(accountid, 0) AS account, COUNT(*) AS calls,

@@ -1,14 +1,17 @@
 """ASTPP's ledger rows (invoice_details) that are charges or credits in their own right."""
 
+from collections.abc import Iterator
+
 from ..charge_types import CALL_WORDS, CHARGE_WORDS
 from .call_record import RowError, clean
+from .database import Database, Value
 from .records import Charge
-from .rows import Row, records
+from .rows import Reject, Row, records
 from .writer import MARK
 
-# Lines that ASTPP's own invoices made of calls: the calls are in the ledger themselves.
+# Charge types of lines that sum up calls on ASTPP's own invoices: the calls themselves are in our ledger.
 CALL_LINES = (*CALL_WORDS, "")
-# Made by ASTPP's invoices and by payments of them.
+# Charge types of lines that ASTPP's invoices and their payments make.
 INVOICE_LINES = ("TAX", "INVPAY")
 COLUMNS = (
     *("id", "accountid", "created_date", "charge_type", "debit", "credit", "description", "invoiceid"),
@@ -16,14 +19,12 @@ COLUMNS = (
 )
 
 
-def read_charges(database, after_id, since, reject):
-    """Yield charges with a higher id, made at or after ``since`` (UTC text).
+def read_charges(database: Database, after_id: int, since: str, reject: Reject) -> Iterator[Charge]:
+    """Yield charges with an id above ``after_id``, made at or after ``since`` (UTC text).
 
-    What Odoo wrote itself is left out. ``order_item_id`` holds orders.id or order_items.id (ASTPP facts 1.13): the
-    one of the same account is meant, orders first. DID lines are calls unless they belong to an order or to the
-    DID category.
-
-    :param reject: called with the reason and the id of a row that cannot become a record
+    Rows that Odoo wrote are left out. ``order_item_id`` holds orders.id or order_items.id (ASTPP facts 1.13): it is
+    looked up among the account's orders first, then among its items. DID lines are calls unless they belong to an order
+    or to the DID category.
     """
     statement = """
         SELECT d.id, d.accountid, d.created_date, d.charge_type, d.debit, d.credit, d.description, d.invoiceid,
@@ -45,12 +46,11 @@ def read_charges(database, after_id, since, reject):
     return records((Row(zip(COLUMNS, values, strict=True)) for values in rows), _charge, reject)
 
 
-def _charge(row):
+def _charge(row: Row) -> Charge:
     charge_type = CHARGE_WORDS.get((row["charge_type"] or "").upper())
     date = row.date("created_date")
     if not date:
         raise RowError("created_date: empty")
-    # A call type without an order is no charge that we know.
     return Charge(
         id=int(row["id"]),
         account_id=row.number("accountid"),
@@ -65,7 +65,7 @@ def _charge(row):
     )
 
 
-def read_states(database, first, last):
-    """Yield (id, whether it is on an invoice of ASTPP's) of the rows from one id to another one, by id."""
+def read_states(database: Database, first: int, last: int) -> Iterator[tuple[Value, ...]]:
+    """Yield (id, "1" if it is on an invoice of ASTPP's, or else "0") of the rows in a range of ids, by id."""
     statement = "SELECT id, invoiceid > 0 FROM invoice_details WHERE id BETWEEN %s AND %s ORDER BY id"
     return database.rows(statement, (first, last))

@@ -1,21 +1,31 @@
 """A connection to an ASTPP database: read consistently, streamed, and never written."""
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from .driver import HANDSHAKE, ConnectorError, TooSlowError, UnreachableError, connect, driver
 
+if TYPE_CHECKING:
+    from pymysql.connections import Connection
+    from pymysql.cursors import SSCursor
+
 FETCH = 5000
-# The driver's codes for servers that do not answer, or no longer, and for statements that took too long.
+# The driver's error numbers for servers that do not answer (any more), and for statements that took too long.
 UNREACHABLE = (2002, 2003, 2006, 2013)
 TOO_SLOW = (1969, 3024)
 UNKNOWN_VARIABLE = 1193
-# Seconds that a statement may take on a connection that must end in time.
+# Seconds that a statement may take on a connection with a deadline.
 STATEMENT = 5
-# Characters of a server's own words that are passed on, and from which a password can be told from a word of them.
+# How many characters of a server's own words are passed on, and from how many on a password is looked for in them:
+# shorter ones are parts of too many words.
 MAX_DETAIL = 500
 TELLING = 4
+
+# A value as the driver returns it: text, or None where a column may be NULL. Which columns may be is not known to the
+# type, so Any spares all others a check for None.
+Value = str | Any
 
 
 class Settings(NamedTuple):
@@ -31,25 +41,26 @@ class Settings(NamedTuple):
     ca_file: str = ""
     """PEM file of the certificate authority; empty: the system's"""
     timeout: int = HANDSHAKE
-    """seconds in which the server is to be reached, to greet and to let us in, all in all"""
+    """seconds in which the server has to be reached, greet us and let us in, all in all"""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Settings({self.user}@{self.host}:{self.port}/{self.database})"
 
 
 class Database:
     """One snapshot of an ASTPP database; a context manager.
 
-    :param deadline: moment of ``time.monotonic`` at which all of it ends with an error; None: when it is read
+    :param deadline: moment of ``time.monotonic`` at which reading ends with an error, None for no such limit
     """
 
-    def __init__(self, settings, deadline=None):
+    def __init__(self, settings: Settings, deadline: float | None = None):
         self.settings = settings
         self.deadline = deadline
-        self._connection = None
-        self._unread = None
+        self._connection: Connection | None = None
+        self._unread: SSCursor | None = None
+        """a cursor whose result has rows left, to be read before the connection takes another statement"""
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._connection = self._connect()
         try:
             self._limit_statements()
@@ -64,15 +75,15 @@ class Database:
             raise
         return self
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: object) -> None:
         if self._connection:
             with contextlib.suppress(Exception):
-                # A result read in part would be read to its end by a polite close.
+                # A polite close would read the rest of an unfinished result first.
                 self._connection._force_close()
         self._let_go(self._unread)
         self._connection = self._unread = None
 
-    def _connect(self):
+    def _connect(self) -> "Connection":
         settings = self.settings
         where = f"{settings.host}:{settings.port}"
         pymysql = driver()
@@ -81,7 +92,7 @@ class Database:
         except ConnectorError:
             raise
         except OSError as error:
-            # Ours, from before anything was said.
+            # Of the network on this side: the server has not said anything.
             reason = error.strerror or str(error)
             raise UnreachableError(f"Nothing answers at {where}. Check host, port and firewall. ({reason})") from None
         except (pymysql.err.OperationalError, pymysql.err.ProgrammingError) as error:
@@ -89,8 +100,8 @@ class Database:
         except Exception:
             raise ConnectorError(f"What answers at {where} is no MariaDB and no MySQL. Check host and port.") from None
 
-    def _refusal(self, error, where):
-        """Return the error for a server that does not let us in: never its own words, which may repeat the password."""
+    def _refusal(self, error: Exception, where: str) -> ConnectorError:
+        """Return the error for a server that does not let us in, without its words: they may repeat the password."""
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         text = {
             **{code: self._advice(code) for code in (1044, 1045, 1049)},
@@ -106,9 +117,12 @@ class Database:
         failure.code = code
         return failure
 
-    def _limit_statements(self):
-        """Where everything has to end in time, have the server give up first: it would go on with what nobody awaits."""
-        if self.deadline is None:
+    def _limit_statements(self) -> None:
+        """Have the server itself give up statements that take too long, if there is a deadline.
+
+        It would otherwise go on with them after we have left.
+        """
+        if self.deadline is None or self._connection is None:
             return
         is_mariadb = "MariaDB" in self._connection.server_version
         try:
@@ -121,16 +135,18 @@ class Database:
             if error.code != UNKNOWN_VARIABLE:
                 raise
 
-    def execute(self, statement, parameters=None):
+    def execute(self, statement: str, parameters: Sequence[object] | None = None) -> list[tuple[Value, ...]]:
         """Run a statement and return all its rows as tuples of text."""
         return list(self.rows(statement, parameters))
 
-    def rows(self, statement, parameters=None):
+    def rows(self, statement: str, parameters: Sequence[object] | None = None) -> Iterator[tuple[Value, ...]]:
         """Yield rows as tuples of text or None, streamed from the server.
 
         :raise ConnectorError: when the server refuses or the connection breaks
         """
         pymysql = driver()
+        if self._connection is None:
+            raise RuntimeError("The database is not connected: use it in a with block.")
         cursor = self._connection.cursor(pymysql.cursors.SSCursor)
         try:
             while self._unread and self._unread.fetchmany(FETCH):
@@ -143,11 +159,11 @@ class Database:
             self._let_go(cursor)
             raise
         except Exception as error:
-            # PyMySQL trips over its own closed socket, and over answers that are none, with errors of any kind.
+            # PyMySQL raises errors of any kind when its socket was closed or an answer makes no sense.
             self._let_go(cursor)
             raise self._explained(error) from None
         except GeneratorExit:
-            # Nobody asks for the rest: whoever uses the connection next has to read past it.
+            # Nobody wants the rest, but it is on its way: the next statement has to read past it.
             self._unread = cursor
             raise
         except BaseException:
@@ -155,29 +171,29 @@ class Database:
             raise
 
     @staticmethod
-    def _let_go(cursor):
-        """Drop a cursor that would read its result to the end, on a closed connection in vain."""
+    def _let_go(cursor: "SSCursor | None") -> None:
+        """Keep a cursor of a closed connection from reading the rest of its result when it is collected."""
         if cursor and cursor._result:
             cursor._result.unbuffered_active = False
         if cursor:
             cursor.connection = None
 
-    def _explained(self, error):
-        """Return a driver's error as one that says in words what it means."""
+    def _explained(self, error: Exception) -> ConnectorError:
+        """Return the driver's error as one that says what it means."""
         settings = self.settings
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         detail = str(error.args[-1]) if error.args else type(error).__name__
         if len(detail) > MAX_DETAIL:
             detail = f"{detail[:MAX_DETAIL]}…"
         text = self._advice(code)
-        # Left out rather than blotted out: a password may be a word of any sentence, and no server repeats one.
+        # Blotting out the password would give away which word it is, so the server's words are left out as a whole.
         if len(settings.password) < TELLING or settings.password not in detail:
             text = f"{text} ({detail})"
         failure = (TooSlowError if code in TOO_SLOW else ConnectorError)(text)
         failure.code, failure.detail = code, detail
         return failure
 
-    def _advice(self, code):
+    def _advice(self, code: int) -> str:
         settings = self.settings
         where = f"{settings.host}:{settings.port}"
         return {
@@ -195,8 +211,8 @@ class Database:
         }.get(code, f"The database at {where} could not be read.")
 
 
-def is_local(host):
-    """Tell whether a host is this machine, to which nobody else listens."""
+def is_local(host: str | None) -> bool:
+    """Tell whether a host is this machine, so that nobody can listen in between."""
     name = (host or "").strip().strip("[]").lower()
     if not name or name == "localhost" or name.startswith("/"):
         return True

@@ -1,23 +1,35 @@
-"""Reading ahead: a thread of its own reads while what was read is put away."""
+"""Reading ahead: a thread reads what comes next while what came before is put away."""
 
 import contextlib
 import queue
 import threading
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
 
-_END = object()
+Item = TypeVar("Item")
+
+
+class _End(NamedTuple):
+    """Stands in the queue behind the last item."""
+
+    error: Exception | None
+    """what reading raised"""
+
+
+_Waiting = queue.Queue[Item | _End]
 
 
 @contextlib.contextmanager
-def read_ahead(items, depth):
-    """Yield an iterator over items that a thread reads before they are asked for.
+def read_ahead(items: Iterator[Item], depth: int) -> Iterator[Iterator[Item]]:
+    """Give an iterator over items that a thread reads before they are asked for.
 
     What reading raises is raised by the iterator, after the items that came before. When the block
     is left early, the thread stops at its next item.
 
-    :param items: iterator; from here on the thread's alone, with all it reads from
+    :param items: iterator; the thread uses it and all that it reads from, so nobody else may until the block is left
     :param depth: how many items may wait
     """
-    waiting = queue.Queue(depth)
+    waiting: _Waiting[Item] = queue.Queue(depth)
     left = threading.Event()
     thread = threading.Thread(target=_read, args=(items, waiting, left), name="astpp-read-ahead", daemon=True)
     thread.start()
@@ -31,27 +43,23 @@ def read_ahead(items, depth):
                 waiting.get(timeout=0.05)
 
 
-def _read(items, waiting, left):
-    end = (_END, RuntimeError("reading ahead ended in the middle"))
+def _read(items: Iterator[Item], waiting: _Waiting[Item], left: threading.Event) -> None:
+    end = _End(RuntimeError("reading ahead ended in the middle"))
     try:
         for item in items:
-            waiting.put((None, item))
+            waiting.put(item)
             if left.is_set():
                 return
-        end = (_END, None)
+        end = _End(None)
     except Exception as error:
-        # Its reader is on the other side of the queue.
-        end = (_END, error)
+        # Raised again by the iterator, in the other thread.
+        end = _End(error)
     finally:
         waiting.put(end)
 
 
-def _take(waiting):
-    while True:
-        mark, item = waiting.get()
-        if mark is not _END:
-            yield item
-        elif item:
-            raise item
-        else:
-            return
+def _take(waiting: _Waiting[Item]) -> Iterator[Item]:
+    while not isinstance(item := waiting.get(), _End):
+        yield item
+    if item.error:
+        raise item.error

@@ -1,43 +1,45 @@
-"""Readers of ASTPP's tables: rows to the typed records of ``records``.
+"""Readers of ASTPP's tables: they make the typed records of ``records``.
 
-Each one takes ``reject``, which is called with the reason and the key of a row that cannot become a record.
+A row that cannot become a record is rejected with its reason, and the others go on.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from .call_record import clean
-from .database import ConnectorError
+from .database import ConnectorError, Database, Value
 from .records import Account, Coupon, Did, Issuer, Order, Payment, Product, ResellerPrice, Tax
-from .rows import Row, datetime_or_none, records
+from .rows import Reject, Row, datetime_or_none, records
 from .schema import select
 
 ACCOUNT_TYPES = {0: "customer", 1: "reseller", 3: "provider", 5: "customer"}
 CATEGORIES = {1: "package", 2: "subscription", 3: "topup", 4: "did"}
 
 
-def _rows(database, table, where="", parameters=None):
-    """Yield a table's rows as ``Row``."""
+def _rows(database: Database, table: str, where: str = "", parameters: Sequence[object] | None = None) -> Iterator[Row]:
+    """Yield a table's rows."""
     columns = select(table)
     names = [column.strip("` ") for column in columns.split(",")]
     for row in database.rows(f"SELECT {columns} FROM `{table}` {where}", parameters):
         yield Row(zip(names, row, strict=True))
 
 
-def _lookup(database, table, column):
+def _lookup(database: Database, table: str, column: str) -> dict[int, Value]:
+    """Return {id: value of a column} of a small table."""
     return {int(key): value for key, value in database.rows(f"SELECT id, `{column}` FROM `{table}`")}
 
 
-def read_accounts(database, reject):
-    """Yield customers, resellers and providers, deleted ones included, parents by id."""
+def read_accounts(database: Database, reject: Reject) -> Iterator[Account]:
+    """Yield customers, resellers and providers by id, deleted ones included."""
     currencies = _lookup(database, "currency", "currency")
     zones = _lookup(database, "timezone", "timezone_name")
     countries = _lookup(database, "countrycode", "iso")
-    taxes = defaultdict(set)
+    taxes: dict[int, set[int]] = defaultdict(set)
     for account_id, tax_id in database.rows("SELECT accountid, taxes_id FROM taxes_to_accounts"):
         taxes[int(account_id or 0)].add(int(tax_id or 0))
 
-    def make(row):
+    def make(row: Row) -> Account:
         company = clean(row["company_name"])
         person = " ".join(filter(None, (clean(row["first_name"]), clean(row["last_name"]))))
         day = row.number("invoice_day")
@@ -75,25 +77,25 @@ def read_accounts(database, reject):
     return records(_rows(database, "accounts", "WHERE type IN (0, 1, 3, 5) ORDER BY id"), make, reject)
 
 
-def _available(row):
+def _available(row: Row) -> Decimal:
     """Return what an account may still spend (ASTPP facts 3.2)."""
     balance = row.amount("balance")
     return row.amount("credit_limit") - balance if row.number("posttoexternal") == 1 else balance
 
 
-def read_issuers(database, reject):
-    """Yield invoice profiles; of several for one account the first one counts."""
+def read_issuers(database: Database, reject: Reject) -> Iterator[Issuer]:
+    """Yield invoice profiles; of an account's several profiles the first one counts."""
     last = {
         int(reseller or 0): int(highest or 0)
         for reseller, highest in database.rows(
             "SELECT reseller_id, MAX(CAST(`number` AS UNSIGNED)) FROM invoices GROUP BY reseller_id"
         )
     }
-    first = {}
+    first: dict[str | None, Row] = {}
     for row in _rows(database, "invoice_conf", "ORDER BY id"):
         first.setdefault(row["accountid"], row)
 
-    def make(row):
+    def make(row: Row) -> Issuer:
         account_id = row.number("accountid")
         owner = 0 if account_id == 1 else account_id
         days = row["interval"]
@@ -102,7 +104,7 @@ def read_issuers(database, reject):
             name=clean(row["company_name"]),
             prefix=clean(row["invoice_prefix"]) or "INV_",
             first_number=max(1, row.number("invoice_start_from"), last.get(owner, 0) + 1),
-            # A text there, with whatever somebody typed.
+            # The column is text and holds whatever somebody typed.
             due_days=int(days) if days and days.isdecimal() and 0 < int(days) < 10000 else 7,
             note=clean(row["invoice_note"]),
             tax_number=clean(row["invoice_taxes_number"]),
@@ -119,11 +121,11 @@ def read_issuers(database, reject):
     return records(first.values(), make, reject, name, "accountid")
 
 
-def read_products(database, reject):
-    """Yield products; DIDs are products too, and left to ``read_dids``."""
+def read_products(database: Database, reject: Reject) -> Iterator[Product]:
+    """Yield products but for DIDs: ``read_dids`` reads these."""
     prefixes = _read_prefixes(database)
 
-    def make(row):
+    def make(row: Row) -> Product:
         return Product(
             id=int(row["id"]),
             name=clean(row["name"]) or f"#{row['id']}",
@@ -147,9 +149,9 @@ def read_products(database, reject):
     )
 
 
-def _read_prefixes(database):
-    """Return {products.id: {prefix: destination}} of packages; {} without right to read them."""
-    prefixes = defaultdict(dict)
+def _read_prefixes(database: Database) -> dict[int, dict[str, str | None]]:
+    """Return {products.id: {prefix: destination}} of packages; {} when the user may not read them."""
+    prefixes: dict[int, dict[str, str | None]] = defaultdict(dict)
     try:
         rows = list(database.rows("SELECT product_id, patterns, destination FROM package_patterns ORDER BY id"))
     except ConnectorError:
@@ -161,10 +163,10 @@ def _read_prefixes(database):
     return prefixes
 
 
-def read_reseller_prices(database, reject):
-    """Yield the prices of resellers who opted in."""
+def read_reseller_prices(database: Database, reject: Reject) -> Iterator[ResellerPrice]:
+    """Yield resellers' prices of products that they have chosen to sell."""
 
-    def make(row):
+    def make(row: Row) -> ResellerPrice:
         return ResellerPrice(
             row.number("product_id"), row.number("account_id"), row.amount("price"), row.amount("setup_fee")
         )
@@ -174,15 +176,15 @@ def read_reseller_prices(database, reject):
     return records(rows, make, reject, name, "product_id")
 
 
-def read_orders(database, reject):
-    """Yield orders with their one item."""
+def read_orders(database: Database, reject: Reject) -> Iterator[Order]:
+    """Yield orders, each with its one item."""
     statement = f"""
         SELECT o.id, o.order_id, o.order_date, o.payment_status, {select("order_items", "i")}
           FROM order_items i JOIN orders o ON o.id = i.order_id ORDER BY i.id
     """
     names = ["orders_id", "public", "order_date", "payment_status", *select("order_items").replace("`", "").split(", ")]
 
-    def make(row):
+    def make(row: Row) -> Order:
         quantity = max(1, row.number("quantity"))
         return Order(
             id=int(row["orders_id"]),
@@ -209,15 +211,15 @@ def read_orders(database, reject):
     return records(rows, make, reject)
 
 
-def read_dids(database, reject):
-    """Yield the inventory; the price is the product's, ``dids.monthlycost`` is stale."""
+def read_dids(database: Database, reject: Reject) -> Iterator[Did]:
+    """Yield the inventory of numbers; the price is the product's, because ``dids.monthlycost`` is stale."""
     countries = _lookup(database, "countrycode", "iso")
     prices = {
         int(key): Decimal(price or 0)
         for key, price in database.rows("SELECT id, price FROM products WHERE product_category = 4")
     }
 
-    def make(row):
+    def make(row: Row) -> Did:
         product_id = row.number("product_id")
         return Did(
             id=int(row["id"]),
@@ -235,11 +237,11 @@ def read_dids(database, reject):
     return records(_rows(database, "dids", "ORDER BY id"), make, reject)
 
 
-def read_coupons(database, reject):
+def read_coupons(database: Database, reject: Reject) -> Iterator[Coupon]:
     """Yield refill coupons."""
     currencies = _lookup(database, "currency", "currency")
 
-    def make(row):
+    def make(row: Row) -> Coupon:
         return Coupon(
             id=int(row["id"]),
             number=clean(row["number"]) or f"#{row['id']}",
@@ -256,10 +258,10 @@ def read_coupons(database, reject):
     return records(_rows(database, "refill_coupon", "ORDER BY id"), make, reject)
 
 
-def read_payments(database, after_id, reject):
-    """Yield payments and charges of payment_transaction with a higher id."""
+def read_payments(database: Database, after_id: int, reject: Reject) -> Iterator[Payment]:
+    """Yield payments and charges of payment_transaction with an id above ``after_id``."""
 
-    def make(row):
+    def make(row: Row) -> Payment:
         return Payment(
             id=int(row["id"]),
             account_id=row.number("accountid"),
@@ -272,10 +274,10 @@ def read_payments(database, after_id, reject):
     return records(_rows(database, "payment_transaction", "WHERE id > %s ORDER BY id", (after_id,)), make, reject)
 
 
-def read_taxes(database, reject):
-    """Yield taxes; ASTPP ignores their status, and so do invoices made so far."""
+def read_taxes(database: Database, reject: Reject) -> Iterator[Tax]:
+    """Yield taxes of any status: ASTPP's own invoices ignore it."""
 
-    def make(row):
+    def make(row: Row) -> Tax:
         return Tax(
             int(row["id"]),
             clean(row["taxes_description"]) or f"Tax {row['id']}",

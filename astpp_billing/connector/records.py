@@ -1,7 +1,7 @@
 """What ASTPP's tables say, as typed records; ``readers`` makes them.
 
-Flags are the right way round here (True = yes), amounts are Decimals in the server's base
-currency, times are naive UTC text ``YYYY-MM-DD HH:MM:SS`` or None, text has no HTML entities.
+Flags are the right way round here (True = yes, where ASTPP often has 0 for yes), amounts are Decimals in the server's
+base currency, times are naive UTC text ``YYYY-MM-DD HH:MM:SS`` or None, text has no HTML entities.
 Passwords, pins and gateway answers are never read.
 """
 
@@ -40,13 +40,13 @@ class Account(NamedTuple):
     country: str | None
     """ISO code"""
     tax_number: str | None
-    tax_ids: tuple
+    tax_ids: tuple[int, ...]
     """taxes.id"""
     commission_based: bool
     """resellers: sells at the parent's prices for a commission"""
     credit_limit: Decimal
     available: Decimal
-    """funds left: the balance of prepaid accounts, what the credit limit leaves of postpaid ones"""
+    """funds left: the balance of a prepaid account, what is left of a postpaid one's credit limit"""
 
 
 class Issuer(NamedTuple):
@@ -86,7 +86,7 @@ class Product(NamedTuple):
     active: bool
     commission: Decimal
     """percent"""
-    prefixes: tuple
+    prefixes: tuple[tuple[str, str | None], ...]
     """(prefix, destination) that a package covers"""
 
 
@@ -110,7 +110,7 @@ class Order(NamedTuple):
     category: str
     quantity: int
     price: Decimal
-    """per period and piece: ASTPP's column is already times quantity"""
+    """per period and piece; ASTPP's column is for all pieces"""
     setup_fee: Decimal
     """per piece"""
     recurring: bool

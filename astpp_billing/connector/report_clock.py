@@ -1,19 +1,20 @@
-"""The clocks that ASTPP's reports are written with.
+"""The clocks by which the times of reports are written.
 
-ASTPP adds a fixed number of seconds to UTC, that of the time zone of whoever exports the report, and knows no daylight
-saving (ASTPP facts 1.1). What somebody else made of a report may be in local time.
+ASTPP's own reports are in UTC plus the standard offset of the exporting user's zone: it knows no daylight saving time
+(ASTPP facts 1.1). Reports that somebody has edited may be in local time.
 """
 
-from datetime import UTC, datetime, timezone
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 CLOCKS = ("fixed", "local")
-# ASTPP 6's table of time zones is as old as its last release.
+# The fixed offset of a zone is that of this year: ASTPP 6's table of zones is as old as its last release.
 YEAR = 2024
 
 
-def report_zone(name, clock):
-    """Return the tzinfo of a report's times.
+def report_zone(name: str, clock: str) -> tzinfo:
+    """Return the zone of a report's times.
 
     :param name: IANA zone
     :param clock: "fixed" for the zone's offset without daylight saving, all year; "local" for the zone's own time
@@ -23,14 +24,19 @@ def report_zone(name, clock):
     return ZoneInfo(name) if clock == "local" else timezone(min(_offsets(name, (YEAR,))))
 
 
-def clock_offsets(name, clock, years):
-    """Return the set of a clock's differences from UTC in some years."""
+def clock_offsets(name: str, clock: str, years: Iterable[int]) -> set[timedelta]:
+    """Return a clock's offsets from UTC in some years; see ``report_zone``."""
     if clock == "local":
         return _offsets(name, years)
     return {min(_offsets(name, (YEAR,)))}
 
 
-def _offsets(name, years):
-    """In January and July: one is summer, wherever there is one."""
+def _offsets(name: str, years: Iterable[int]) -> set[timedelta]:
+    """Return a zone's offsets from UTC in January and July: where there is daylight saving time, one of them has it."""
     zone = ZoneInfo(name)
-    return {datetime(year, month, 1, tzinfo=zone).utcoffset() for year in years for month in (1, 7)}
+    # Local midnight is as much before that of UTC as the zone is ahead of it.
+    return {
+        datetime(year, month, 1, tzinfo=UTC) - datetime(year, month, 1, tzinfo=zone)
+        for year in years
+        for month in (1, 7)
+    }

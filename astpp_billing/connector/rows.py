@@ -1,18 +1,25 @@
-"""Rows of ASTPP's tables and what their columns say, read by type."""
+"""Rows of ASTPP's tables, whose columns are read by type."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import TypeVar
 
 from .call_record import RowError
+from .database import Value
+
+Record = TypeVar("Record")
+# Takes the reason why a row cannot become a record, and the row's key.
+Reject = Callable[[str, int], object]
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 
-class Row(dict):
+class Row(dict[str, Value]):
     """A row: {column: text or None}."""
 
-    def number(self, column):
+    def number(self, column: str) -> int:
         """Return an int; ASTPP's '' and NULL are 0.
 
         :raise RowError: when the column has something else
@@ -22,7 +29,7 @@ class Row(dict):
         except ValueError:
             raise RowError(f"{column}: {self[column]!r} is not a number") from None
 
-    def amount(self, column):
+    def amount(self, column: str) -> Decimal:
         """Return a Decimal; ASTPP's '' and NULL are 0.
 
         :raise RowError: when the column has something else
@@ -35,12 +42,12 @@ class Row(dict):
             raise RowError(f"{column}: {self[column]!r} is not an amount")
         return amount
 
-    def yes(self, column):
+    def yes(self, column: str) -> bool:
         """Read an inverted flag: 0 = yes (ASTPP facts 1.1)."""
         return self.number(column) == 0
 
-    def date(self, column):
-        """Return a moment's text, or None for ASTPP's two ways to say "never".
+    def date(self, column: str) -> str | None:
+        """Return a moment's text, or None for "never".
 
         :raise RowError: when the column has something else, such as the 31st of February
         """
@@ -52,14 +59,14 @@ class Row(dict):
         raise RowError(f"{column}: {text!r} is not a date")
 
 
-def never(text):
-    """Tell whether a date says "never": empty, zero or the year 1000."""
+def never(text: str | None) -> bool:
+    """Tell whether a date says "never": ASTPP has it empty, zero, or in the year 1000."""
     return not text or text < "1990"
 
 
-def datetime_or_none(text):
-    """Return a datetime's text, or None for "never" and for what is no date."""
-    if never(text) or not _DATE.fullmatch(text[:19]):
+def datetime_or_none(text: str | None) -> str | None:
+    """Return a moment's text, or None for "never" and for what is no date."""
+    if not text or never(text) or not _DATE.fullmatch(text[:19]):
         return None
     try:
         datetime.fromisoformat(text[:19])
@@ -68,14 +75,13 @@ def datetime_or_none(text):
     return text[:19]
 
 
-def records(rows, make, reject, name="ID {id}", key="id"):
-    """Yield what ``make`` makes of rows, but for those that it refuses.
+def records(
+    rows: Iterable[Row], make: Callable[[Row], Record], reject: Reject, name: str = "ID {id}", key: str = "id"
+) -> Iterator[Record]:
+    """Yield the records that ``make`` makes of rows, and reject rows that it refuses with ``RowError``.
 
-    :param rows: iterable of ``Row``
-    :param make: function of a row that may raise ``RowError``
-    :param reject: called with the reason and the row's key
-    :param name: which row it is, with columns in braces
-    :param key: column that identifies it
+    :param name: how the reason names the row, with columns in braces
+    :param key: column that identifies the row
     """
     for row in rows:
         try:

@@ -1,9 +1,9 @@
 """The tables and columns of ASTPP 6 that are read, and a check that they are there."""
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from .database import ConnectorError, TooSlowError, is_local
+from .database import ConnectorError, Database, Settings, TooSlowError, is_local
 
 TABLES = {
     "accounts": "id number reseller_id status sweep_id creation posttoexternal first_name last_name company_name "
@@ -36,7 +36,7 @@ TABLES = {
     "sweeplist": "id sweep",
     "system": "id name value",
 }
-# Without these a sync goes on; the check only says less.
+# A synchronisation does without these; the check says less then.
 OPTIONAL_TABLES = {
     "cron_settings": "name status",
     "package_patterns": "product_id patterns destination",
@@ -45,19 +45,19 @@ OPTIONAL_TABLES = {
 
 
 class Finding(NamedTuple):
-    """What a check found: ``level`` is ok, warning or error."""
+    """What a check found."""
 
-    level: str
+    level: Literal["ok", "warning", "error"]
     text: str
 
 
-def check(database):
+def check(database: Database) -> list[Finding]:
     """Check an open database and return findings, errors first.
 
-    Says the version met, each table, column or privilege that is missing, and warns of ASTPP's
-    own invoicing and renewal crons (ASTPP facts 1.18, 9).
+    They name the version and each table, column or privilege that is missing, and warn of ASTPP's own invoicing and
+    renewal crons (ASTPP facts 1.18, 9).
     """
-    findings = []
+    findings: list[Finding] = []
     version = database.execute("SELECT VERSION()")[0][0]
     errors = [finding for table, columns in TABLES.items() for finding in _check_table(database, table, columns)]
     findings += errors + _check_encryption(database.settings)
@@ -73,21 +73,21 @@ def check(database):
     return sorted(findings, key=lambda finding: order[finding.level])
 
 
-def system_settings(database):
-    """Return ASTPP's settings by name; of several rows the last one counts (ASTPP facts 1.18)."""
+def system_settings(database: Database) -> dict[str, str | None]:
+    """Return ASTPP's settings by name; of several rows of one name the last one counts (ASTPP facts 1.18)."""
     names = ("version", "base_currency", "automatic_invoice", "call_max_length", "default_timezone")
     rows = database.execute("SELECT name, value FROM `system` WHERE name IN %s ORDER BY id", (names,))
-    return dict(rows)
+    return {row[0]: row[1] for row in rows}
 
 
-def select(table, alias=""):
+def select(table: str, alias: str = "") -> str:
     """Return a table's column list for SELECT, quoted: ``interval`` is a reserved word."""
     prefix = f"{alias}." if alias else ""
     return ", ".join(f"{prefix}`{column}`" for column in TABLES[table].split())
 
 
-def _check_encryption(settings):
-    """What travels in the clear, or to whom nobody looked, is told where there is a network in between."""
+def _check_encryption(settings: Settings) -> list[Finding]:
+    """Warn where data cross a network unencrypted, or encrypted for a server that nobody has verified."""
     if is_local(settings.host) or settings.tls == "verify":
         return []
     text = (
@@ -100,7 +100,7 @@ def _check_encryption(settings):
     return [Finding("warning", text)]
 
 
-def _check_table(database, table, columns):
+def _check_table(database: Database, table: str, columns: str) -> list[Finding]:
     try:
         database.execute(f"SELECT {', '.join(f'`{column}`' for column in columns.split())} FROM `{table}` LIMIT 0")
     except ConnectorError as error:
@@ -118,7 +118,7 @@ def _check_table(database, table, columns):
     return []
 
 
-def _check_crons(database):
+def _check_crons(database: Database) -> list[Finding]:
     try:
         rows = database.execute("SELECT name, status FROM cron_settings")
     except ConnectorError:
@@ -139,8 +139,8 @@ def _check_crons(database):
     return [Finding("warning", text) for name, text in warnings.items() if name in running]
 
 
-def _check_index(database):
-    """Calls are read hour by hour: without ASTPP's index on their start each hour is a look at the whole table."""
+def _check_index(database: Database) -> list[Finding]:
+    """Warn when ASTPP's index on the start of calls is missing: each hour that is read would be a scan of the table."""
     statement = """
         SELECT table_name FROM information_schema.statistics
          WHERE table_schema = DATABASE() AND column_name = 'callstart' AND seq_in_index = 1
@@ -153,8 +153,8 @@ def _check_index(database):
     ]
 
 
-def _check_calls(database):
-    """Calls that no time window reaches: those without a start."""
+def _check_calls(database: Database) -> list[Finding]:
+    """Warn of calls without a start, which no window of time contains."""
     try:
         count = sum(
             int(database.execute(f"SELECT COUNT(*) FROM {table} WHERE callstart < '2000-01-01'")[0][0])

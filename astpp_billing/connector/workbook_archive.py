@@ -1,27 +1,29 @@
-"""The zip archive of a workbook, with limits: a small one may hold what fills a machine's memory."""
+"""The zip archive of a workbook, with limits: even a small file may unpack to more than a machine's memory."""
 
 import io
 import re
 import zipfile
+from typing import IO, BinaryIO, Literal, cast
 
 from .call_headings import FileError
 
-# What Excel itself can hold.
+# Excel has no more.
 MAX_ROWS = 1 << 20
-# Unpacked, in bytes: all of it, the texts that cells share (they are held in memory), and what else is read as a whole.
+# Unpacked, in bytes: the whole archive, the texts that cells share (they are held in memory), and all other parts but
+# sheets (each is read at once).
 MAX_SIZE = 2 << 30
 MAX_TEXTS = 192 << 20
 MAX_OTHER = 4 << 20
-# XML packs ten to thirty times; above this size, more is no workbook of calls.
+# How many times its packed size an archive may unpack to, unless that is small. XML shrinks to a tenth or a thirtieth.
 MAX_RATIO = 200
 SMALL = 32 << 20
-# A row or a text in the XML, in bytes, and how many of the latter.
+# The length of one row or text in the XML, in bytes, and the number of texts.
 MAX_PART = 1 << 20
 MAX_TEXT_COUNT = 4 << 20
 _ROW = re.compile(rb"<(?:[\w.-]+:)?row[\s>/]")
 _TEXT = re.compile(rb"<(?:[\w.-]+:)?si[\s>/]")
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-# A mark that two blocks share, so that it is found in either.
+# Bytes of a block that are looked at again with the next one: a tag may lie across both.
 OVERLAP = 128
 HOW = "Save it as CSV, or in several files"
 
@@ -32,7 +34,7 @@ class WorkbookArchive(zipfile.ZipFile):
     :param stream: seekable binary file
     """
 
-    def __init__(self, stream):
+    def __init__(self, stream: BinaryIO):
         super().__init__(stream)
         self._other = self._opened = 0
         size = sum(info.file_size for info in self.infolist())
@@ -40,14 +42,21 @@ class WorkbookArchive(zipfile.ZipFile):
         if size > MAX_SIZE or (size > SMALL and size > MAX_RATIO * packed):
             raise FileError(f"the workbook is too large: unpacked it has {size >> 20} MB. {HOW}")
 
-    def open(self, name, mode="r", pwd=None, *, force_zip64=False):
-        """Return a part of the workbook, which is looked at while it is read.
+    def open(
+        self,
+        name: str | zipfile.ZipInfo,
+        mode: Literal["r", "w"] = "r",
+        pwd: bytes | None = None,
+        *,
+        force_zip64: bool = False,
+    ) -> IO[bytes]:
+        """Return a part of the workbook, which is checked while it is read.
 
         :raise FileError: when it is too large for what it is
         """
         info = name if isinstance(name, zipfile.ZipInfo) else self.getinfo(name)
         path, size = info.filename.lower(), info.file_size
-        # A part may be named many times: each sheet is opened for its size, and the first one to be read.
+        # Many sheets may name one part, and openpyxl opens it for each: for its size, and the first sheet to be read.
         self._opened += size
         if self._opened > 2 * MAX_SIZE:
             raise FileError(f"the workbook has too many sheets. {HOW}")
@@ -56,9 +65,9 @@ class WorkbookArchive(zipfile.ZipFile):
             if size > MAX_TEXTS:
                 part.close()
                 raise FileError(f"the workbook has {size >> 20} MB of texts. {HOW}")
-            return _Part(part, _TEXT, MAX_TEXT_COUNT)
+            return cast(IO[bytes], _Part(part, _TEXT, MAX_TEXT_COUNT))
         if "worksheets/" in path and path.endswith(".xml"):
-            return _Part(part, _ROW, MAX_ROWS)
+            return cast(IO[bytes], _Part(part, _ROW, MAX_ROWS))
         self._other += size
         if self._other > MAX_OTHER:
             part.close()
@@ -67,9 +76,9 @@ class WorkbookArchive(zipfile.ZipFile):
 
 
 class _Part(io.RawIOBase):
-    """A part's bytes, counted by what it repeats: rows or texts."""
+    """The bytes of a part, whose rows or texts are counted and measured; it has the methods that openpyxl calls."""
 
-    def __init__(self, part, mark, most):
+    def __init__(self, part: IO[bytes], mark: re.Pattern[bytes], most: int):
         super().__init__()
         self._part = part
         self._mark = mark
@@ -77,10 +86,10 @@ class _Part(io.RawIOBase):
         self._count = self._since = 0
         self._tail = b""
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def read(self, size=-1):  # pylint: disable=method-required-super
+    def read(self, size: int | None = -1) -> bytes:  # pylint: disable=method-required-super
         """Return up to so many bytes.
 
         :raise FileError: when there are too many rows or texts, or one is too long
@@ -93,7 +102,7 @@ class _Part(io.RawIOBase):
             raise FileError("the workbook is damaged: its XML defines words of its own")
         last = 0
         for found in self._mark.finditer(text):
-            # Those that end in what was read before were counted then.
+            # This one was counted with the block before.
             if found.end() <= len(self._tail):
                 continue
             if self._since + found.start() - last > MAX_PART:
@@ -108,6 +117,6 @@ class _Part(io.RawIOBase):
         self._since -= len(self._tail)
         return block
 
-    def close(self):
+    def close(self) -> None:
         self._part.close()
         return super().close()

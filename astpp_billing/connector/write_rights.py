@@ -1,10 +1,10 @@
-"""What a database user must be allowed to do for what is written, and whether it is."""
+"""The privileges that a database user needs to write changes, and a check whether it has them."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from .changes import BALANCE_KINDS, writable
-from .database import ConnectorError, TooSlowError
+from .database import ConnectorError, Settings, TooSlowError
 from .writer import LEDGER_ROW, PAYMENT_ROW, Writer
 
 # Statements that insert nothing.
@@ -25,7 +25,7 @@ class Privileges(NamedTuple):
 
 
 def needed(kinds: Iterable[str]) -> Privileges:
-    """Return what writing these kinds of changes needs; all leave their key in payment_transaction."""
+    """Return what writing these kinds of changes needs; each change leaves its key in payment_transaction."""
     kinds = set(kinds)
     inserts = {"payment_transaction"} if kinds else set()
     if kinds & set(BALANCE_KINDS):
@@ -33,14 +33,14 @@ def needed(kinds: Iterable[str]) -> Privileges:
     return Privileges(inserts, writable(*kinds))
 
 
-def missing_rights(settings, kinds, deadline=None):
-    """Return texts that say which privileges a user lacks to write these kinds; nothing is changed.
+def missing_rights(settings: Settings, kinds: Iterable[str], deadline: float | None = None) -> list[str]:
+    """Return texts that say which privileges a user lacks to write these kinds of changes; nothing is changed.
 
     :param kinds: of ``changes.KINDS``
     :param deadline: as for ``Database``
     """
     inserts, updates = needed(kinds)
-    missing = []
+    missing: list[str] = []
     with Writer(settings, deadline) as writer:
         for table in sorted(inserts):
             missing += _refused(writer, INSERTS[table], f"INSERT on the table {table}")
@@ -52,7 +52,8 @@ def missing_rights(settings, kinds, deadline=None):
     return missing
 
 
-def _refused(writer, statement, right):
+def _refused(writer: Writer, statement: str, right: str) -> list[str]:
+    """Try a statement that changes nothing; return what the user lacks when it is refused."""
     try:
         writer.execute(statement)
     except TooSlowError:

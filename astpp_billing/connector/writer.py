@@ -1,14 +1,14 @@
-"""Writing to an ASTPP database: one change in one transaction, once, as ASTPP's own screens expect it."""
+"""Writing to an ASTPP database: each change once, in one transaction, with the rows that ASTPP's own screens expect."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from .balance import Balance, BalanceChange
 from .changes import WRITABLE
-from .database import ConnectorError, Database
-from .row_change import Change
+from .database import ConnectorError, Database, Value
+from .row_change import Change, RowChange
 
 # Marks our rows of payment_transaction: ASTPP leaves transaction_id alone (facts 1.15).
 MARK = "ODOO-"
@@ -24,22 +24,24 @@ LEDGER_ROW = (
 
 
 class Outcome(NamedTuple):
-    before: object
+    """What a change did."""
+
+    before: Decimal | list[dict[str, Value]]
     """balance as ASTPP keeps it (facts 3.2); for rows a list of {column: text}, one for each change"""
-    after: object
+    after: Decimal | list[dict[str, Any]]
     known: bool
-    """ASTPP had the change already: it was made before a crash"""
+    """ASTPP had the change already, from an attempt that crashed after it"""
 
 
 class Writer(Database):
-    """One transaction that writes; leaves nothing behind unless it comes to its end."""
+    """One transaction that writes; nothing remains of it unless it is committed."""
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._connection = self._connect()
         try:
             self._limit_statements()
             self.execute("SET SESSION time_zone = '+00:00'")
-            # What another writer has just committed must be seen behind its lock.
+            # Whoever waited for another writer's lock must see what that one has committed.
             self.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             self.execute("START TRANSACTION")
         except BaseException:
@@ -100,10 +102,13 @@ class Writer(Database):
         self.execute("COMMIT")
         return Outcome(found, [row.values for row in rows], False)
 
-    def _is_known(self, key, account_id, amount):
-        """Tell whether ASTPP has a change; another one of this key is left from an Odoo that was restored since."""
+    def _is_known(self, key: str, account_id: int, amount: Decimal) -> bool:
+        """Tell whether ASTPP has a change already.
+
+        :raise ConnectorError: when it has another change of this key, left from an Odoo that was restored since
+        """
         rows = self.execute(
-            # The new amount as ASTPP keeps it.
+            # Compared as ASTPP keeps it.
             "SELECT accountid = %s AND amount = CAST(%s AS DECIMAL(20,5)) FROM payment_transaction "
             "WHERE transaction_id = %s LIMIT 1",
             (account_id, amount, f"{MARK}{key}"),
@@ -115,14 +120,14 @@ class Writer(Database):
             )
         return bool(rows)
 
-    def _locked(self, row):
-        """Return the values that a row change replaces, {column: text}, its row locked; {} when there is no row."""
+    def _locked(self, row: RowChange) -> dict[str, Value]:
+        """Lock a row; return what the change replaces and looks at as {column: text}, {} when there is no row."""
         if unknown := row.values.keys() - set(WRITABLE[row.table]):
             raise ValueError(f"{row.table}: {', '.join(unknown)} may not be written")
         columns = list(dict.fromkeys((*row.values, *row.expected, *row.only)))
         where = " AND ".join(f"`{column}` = %s" for column in row.match)
         found = self.execute(
-            # Zero dates and decimals as they stand.
+            # As text, so that zero dates and decimals come unchanged.
             f"SELECT {', '.join(f'CAST(`{column}` AS CHAR)' for column in columns)} FROM `{row.table}` "
             f"WHERE {where} FOR UPDATE",
             tuple(row.match.values()),
@@ -131,7 +136,7 @@ class Writer(Database):
             raise ConnectorError(f"ASTPP has no row with the ID {row.match['id']} in the table {row.table}.")
         return dict(zip(columns, found[0], strict=True)) if found else {}
 
-    def _check_expected(self, row, found):
+    def _check_expected(self, row: RowChange, found: dict[str, Value]) -> None:
         for column, allowed in row.expected.items():
             if found[column] not in [str(value) for value in allowed]:
                 raise ConnectorError(
@@ -139,13 +144,15 @@ class Writer(Database):
                     f"{' or '.join(str(value) for value in allowed)}: it was changed there."
                 )
 
-    def _insert_payment(self, key, account_id, amount, reseller_id, currency):
+    def _insert_payment(
+        self, key: str, account_id: int, amount: Decimal, reseller_id: int | str, currency: str
+    ) -> None:
         self.execute(
             f"{PAYMENT_ROW} VALUES (%s, %s, '0', 'Odoo', %s, 0, %s, %s, '', %s, 1, '', %s)",
             (account_id, amount, amount, reseller_id, f"{MARK}{key}", currency, _now()),
         )
 
-    def _insert_rows(self, change, before, after, reseller_id):
+    def _insert_rows(self, change: BalanceChange, before: Balance, after: Balance, reseller_id: int | str) -> None:
         self._insert_payment(change.key, change.account_id, change.amount, reseller_id, change.currency)
         [(payment_id,)] = self.execute("SELECT LAST_INSERT_ID()")
         debit, credit = max(-change.amount, Decimal(0)), max(change.amount, Decimal(0))
@@ -158,5 +165,5 @@ class Writer(Database):
         )  # fmt: skip
 
 
-def _now():
+def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -13,7 +13,7 @@ from ..models.ledger.astpp_usage_history import HistoryLine
 from ..report.charges_report import MOST_LINES
 from .form_text import key_of
 
-# A worksheet holds no more.
+# The maximum of an Excel worksheet.
 SHEET_ROWS = 1_048_576
 TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -23,11 +23,11 @@ TYPES = {
 
 
 class ChargeExport(http.Controller):
-    """The charge history as a file of any length: rows stream from the database to the client."""
+    """Export the charge history as a file of any length: rows are streamed from the database to the client."""
 
     @http.route("/astpp_billing/charges.<string:kind>", type="http", auth="user", methods=["GET"], readonly=True)
     def export(self, kind, move_id=None, account_id=None, date_from=None, date_to=None, **_kwargs):
-        """Export what the accountant may see, of an invoice, an account or a time.
+        """Export the accountant's charges of an invoice, an account or a period.
 
         :param kind: csv, xlsx or pdf
         """
@@ -52,11 +52,11 @@ class ChargeExport(http.Controller):
 
 
 def charge_file(usage, domain, kind, documents=None):
-    """Return the response that streams the usage of a domain.
+    """Return a response that streams the usage of a domain as a file.
 
-    :param usage: ``astpp.usage`` with the rights of whoever asks, or sudoed by who checked them
+    :param usage: ``astpp.usage`` with the user's rights, or sudoed by a caller that has restricted the domain
     :param kind: csv, xlsx or pdf
-    :param documents: domain of the invoices that may be named; without one all may
+    :param documents: domain of the invoices whose numbers may be shown, all by default
     """
     if kind == "pdf":
         return charge_document(usage, domain, documents)
@@ -69,7 +69,7 @@ def charge_file(usage, domain, kind, documents=None):
 
 
 def charge_document(usage, domain, documents=None):
-    """Return the response with the first lines of a domain as a PDF."""
+    """Return a response with the first lines of a domain as a PDF."""
     ids = usage.search(domain, order="date, id", limit=MOST_LINES + 1).ids
     if not ids:
         raise request.not_found()
@@ -85,7 +85,7 @@ def charge_document(usage, domain, documents=None):
 
 
 def read_lines(registry, statement, labels):
-    """Yield lines from a cursor of their own: the request's is closed before the client has read them."""
+    """Yield lines from a separate cursor, because the request's is closed before the client has read them."""
     with registry.cursor(readonly=True) as cursor, cursor._cnx.cursor(name="astpp_charges") as reader:
         reader.itersize = CHUNK
         reader.execute(statement.code, statement.params)
@@ -94,7 +94,7 @@ def read_lines(registry, statement, labels):
 
 
 def xlsx_chunks(headings, rows):
-    """Yield an Excel file; it is written to disk first, because its index comes last."""
+    """Yield the chunks of an Excel file, which is written to disk first because its index comes last."""
     with tempfile.NamedTemporaryFile(suffix=".xlsx") as file:
         workbook = xlsxwriter.Workbook(
             file.name, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}

@@ -10,9 +10,9 @@ from .charge_export import TYPES, charge_file
 from .form_text import key_of, page_of
 from .portal_charge_controls import AstppPortalChargeControls
 
-# So many pages from the one shown on are counted.
+# Pages counted beyond the current one.
 PAGES_AHEAD = 10
-# Which mails a customer wants: what he, or his reseller, may say.
+# Fields that say which mails a customer wants; set by the customer or by the reseller above.
 MAILS = ("astpp_mail_invoices", "astpp_mail_reminders", "astpp_mail_services")
 
 
@@ -27,10 +27,10 @@ class AstppPortal(AstppPortalChargeControls):
         return values
 
     def _astpp_charge_scope(self, **kw):
-        """Return (domain, account, invoice) of the charges asked for, all of them the user's own.
+        """Return (domain, account, invoice) of the requested charges, limited to those the user may see.
 
-        Own means: of the user's accounts, or of the accounts below his resellers. What is held is
-        nobody's charge yet.
+        These are charges of the user's accounts, or of accounts below the user's resellers. Held charges are left out,
+        because they are nobody's charge yet.
         """
         accounts = request.env["astpp.account"].sudo()
         scope = request.env["astpp.account"]._portal_accounts()
@@ -53,9 +53,9 @@ class AstppPortal(AstppPortalChargeControls):
         return domain, account, move
 
     def _astpp_document_domain(self):
-        """Return the domain of the documents that the user may know of: to him, or in his name.
+        """Return the domain of the documents that the user may see: addressed to the user or issued in the user's name.
 
-        A charge of an account below may be on a document of the reseller in between.
+        Any others are hidden, since a charge of an account below may be on a document of a reseller in between.
         """
         partner = request.env.user.partner_id.commercial_partner_id
         issued = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
@@ -76,10 +76,10 @@ class AstppPortal(AstppPortalChargeControls):
         search_in="number",
         **kw,
     ):
-        """Show the charge history: the user's own, or of accounts below him."""
+        """Show the charge history of the user's accounts or of those below."""
         scope, account, move = self._astpp_charge_scope(**kw)
         page = page_of(page)
-        # Ownership is in the domain: portal users have no right on the ledger itself.
+        # sudo: portal users have no access to the ledger; the domain limits them to their own charges.
         usage = request.env["astpp.usage"].sudo()
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
         domain = self._astpp_charge_domain(scope, move, tz, filterby, period, search, search_in)
@@ -90,7 +90,7 @@ class AstppPortal(AstppPortalChargeControls):
         groupby = groupby if groupby in groupings else "none"
         keep |= {"groupby": groupby}
         keep |= {name: kw[name] for name in ("account_id", "invoice_id", "below") if kw.get(name)}
-        # Pages further on are counted from there: counting millions of lines would hold up the first one.
+        # Count only a few pages ahead, because counting millions of lines would delay the first page.
         most = (page + PAGES_AHEAD) * self._items_per_page
         count = usage.search_count(domain, limit=most)
         pager = portal_pager(url="/my/charges", total=count, page=page, step=self._items_per_page, url_args=keep)
@@ -129,16 +129,16 @@ class AstppPortal(AstppPortalChargeControls):
 
     @route("/my/charges/totals", type="http", auth="user", methods=["GET"], readonly=True)
     def astpp_charges_totals(self, filterby="all", period="month", search=None, search_in="number", **kw):
-        """Add up what the page shows, for pages that do not wait for it."""
+        """Sum up what the page shows, in a request of its own that the page need not wait for."""
         scope, account, move = self._astpp_charge_scope(**kw)
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
         domain = self._astpp_charge_domain(scope, move, tz, filterby, period, search, search_in)
         return request.render("astpp_billing.portal_charge_totals", {"totals": self._astpp_charge_totals(domain)})
 
-    # Not readonly: what is asked for is counted.
+    # Not readonly, because the request is counted against the user's limit.
     @route("/my/charges.<string:kind>", type="http", auth="user", methods=["GET"])
     def astpp_charges_file(self, kind, filterby="all", period="month", search=None, search_in="number", **kw):
-        """Download the charge history that the page shows.
+        """Download the charges that the page shows.
 
         :param kind: csv, xlsx or pdf
         """
@@ -154,16 +154,16 @@ class AstppPortal(AstppPortalChargeControls):
         return charge_file(request.env["astpp.usage"].sudo(), domain, kind, self._astpp_document_domain())
 
     def _prepare_portal_layout_values(self):
-        # Every form has a token of its own.
+        # A new token for each form.
         return super()._prepare_portal_layout_values() | {"once": lambda: secrets.token_hex(16)}
 
     def _astpp_done_already(self):
         return request.env._("This was sent more than once, and done once.")
 
     def _astpp_are_closed(self, accounts):
-        """Tell whether accounts may look, pay and download only: they, or resellers above them, are closed.
+        """Tell whether any of these accounts is, or is below, a closed reseller account of the user's.
 
-        Of the user's own: a closed reseller does nothing for those below him.
+        Then the user may only look, pay and download: a closed reseller cannot act for accounts below.
         """
         own = request.env["astpp.account"]._portal_resellers()
         above = {int(key) for account in accounts for key in (account.parent_path or "").split("/") if key}
@@ -173,12 +173,12 @@ class AstppPortal(AstppPortalChargeControls):
         return request.env._("Your account is closed. You can look, pay and download.")
 
     def _astpp_too_much(self, error):
-        """Return the answer to who asks for too many files."""
+        """Return the response to a user who requests too many files."""
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "600")]
         return request.make_response(str(error), headers, status=429)
 
     def _astpp_own_account(self, account_id):
-        """Return one of the user's own accounts, or end in *not found*."""
+        """Return one of the user's own accounts, or raise *not found*."""
         accounts = request.env["astpp.account"]._portal_accounts()
         account = accounts.filtered(lambda each: str(each.id) == str(account_id))
         if not account:

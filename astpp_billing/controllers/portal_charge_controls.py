@@ -14,7 +14,7 @@ from .form_text import no_amount, number_of, one_line
 
 
 class AstppPortalChargeControls(CustomerPortal):
-    """What the charge history can be narrowed, sorted and grouped by."""
+    """Filters, sorting and grouping of the charge history."""
 
     def _astpp_charge_filters(self):
         return {
@@ -78,7 +78,7 @@ class AstppPortalChargeControls(CustomerPortal):
         }
 
     def _astpp_charge_periods(self, tz):
-        """Return {key: (label, start, end)}, naive UTC, of the local months to choose from."""
+        """Return {key: (label, start, end)} of the months to choose from: local months, bounds in naive UTC."""
         today = datetime.now(UTC).astimezone(ZoneInfo(tz)).date()
         month = today.replace(day=1)
 
@@ -94,12 +94,12 @@ class AstppPortalChargeControls(CustomerPortal):
         }
 
     def _astpp_search_error(self, search, search_in):
-        """Say what is wrong with what is searched for, if anything."""
+        """Return what is wrong with a search term, or None."""
         wrong = search and search_in == "amount" and number_of(search, get_lang(request.env)) is None
         return wrong and no_amount(request.env, search)
 
     def _astpp_charge_domain(self, scope, move, tz, filterby, period, search, search_in):
-        """Narrow the user's charges to what the page's controls say; unknown values say nothing."""
+        """Narrow the user's charges by the page's filters, period and search; unknown values are ignored."""
         domain = scope & Domain(self._astpp_charge_filters().get(filterby, {"domain": []})["domain"])
         start, end = self._astpp_charge_periods(tz).get(period, ("", None, None))[1:]
         if start and not move:

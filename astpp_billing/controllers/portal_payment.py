@@ -7,18 +7,18 @@ from .form_text import amount_of
 
 
 class AstppPortalPayment(PortalAccount):
-    """An invoice's page shows its stored document; invoices are paid to who issued them, in full or in part."""
+    """Show an invoice's stored PDF, and pay invoices to their issuer, in full or in part."""
 
     @route()
     def portal_my_invoice_detail(self, invoice_id, access_token=None, **kwargs):
-        """Make the document first when the scheduled action has not yet: no invoice of ours is a pro forma."""
+        """Render the PDF first if the scheduled action has not done so, because our invoices have no pro forma."""
         try:
             invoice = self._document_check_access("account.move", invoice_id, access_token)
         except (AccessError, MissingError):
             return request.redirect("/my")
         if invoice.astpp_account_id:
             if kwargs.get("report_type") == "pdf":
-                # Without a session everybody is the same user: then it is the document that is asked for too often.
+                # Anonymous visitors share one user, so limit them by invoice.
                 who = f"move/{invoice.id}" if request.env.user._is_public() else None
                 try:
                     request.env["astpp.portal.act"]._spend("pdf", who=who)
@@ -31,29 +31,29 @@ class AstppPortalPayment(PortalAccount):
         return super().portal_my_invoice_detail(invoice_id, access_token=access_token, **kwargs)
 
     def _invoice_get_page_view_values(self, invoice, access_token, **kwargs):
-        # sudo: the reader of an invoice has no right on issuers.
+        # sudo: whoever reads an invoice may have no access to issuers.
         request.update_context(astpp_issuer_id=invoice.sudo().astpp_issuer_id.id)
         values = super()._invoice_get_page_view_values(invoice, access_token, **kwargs)
         return values | {"astpp_part_error": request.session.pop("astpp_part_error", None)}
 
     def _overdue_invoices_get_page_view_values(self, overdue_invoices, **kwargs):
-        """Pay what is left of the invoices, to the one who issued them."""
-        # sudo: the reader of an invoice has no right on issuers.
+        """Pay what is left of the invoices, to their issuer."""
+        # sudo: whoever reads an invoice may have no access to issuers.
         issuers = {move.astpp_issuer_id for move in overdue_invoices.sudo()}
         if len(issuers) == 1:
             request.update_context(astpp_issuer_id=issuers.pop().id)
         elif request.env["astpp.issuer"].sudo().union(*issuers)._own_providers():
-            # No way to pay is everybody's: Odoo shows the list then, and each invoice is paid by itself.
+            # Several issuers have no provider in common: show the list, so that invoices are paid one by one.
             return {"page_name": "overdue_invoices"}
         values = super()._overdue_invoices_get_page_view_values(overdue_invoices, **kwargs)
         if "payment" in values:
-            # Odoo asks for the totals, also where a part is paid.
+            # Odoo asks for the invoices' totals, even if part of them is paid.
             values["amount"] = values["payment"]["amount"] = sum(overdue_invoices.mapped("amount_residual"))
         return values
 
     @route("/my/invoices/<int:invoice_id>/part", type="http", auth="public", methods=["GET"], website=True)
     def astpp_invoice_part(self, invoice_id, part="", access_token=None, **_kw):
-        """Open the payment of a part of what is open: Odoo's payment link, with the amount that the customer chose."""
+        """Open Odoo's payment link for a part of the open amount, with the amount that the customer chose."""
         try:
             move = self._document_check_access("account.move", invoice_id, access_token)
         except (AccessError, MissingError):

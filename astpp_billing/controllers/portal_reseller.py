@@ -9,15 +9,15 @@ from ..models.parties.astpp_issuer import MAX_NUMBER
 from .form_text import one_line, page_of
 from .portal import MAILS, AstppPortal
 
-# What a reseller may say of a customer's contact and account, and nothing else.
+# Fields of a customer's contact that a reseller may change.
 CONTACT = ("name", "email", "phone", "street", "city", "zip")
-# The settings that are numbers, and between which.
+# Numeric settings with their minimum and maximum.
 RANGES = {"first_number": (1, MAX_NUMBER), "padding": (1, 9), "notice_days": (0, 365), "due_days": (0, 365)}
 LOGO_BYTES = 1 << 20
 
 
 class AstppPortalReseller(AstppPortal):
-    """A reseller's own business: his customers, in his name."""
+    """A reseller's customers and settings."""
 
     def _prepare_home_portal_values(self, counters):
         values = super()._prepare_home_portal_values(counters)
@@ -26,14 +26,14 @@ class AstppPortalReseller(AstppPortal):
         return values
 
     def _astpp_reseller(self):
-        """Return the user's resellers, or end in *not found*: nobody else has these pages."""
+        """Return the user's resellers, or raise *not found* because only resellers have these pages."""
         resellers = request.env["astpp.account"]._portal_resellers()
         if not resellers:
             raise request.not_found()
         return resellers
 
     def _astpp_below(self, account_id=None):
-        """Return the domain of the accounts below the user's resellers, or one of these accounts."""
+        """Return the domain of the accounts below the user's resellers, or of one of these accounts."""
         self._astpp_reseller()
         domain = request.env["astpp.account"]._portal_below_domain()
         if account_id is None:
@@ -48,9 +48,9 @@ class AstppPortalReseller(AstppPortal):
         return request.redirect(url)
 
     def _astpp_do(self, action, message, url, once=None):
-        """Do something for the reseller, or say why it cannot be done; nothing stays half done.
+        """Run an action for the reseller; on failure, undo all of it and show why.
 
-        :param once: (kind, token) of a form that is done once, however often it comes
+        :param once: (kind, token) of a form that must not be processed twice
         """
         try:
             with request.env.cr.savepoint():
@@ -75,7 +75,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route("/my/reseller", type="http", auth="user", website=True)
     def astpp_dashboard(self, **_kw):
-        """Show open amount, usage of the last days, renewals, drafts."""
+        """Show the open amount, recent usage, upcoming renewals and drafts."""
         self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         figures = issuers._portal_figures(self._astpp_below())
@@ -83,7 +83,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route("/my/reseller/usage", type="http", auth="user", methods=["GET"], readonly=True)
     def astpp_usage_chart(self, **_kw):
-        """Show the last days' usage as a chart, a part of the dashboard that comes later."""
+        """Show recent usage as a chart, which the dashboard loads after the rest of the page."""
         self._astpp_reseller()
         days = request.env["astpp.issuer"]._portal_issuers()._portal_days()
         most = max((amount for _day, _lines, amount in days), default=0) or 1
@@ -91,7 +91,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route(["/my/reseller/customers", "/my/reseller/customers/page/<int:page>"], type="http", auth="user", website=True)
     def astpp_customers(self, page=1, search=None, search_in="name", **_kw):
-        """List the accounts below, with search."""
+        """List and search the accounts below."""
         domain = self._astpp_below()
         inputs = {
             "name": {"input": "name", "label": request.env._("Search in names"), "fields": ["partner_id.name"]},
@@ -124,7 +124,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route("/my/reseller/customers/<int:account_id>", type="http", auth="user", website=True)
     def astpp_customer(self, account_id, **_kw):
-        """Show one account below: services, invoices, what may be changed."""
+        """Show one account below: its services, its invoices and what may be changed."""
         account = self._astpp_below(account_id)
         subscriptions = request.env["astpp.subscription"].sudo()
         issuers = request.env["astpp.issuer"]._portal_issuers()
@@ -145,9 +145,9 @@ class AstppPortalReseller(AstppPortal):
         return {name: one_line(post[name], 200) for name in CONTACT if post.get(name) is not None}
 
     def _astpp_may_edit(self, partner, contact):
-        """Tell whether a contact is the reseller's to change: it, and whom it belongs to, have no account elsewhere.
+        """Tell whether the reseller may edit a contact: not if its company has an account elsewhere, or it is internal.
 
-        :raise UserError: when the e-mail of somebody who signs in would change: who has it can set a new password
+        :raise UserError: when the e-mail address of a user would change, because its owner can reset the password
         """
         mine = Domain(self._astpp_below()) | Domain("id", "in", self._astpp_reseller().ids)
         related = Domain("partner_id", "child_of", partner.commercial_partner_id.id)
@@ -159,14 +159,14 @@ class AstppPortalReseller(AstppPortal):
         return not users.filtered(lambda user: user._is_internal())
 
     def _astpp_is_of_reseller(self, partner):
-        """Tell whether a contact is a reseller's: his name and address are on his own documents."""
+        """Tell whether a contact is a reseller's own, whose name and address appear on that reseller's documents."""
         related = Domain("partner_id", "child_of", partner.commercial_partner_id.id)
         resellers = Domain("account_type", "=", "reseller")
         return bool(request.env["astpp.account"].sudo().search_count(related & resellers, limit=1))
 
     @route("/my/reseller/customers/<int:account_id>/save", type="http", auth="user", methods=["POST"], website=True)
     def astpp_save_customer(self, account_id, billing_day="", invoice_mode="", **post):
-        """Save contact, billing day, draft or confirm, invoice on or off and mails of an account below."""
+        """Save the contact, billing day, invoicing mode and mail preferences of an account below."""
         account = self._astpp_below(account_id)
         url = f"/my/reseller/customers/{account.id}"
         if self._astpp_are_closed(account):
@@ -176,7 +176,7 @@ class AstppPortalReseller(AstppPortal):
             contact = self._astpp_contact_values(post)
             partner = account.partner_id
             if self._astpp_is_of_reseller(partner):
-                # A reseller's name and address are on his own documents: he says them, or the operator.
+                # A reseller's name and address are on its documents: only it or the operator may change them.
                 contact = {}
             elif not contact.get("name"):
                 raise UserError(request.env._("A customer needs a name."))
@@ -192,7 +192,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route("/my/reseller/customers/new", type="http", auth="user", methods=["POST"], website=True)
     def astpp_new_customer(self, number="", name="", email="", once="", **_kw):
-        """Create a customer account directly below the reseller; ASTPP has to know the same number."""
+        """Create a customer account directly below the reseller; ASTPP must have an account with the same number."""
         reseller = self._astpp_reseller().filtered(lambda each: each.status != "closed")[:1]
         if not reseller:
             return self._astpp_notice(error=self._astpp_closed_text(), url="/my/reseller/customers")
@@ -203,12 +203,12 @@ class AstppPortalReseller(AstppPortal):
                 raise UserError(request.env._("An account needs a number and a name."))
             request.env["astpp.portal.act"]._spend("customer")
             named = Domain("number", "=", number) | Domain("portal_number", "=", number)
-            # The number of a closed account may be given again.
+            # A closed account's number may be reused.
             named &= Domain("status", "!=", "closed")
             if request.env["astpp.account"].sudo().search_count(self._astpp_below() & named, limit=1):
                 raise UserError(request.env._("You have a customer with this number."))
             partner = request.env["res.partner"].sudo().create({"name": name, "email": email})
-            # sudo: resellers have no right on accounts; this one is made below him.
+            # sudo: resellers have no access to accounts; this one is created below the user's own reseller account.
             request.env["astpp.account"].sudo()._claim_number(reseller, number, partner)
 
         message = request.env._("The customer was added.")
@@ -216,7 +216,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route("/my/reseller/billing", type="http", auth="user", methods=["GET", "POST"], website=True)
     def astpp_billing(self, act="preview", once="", **_kw):
-        """Preview what is due in the reseller's name; with POST, bill it."""
+        """Preview what can be billed in the reseller's name; on POST, bill it."""
         self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         if not issuers:
@@ -247,7 +247,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route("/my/reseller/settings", type="http", auth="user", methods=["GET", "POST"], website=True)
     def astpp_settings(self, issuer_id=None, **post):
-        """Numbering, notices and brand of the reseller's own issuer."""
+        """Show and save numbering, notices and brand of the reseller's own issuer."""
         self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         if request.httprequest.method == "POST":
@@ -263,7 +263,7 @@ class AstppPortalReseller(AstppPortal):
 
     @route("/my/reseller/settings/number", type="http", auth="user", methods=["GET"], readonly=True)
     def astpp_next_number(self, issuer_id=None, prefix="", first_number="", padding="", **_kw):
-        """Say which number the next invoice would have with other settings."""
+        """Return the number of the next invoice if the issuer had the settings in the form."""
         self._astpp_reseller()
         issuer = request.env["astpp.issuer"]._portal_issuers().filtered(lambda each: str(each.id) == str(issuer_id))
         if not issuer:
@@ -289,12 +289,12 @@ class AstppPortalReseller(AstppPortal):
         if post.get("invoice_mode") in ("draft", "confirm"):
             values["invoice_mode"] = post["invoice_mode"]
         if post.get("invoice_note") is not None:
-            # As text: whatever tags are typed are printed, not run.
+            # Escaped: tags in the text are printed, not interpreted.
             values["invoice_note"] = plaintext2html(post["invoice_note"][:1000])
         logo = post.get("logo")
         if logo and getattr(logo, "filename", ""):
             issuer._set_logo(logo.stream.read(LOGO_BYTES + 1))
         if foreign := issuer._foreign_prefix(values.get("prefix", issuer.prefix)):
             raise UserError(request.env._("Choose another prefix than “%s”.", foreign))
-        # What clashes with numbers of others is not told with their numbers.
+        # With this context, an error about a number clash does not reveal other issuers' numbers.
         issuer.with_context(astpp_portal=True).write(values)

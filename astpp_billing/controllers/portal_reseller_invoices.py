@@ -12,12 +12,12 @@ from odoo.tools.pdf import merge_pdf
 from .form_text import amount_of, amount_text, key_of, one_line, page_of
 from .portal_reseller import AstppPortalReseller
 
-# Documents of one download.
+# Documents in one download.
 MOST_DOCUMENTS = 200
 
 
 class AstppPortalResellerInvoices(AstppPortalReseller):
-    """What was issued in a reseller's name: looking at it, confirming, sending, payments."""
+    """List, confirm, send and download what was issued in a reseller's name, and register payments."""
 
     def _astpp_invoice_filters(self):
         return {
@@ -53,7 +53,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
     def astpp_invoices(
         self, page=1, sortby="date", filterby="all", groupby="none", search=None, search_in="name", **_kw
     ):
-        """List what was issued in the reseller's name."""
+        """List the documents issued in the reseller's name."""
         self._astpp_reseller()
         issuers = request.env["astpp.issuer"]._portal_issuers()
         domain = issuers._portal_invoice_domain()
@@ -81,7 +81,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
             step=self._items_per_page,
             url_args=keep,
         )
-        # Groups are whole across pages when they are what the list is sorted by first.
+        # Sort by the group first, so that a group's rows stay together across pages.
         order = ", ".join(filter(None, (groupings[groupby]["order"], sortings[sortby]["order"])))
         moves = moves.search(domain, order=order, limit=self._items_per_page, offset=pager["offset"])
         return self._astpp_page(
@@ -101,7 +101,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         )
 
     def _astpp_own_moves(self, ids):
-        """Return those of the documents that are the reseller's, all of them or *not found*."""
+        """Return these documents if all of them were issued in the reseller's name, else raise *not found*."""
         self._astpp_reseller()
         wanted = {key_of(key) for key in ids} - {None}
         domain = request.env["astpp.issuer"]._portal_issuers()._portal_invoice_domain()
@@ -112,7 +112,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
 
     @route("/my/reseller/invoices/<int:move_id>.pdf", type="http", auth="user")
     def astpp_invoice_pdf(self, move_id, **_kw):
-        """Show one document."""
+        """Show one document as a PDF."""
         move = self._astpp_own_moves([move_id])
         try:
             request.env["astpp.portal.act"]._spend("pdf")
@@ -132,7 +132,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
 
     @route("/my/reseller/invoices/act", type="http", auth="user", methods=["POST"], website=True)
     def astpp_act(self, act="", **_post):
-        """Do something with the documents chosen on the list."""
+        """Run an action on the documents selected in the list."""
         self._astpp_reseller()
         url = "/my/reseller/invoices"
         ticked = request.httprequest.form.getlist("move_id")
@@ -166,7 +166,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
         raise request.not_found()
 
     def _astpp_spend(self, act, moves):
-        """Count what takes time or reaches customers."""
+        """Count actions that take time or reach customers against the user's limits."""
         acts = request.env["astpp.portal.act"]
         if act == "send":
             acts._spend("send", len(moves))
@@ -192,7 +192,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
 
     @route("/my/reseller/invoices/<int:move_id>/pay", type="http", auth="user", methods=["POST"], website=True)
     def astpp_pay(self, move_id, amount="", once="", **_kw):
-        """Register a payment that the reseller received himself."""
+        """Register a payment that the reseller received directly."""
         move, url = self._astpp_own_moves([move_id]), "/my/reseller/invoices"
         if self._astpp_are_closed(move.astpp_issuer_id.account_id):
             return self._astpp_notice(error=self._astpp_closed_text(), url=url)
@@ -220,7 +220,7 @@ class AstppPortalResellerInvoices(AstppPortalReseller):
                 "mail.mail_activity_data_todo",
                 user_id=responsible.id,
                 summary=request.env._("Credit note asked for by %s", move.astpp_issuer_id.name),
-                # As text: a colleague is not to meet a link or picture of somebody else's.
+                # Escaped, so that users of the back office are not shown links or images from outside.
                 note=Markup("<p>%s</p>") % reason[:500],
             )
 

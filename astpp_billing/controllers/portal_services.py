@@ -6,14 +6,14 @@ from odoo.http import request, route
 from .form_text import amount_of, one_line
 from .portal import MAILS, AstppPortal
 
-# Top-ups of an account that nobody has paid.
+# Unpaid top-ups that an account may have.
 MOST_OPEN_TOPUPS = 5
-# Orders of more are asked again, in the server's base currency, unless a system parameter says otherwise.
+# Orders above this amount, in the server's base currency, need confirmation; a system parameter can change it.
 CONFIRM_ABOVE = Decimal(100)
 
 
 class AstppPortalServices(AstppPortal):
-    """A customer's services: what he has, ordering, ending, topping up, preferences."""
+    """A customer's services: view, order, end, top up, and set preferences."""
 
     @route("/my/services", type="http", auth="user", website=True)
     def astpp_services(self, message=None, **_kw):
@@ -47,7 +47,7 @@ class AstppPortalServices(AstppPortal):
                 [
                     *[("astpp_type", "in", ("package", "subscription")), ("astpp_can_purchase", "=", True)],
                     *[("sale_ok", "=", True), ("company_id", "in", (False, account.company_id.id))],
-                    # What a reseller's customers may buy is what he may sell.
+                    # A reseller's customers may buy only what the reseller may sell.
                     *([("astpp_can_resell", "=", True)] if account.parent_id else []),
                 ],
                 limit=50,
@@ -60,9 +60,9 @@ class AstppPortalServices(AstppPortal):
         return request.redirect(url)
 
     def _astpp_try(self, action, message, once=None):
-        """Do something for the customer; say why not when it cannot be done, and leave nothing half done.
+        """Run an action for the customer; on failure, undo all of it and show why.
 
-        :param once: (kind, token) of a form that is done once, however often it comes
+        :param once: (kind, token) of a form that must not be processed twice
         """
         try:
             with request.env.cr.savepoint():
@@ -74,26 +74,26 @@ class AstppPortalServices(AstppPortal):
         return self._astpp_back(message=message)
 
     def _astpp_is_closed(self, account):
-        """Return the answer to who would change something of a closed account, or None."""
+        """Return the response to changes on a closed account, or None if the account is open."""
         if account.status != "closed":
             return None
         return self._astpp_back(error=request.env._("This account is closed. You can look, pay and download."))
 
     def _astpp_cost(self, account, product, quantity):
-        """Return what an order costs at once, in the server's base currency: a whole period, and the setup fee."""
+        """Return what an order costs at once, in the server's base currency: a whole period and the setup fee."""
         price, fee = product._astpp_price(account, quantity)
         return (Decimal(str(price)) + Decimal(str(fee))) * quantity
 
     def _astpp_confirm_above(self):
-        """Return above which amount, in the server's base currency, a customer is asked once more."""
+        """Return the amount, in the server's base currency, above which a customer must confirm an order."""
         text = request.env["ir.config_parameter"].sudo().get_param("astpp_billing.confirm_order_above", "")
         return Decimal(text) if text.isdecimal() else CONFIRM_ABOVE
 
     @route("/my/services/order", type="http", auth="user", methods=["POST"], website=True)
     def astpp_order(self, account_id="", product_id="", quantity="1", confirmed="", once="", **_kw):
-        """Order a package or subscription: a confirmed sale order, as the back office makes it.
+        """Order a package or subscription: creates and confirms a sale order, as in the back office.
 
-        What costs more than a set amount is asked again; the amount that was seen then is the one that counts.
+        Orders above a set amount must be confirmed, and only at the amount that the customer saw.
         """
         account = self._astpp_own_account(account_id)
         if closed := self._astpp_is_closed(account):
@@ -124,7 +124,7 @@ class AstppPortalServices(AstppPortal):
                 if account.payment_mode == "prepaid":
                     raise UserError(request.env._("Your funds do not cover this. Top up your account first."))
                 raise UserError(request.env._("Your credit limit does not cover this. Please ask us."))
-            # The customer's order in the customer's name; he has no right on sale orders but to read his own.
+            # sudo: the order is the customer's own, but portal users may only read sale orders.
             order = (
                 request.env["sale.order"]
                 .sudo()
@@ -149,7 +149,7 @@ class AstppPortalServices(AstppPortal):
             .search(
                 [
                     *[("id", "=", subscription_id), ("account_id", "in", accounts.ids), ("state", "=", "active")],
-                    # What a reseller pays for his customer's order ends with that one.
+                    # What a reseller pays for a customer's order ends with that order.
                     ("customer_order_ids", "=", False),
                 ]
             )
@@ -160,7 +160,7 @@ class AstppPortalServices(AstppPortal):
 
     @route("/my/services/<int:subscription_id>/end", type="http", auth="user", methods=["POST"], website=True)
     def astpp_end(self, subscription_id, **_kw):
-        """End an order with its paid period."""
+        """End an order when its paid period ends."""
         subscription = self._astpp_own_subscription(subscription_id)
         if closed := self._astpp_is_closed(subscription.account_id):
             return closed
@@ -178,7 +178,7 @@ class AstppPortalServices(AstppPortal):
 
     @route("/my/services/<int:subscription_id>/change", type="http", auth="user", methods=["POST"], website=True)
     def astpp_change(self, subscription_id, product_id="", **_kw):
-        """Change to another product with the next renewal."""
+        """Change an order to another product at the next renewal."""
         subscription = self._astpp_own_subscription(subscription_id)
         if closed := self._astpp_is_closed(subscription.account_id):
             return closed
@@ -193,7 +193,7 @@ class AstppPortalServices(AstppPortal):
 
     @route("/my/topup", type="http", auth="user", methods=["POST"], website=True)
     def astpp_top_up(self, account_id="", amount="", once="", **_kw):
-        """Make the invoice of a top-up and go to it: it is paid like any other."""
+        """Create a top-up's invoice and show it, to be paid like any other."""
         account = self._astpp_own_account(account_id)
         if closed := self._astpp_is_closed(account):
             return closed
@@ -209,7 +209,7 @@ class AstppPortalServices(AstppPortal):
                 if not first:
                     return request.redirect(act.url or "/my/services")
                 account._hold_for_order()
-                # Each takes a number of the issuer's series.
+                # Limited, because each top-up uses a number of the issuer's series.
                 waiting = [("account_id", "=", account.id), ("state", "=", "invoiced")]
                 if request.env["astpp.topup"].sudo().search_count(waiting) >= MOST_OPEN_TOPUPS:
                     raise UserError(request.env._("Several top-ups wait for your payment. Pay one of them first."))
@@ -222,7 +222,7 @@ class AstppPortalServices(AstppPortal):
 
     @route("/my/coupon", type="http", auth="user", methods=["POST"], website=True)
     def astpp_redeem(self, account_id="", number="", **_kw):
-        """Redeem a coupon; who guesses numbers has to wait a day."""
+        """Redeem a coupon; after too many wrong numbers the account has to wait a day."""
         account = self._astpp_own_account(account_id)
         if closed := self._astpp_is_closed(account):
             return closed
@@ -238,7 +238,7 @@ class AstppPortalServices(AstppPortal):
 
     @route("/my/services/preferences", type="http", auth="user", methods=["POST"], website=True)
     def astpp_preferences(self, account_id="", billing_day="", call_list=None, **post):
-        """Save the preferred invoice day and the mails wanted: these fields and no others."""
+        """Save the preferred invoice day and mail preferences, and no other fields."""
         account = self._astpp_own_account(account_id)
         if closed := self._astpp_is_closed(account):
             return closed

@@ -6,14 +6,14 @@ from odoo.http import request
 
 from ..models.ledger.astpp_usage_import import RefusedFileError
 
-# Bytes of a file.
+# Maximum size of a file in bytes.
 MAX_FILE = 4 << 30
 
 
 def _allowed_size(_controller):
-    """Return how long a request may be: asked before its body is read, which only those may send who may import.
+    """Return the maximum size of the request, checking before the body is read that the user may import.
 
-    :raise Forbidden: for others, and for imports that are none of theirs
+    :raise Forbidden: when the user may not import, or not into this import
     """
     number = request.httprequest.path.rstrip("/").rpartition("/")[2]
     if not (number.isdecimal() and len(number) < 10):
@@ -28,7 +28,7 @@ def _allowed_size(_controller):
 
 
 class UsageImportController(http.Controller):
-    # Not through a binary field: its base64 would hold the whole file in memory.
+    # Not a binary field, whose base64 would hold the whole file in memory.
     @http.route(
         "/astpp_billing/usage_import/<int:import_id>",
         type="http",
@@ -37,7 +37,7 @@ class UsageImportController(http.Controller):
         max_content_length=_allowed_size,
     )
     def usage_import(self, import_id, ufile=None, **_kwargs):
-        """Import the uploaded file into the ledger; the import keeps why it was refused.
+        """Import the uploaded file into the ledger; if it is refused, the import keeps the reason.
 
         :return: JSON ``{}``, or ``{"error": text}``
         """

@@ -1,11 +1,11 @@
-# What all rooms stand on.
+# Mixins that all rooms use.
 from . import astpp_alert_mixin
 from . import astpp_guard_mixin
 from . import astpp_synced_mixin
 from . import base
 from . import mail_activity
 
-# The rooms. Their order counts: a later one may override an earlier one, never the reverse (docs/architecture.md).
+# The rooms. The order matters: a later one may override an earlier one, never the reverse (docs/architecture.md).
 from . import parties
 from . import ledger
 from . import billing

@@ -3,10 +3,10 @@ from odoo.tools import plaintext2html
 
 
 class AstppAlertMixin(models.AbstractModel):
-    """Telling a person that something is wrong, once, and taking it back when it is right again.
+    """Raise an alert when something goes wrong with a record, and clear it once the fault is gone.
 
-    An alert is a warning activity with a key. Nothing else of a record's activities is touched: reminders that
-    people set, and alerts of other keys, stay.
+    An alert is a warning activity with a key. Other activities of the record, such as people's own reminders and
+    alerts with other keys, are left alone.
     """
 
     _name = "astpp.alert.mixin"
@@ -14,26 +14,26 @@ class AstppAlertMixin(models.AbstractModel):
     _inherit = ["mail.activity.mixin"]
 
     def _alert_user(self):
-        """Return who is told: the user responsible for the ASTPP server, if he still works here."""
+        """Return who gets the alert: the user responsible for the ASTPP server if active, else the current user."""
         self.ensure_one()
         server = self if self._name == "astpp.server" else self.server_id
-        # sudo: whoever comes upon the fault need not see the server.
+        # sudo: the current user may not have access to the server.
         responsible = server.sudo().responsible_id
         return responsible if responsible.active else self.env.user
 
     def _raise_alert(self, key, summary, note):
-        """Tell the responsible user what is wrong; an alert that is open gets the newest note, and no second mail.
+        """Alert the responsible user to a fault; an open alert only gets the new note, without another mail.
 
-        :param key: names the kind of fault, such as "sync": of each key one alert is open at a time
+        :param key: the kind of fault, such as "sync"; at most one alert per record and key is open at a time
         :param summary: one line
-        :param note: the reason, as text
+        :param note: the reason, as plain text
         """
         text = plaintext2html(note)
         for record in self:
             if known := record._alerts(key):
                 known.note = text
                 continue
-            # sudo: the fault may be met by somebody who sells or pays, and who may not see the record.
+            # sudo: the current user, a salesperson or paying customer for instance, may not have access to the record.
             record.sudo().activity_schedule(
                 "mail.mail_activity_data_warning",
                 user_id=record._alert_user().id,
@@ -43,10 +43,10 @@ class AstppAlertMixin(models.AbstractModel):
             )
 
     def _clear_alert(self, key):
-        """Take back what was told under a key: it is right again."""
+        """Remove the open alerts with this key: the fault is gone."""
         self._alerts(key).unlink()
 
     def _alerts(self, key):
-        """Return the open alerts of these records under a key, sudoed: they are the system's own."""
+        """Return the open alerts of these records with this key, sudoed: alerts belong to the system, not to a user."""
         domain = [("res_model", "=", self._name), ("res_id", "in", self.ids), ("astpp_alert", "=", key)]
         return self.env["mail.activity"].sudo().search(domain)

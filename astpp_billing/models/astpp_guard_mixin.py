@@ -3,12 +3,12 @@ from functools import wraps
 from odoo import api, models
 from odoo.exceptions import AccessError, UserError
 
-# Says that our own methods are at work. An object: no client of the API can send it in a context.
+# Context value that marks our own methods. It is an object, which no API client can send, so it cannot be forged.
 OWN = object()
 
 
 def ours(method):
-    """Let a method of ours write readonly fields: those that are its outcome. Rights and rules go on as they are."""
+    """Let a method of ours write readonly fields. Access rights and record rules still apply."""
 
     @wraps(method)
     def run(records, *args, **kwargs):
@@ -18,20 +18,20 @@ def ours(method):
 
 
 class AstppGuardMixin(models.AbstractModel):
-    """What people may write of a record, whatever their client sends: see ``guards``.
+    """Enforce on the server what users may write, whatever their client sends; applied to our models in ``guards``.
 
-    - A field that is readonly is readonly for everybody but our own methods (``_astpp_own``): states and evidence.
-    - What a record belongs to is frozen once it is used.
-    - Rules are asked again after writing: most companies derive from the very field that changes.
-    - A record that is named is one that the user may read: what is related to it is read without asking.
+    - Readonly fields (states, evidence) can only be written by our own methods (see ``_astpp_own``).
+    - A record cannot move to another owner once it is in use.
+    - Record rules are checked again after writing, because the company is often derived from the field that changed.
+    - Values can only refer to records that the user may read, because related fields are read with sudo.
     """
 
     _name = "astpp.guard.mixin"
     _description = "Guard of Fields and Companies"
-    # Set by the guards: names of fields, and a function that tells whether a record is used.
+    # Set in models/guards: fields that cannot change once a record is used, and a function that tells whether it is.
     _guard_frozen = frozenset()
     _guard_used = None
-    # What a company may write of records that it invoices and does not own.
+    # Fields that a company may write on records that it invoices but does not own.
     _guard_billed_for = frozenset()
 
     @api.model_create_multi
@@ -58,14 +58,14 @@ class AstppGuardMixin(models.AbstractModel):
         return records
 
     def onchange(self, values, field_names, fields_spec):
-        """Compute a form's other fields, of records that the user may read."""
+        """Refuse values that refer to records that the user may not read: onchange would disclose them."""
         if not self.env.su:
             check_targets(self, values)
         return super().onchange(values, field_names, fields_spec)
 
     @api.model
     def _guarded_fields(self):
-        """Return the names of the fields that only our own methods write."""
+        """Return the names of the fields that only our own methods may write."""
         return {
             name
             for name, field in self._fields.items()
@@ -73,9 +73,9 @@ class AstppGuardMixin(models.AbstractModel):
         }
 
     def _check_frozen(self, vals):
-        """Refuse to move records that are used to another owner.
+        """Refuse to move a record that is in use to another owner.
 
-        :raise UserError: naming the field
+        :raise UserError: names the field
         """
         for name in self._guard_frozen & vals.keys():
             for record in self:
@@ -89,21 +89,22 @@ class AstppGuardMixin(models.AbstractModel):
                     )
 
     def _check_billed_for(self, vals):
-        """Refuse what a company that only invoices these records has no say in.
+        """Refuse changes to other fields by a company that invoices these records but does not own them.
 
-        :raise AccessError: naming the fields
+        :raise AccessError: names the fields
         """
         refused = vals.keys() - self._guard_billed_for
-        # sudo: whose the records are decides what may be read of them.
+        # sudo: the user may not have access to the company that owns the records.
         if refused and "billing_company_id" in self._fields and self.sudo().company_id - self.env.companies:
             raise _refusal(self, refused)
 
 
 def admitted(records, vals_list):
-    """Return the records as our own methods have them, once nothing is wrong with what is to be made of them.
+    """Check the values of new records and return ``records`` marked as our own.
 
-    What our own overrides add to the values is ours.
-    :raise AccessError: as ``check_vals``
+    The mark lets our own overrides of ``create`` and ``copy`` add values of readonly fields.
+
+    :raise AccessError: see ``check_vals``
     """
     if records._is_astpp_own():
         return records
@@ -113,9 +114,9 @@ def admitted(records, vals_list):
 
 
 def check_vals(records, vals):
-    """Refuse values of readonly fields and records that the user may not read, in a form's lines as well.
+    """Refuse values of readonly fields and references to records that the user may not read, also in x2many lines.
 
-    :raise AccessError: naming the fields, or as Odoo says it
+    :raise AccessError: names the fields; Odoo's own error for unreadable records
     """
     guarded = records._guarded_fields() if hasattr(records, "_guarded_fields") else ()
     if refused := [name for name in vals if name in guarded]:
@@ -130,9 +131,9 @@ def check_vals(records, vals):
 
 
 def check_targets(records, vals):
-    """Refuse to name records of ours that the user may not read.
+    """Refuse references to records of our models that the user may not read.
 
-    :raise AccessError: as Odoo says it
+    :raise AccessError: Odoo's own
     """
     for name, value in vals.items():
         field = records._fields.get(name)
@@ -146,7 +147,7 @@ def _refusal(records, names):
     return AccessError(
         env._(
             "%(record)s: %(fields)s cannot be set.",
-            # sudo: everybody may know what a record is called.
+            # sudo: ordinary users cannot read ir.model, but the model's name is no secret.
             record=env["ir.model"].sudo()._get(records._name).name,
             fields=", ".join(
                 records._fields[name]._description_string(env) for name in names if name in records._fields
@@ -156,7 +157,7 @@ def _refusal(records, names):
 
 
 def _named_ids(field, value):
-    """Return the ids of existing records that a value of a relational field names, as forms and the API send it."""
+    """Return the ids of existing records in a relational field's value, in any form that clients send."""
     if field.type == "many2one":
         value = value.get("id") if isinstance(value, dict) else value
         value = value[0] if isinstance(value, (list, tuple)) and value else value

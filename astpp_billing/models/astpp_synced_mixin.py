@@ -6,10 +6,10 @@ from ..three_way import news, plain
 
 
 class AstppSyncedMixin(models.AbstractModel):
-    """A record that mirrors a row of ASTPP, merged so that nobody's change is lost.
+    """A record that mirrors an ASTPP row, merged so that changes on neither side are lost.
 
-    ``astpp_snapshot`` is what ASTPP said last. A field is written when ASTPP says something new
-    and nobody has changed it in Odoo since; fields in ``_astpp_owned`` follow ASTPP always.
+    ``astpp_snapshot`` holds the values last read from ASTPP. A field is updated when it changed in ASTPP
+    and was not changed in Odoo since; fields in ``_astpp_owned`` always follow ASTPP.
     """
 
     _name = "astpp.synced.mixin"
@@ -24,10 +24,10 @@ class AstppSyncedMixin(models.AbstractModel):
 
     @api.model
     def _merge_synced(self, server, wanted, left_out):
-        """Create what is new and write what ASTPP changed; a bad row is left out, and the others go on.
+        """Create records for new rows and update changed ones; a row that Odoo refuses does not stop the others.
 
         :param wanted: {ASTPP id: values}, records as ids, many2many as sorted lists of ids
-        :param left_out: ``LeftOut``, which learns of the rows that Odoo refuses
+        :param left_out: ``LeftOut`` that collects the refused rows
         :return: (created records, changed records)
         """
         existing = self.with_context(active_test=False).search(
@@ -59,38 +59,38 @@ class AstppSyncedMixin(models.AbstractModel):
             records._after_merge(self.browse())
             return records
 
-        # What closes or moves away makes room for what is new.
+        # Changes first: a closed or moved record frees its unique key for a new one.
         changed = put_away(self, list(changes), change, left_out, self._row_name)
         created = put_away(self, [key for key in wanted if key not in by_id], create, left_out, self._row_name)
         return self.union(*created), self.union(*changed)
 
     @api.model
     def _row_name(self, astpp_id):
-        """Return how a row of ASTPP is called where it is listed as left out."""
+        """Return the name of an ASTPP row in the list of rows left out."""
         return self.env._("ID %s", astpp_id)
 
     def _after_merge(self, created):
-        """Do what follows from these records' being created or changed, as a part of it.
+        """Hook for side effects of the merge, in the savepoint that created or changed these records.
 
-        :param created: those of them that are new
+        :param created: the new ones among them
         """
 
     def _synced_changes(self, wanted, current):
         """Return the values to take from ASTPP: owned by it, or changed there and untouched here.
 
-        :param wanted: what ASTPP says now
-        :param current: what is so here, as ``_synced_values`` says it; ``astpp_snapshot`` is what ASTPP said last
+        :param wanted: the values in ASTPP now
+        :param current: the values in Odoo as returned by ``_synced_values``, with ``astpp_snapshot``
         """
         self.ensure_one()
         before, now = current["astpp_snapshot"] or {}, plain(wanted)
         changes = {name: wanted[name] for name in news(before, now, current, self._astpp_owned)}
         if not changes and now != before:
-            # Nothing to take over, but the accountant's value is now compared with a new one.
+            # The value set in Odoo stays, but the next comparison starts from ASTPP's new value.
             self.astpp_snapshot = now
         return changes
 
     def _synced_values(self, names):
-        """Return {record id: values as JSON holds them}, the snapshot among them; records as ids."""
+        """Return {record id: JSON-compatible values}, including the snapshot; records as ids."""
         many = {name for name in names if self._fields[name].type == "many2many"}
         values = {}
         for row in self.read([*names, "astpp_snapshot"], load=None):

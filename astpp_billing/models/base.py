@@ -4,12 +4,12 @@ from .astpp_guard_mixin import OWN
 
 
 class Base(models.AbstractModel):
-    """Writing what only our own methods write: see ``astpp.guard.mixin``."""
+    """The mark that lets our own methods write readonly fields: see ``astpp.guard.mixin``."""
 
     _inherit = "base"
 
     def _astpp_own(self):
-        """Return these records for our own methods: they may write readonly fields; rights and rules go on."""
+        """Return these records marked so that readonly fields can be written; access rights and rules still apply."""
         return self.with_context(astpp_own=OWN)
 
     def _is_astpp_own(self):

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class MailActivity(models.Model):
-    """An activity may stand for something that is wrong: it goes when that is mended."""
+    """An activity with an alert key reports a fault; it is removed when the fault is gone."""
 
     _inherit = "mail.activity"
 

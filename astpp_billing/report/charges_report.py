@@ -2,22 +2,22 @@ from decimal import Decimal
 
 from odoo import api, models
 
-# Lines of one document; files have no limit.
+# Maximum number of lines in one PDF; CSV and Excel files have no limit.
 MOST_LINES = 5000
 
 
 class ReportCharges(models.AbstractModel):
-    """The charge history on paper."""
+    """The charge history as a PDF."""
 
     _name = "report.astpp_billing.report_charges"
     _description = "Charge History"
 
     @api.model
     def _get_report_values(self, docids, data=None):
-        """Return lines, totals and whose history it is.
+        """Return the lines, their totals and whose charges they are.
 
-        The context may have ``astpp_documents``, the domain of the invoices that may be named, and ``astpp_more``,
-        that not all lines are here.
+        The context may hold ``astpp_documents``, the domain of the invoices whose numbers may be shown, and
+        ``astpp_more``, which says that there are more lines than shown.
         """
         usage = self.env["astpp.usage"].browse(docids)
         usage.check_access("read")

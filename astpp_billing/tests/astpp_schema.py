@@ -1,8 +1,8 @@
-"""ASTPP 6's tables as its database has them (ASTPP facts 1), in a short notation.
+"""The tables of an ASTPP 6 database (ASTPP facts 1), in a short notation.
 
-``name type [default]``; NOT NULL unless NULL is written; i = int(11), ti = tinyint(1),
-t4 = tinyint(4), si = smallint(6), d(p,s) = decimal, vc(n) = varchar, dt = datetime,
-0000 and 1000 the two ways to say "never". A column without default gets none.
+``name type [default]``; NOT NULL unless NULL is given; i = int(11), ti = tinyint(1), t4 = tinyint(4),
+si = smallint(6), d(p,s) = decimal, vc(n) = varchar, dt = datetime; 0000 and 1000 are ASTPP's two dates that mean
+"never". A column without a default gets none.
 """
 
 import re
@@ -126,7 +126,7 @@ TABLES = {
 }
 TYPES = {"i": "int(11)", "ti": "tinyint(1)", "t4": "tinyint(4)", "si": "smallint(6)", "dt": "datetime"}
 NEVER = {"0000": "'0000-00-00 00:00:00'", "1000": "'1000-01-01 00:00:00'"}
-# What a new ASTPP has, its lookup tables' quirks included (ASTPP facts 1.8, 1.17, 9).
+# The contents of a new ASTPP, including the quirks of its lookup tables (ASTPP facts 1.8, 1.17, 9).
 SEED = """
     INSERT INTO category (id, name, code, description) VALUES
         (1, 'Package', 'PACKAGE', ''), (3, 'Refill', 'REFILL', ''), (4, 'DID', 'DID', '');
@@ -149,7 +149,7 @@ SEED = """
 
 
 def statements():
-    """Return the statements that make an ASTPP database, in order."""
+    """Return the statements that create an ASTPP database, in order."""
     created = [create_table(name, notation) for name, notation in TABLES.items()]
     return ["SET sql_mode = ''", *created, *(line.strip() for line in SEED.split(";\n") if line.strip())]
 

@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 class AstppCommon(AccountTestInvoicingCommon):
-    """A server, an operator, a reseller with an issuer of his own, and ways to make calls."""
+    """A server, an operator, a reseller with an own issuer, and helpers to create calls."""
 
     @classmethod
     def setUpClass(cls):
@@ -52,7 +52,7 @@ class AstppCommon(AccountTestInvoicingCommon):
 
     @classmethod
     def make_account(cls, name="Customer", **values):
-        """An account billed monthly on the first, in UTC, and up to 1 January 2024."""
+        """Create an account that is billed monthly on the first, in UTC, and was billed up to 1 January 2024."""
         astpp_id = next(cls.ids)
         partner = cls.env["res.partner"].create({"name": name, "email": f"a{astpp_id}@example.com"})
         accounts = (
@@ -80,7 +80,7 @@ class AstppCommon(AccountTestInvoicingCommon):
 
     @classmethod
     def make_product(cls, kind="subscription", price=10.0, **values):
-        """A product that renews monthly, without tax."""
+        """Create a product that renews monthly, without tax."""
         fee = values.pop("setup_fee", 0.0)
         return cls.env["product.product"].create(
             {
@@ -97,7 +97,7 @@ class AstppCommon(AccountTestInvoicingCommon):
 
     @classmethod
     def subscribe(cls, account, product, **values):
-        """A running subscription."""
+        """Create a running subscription."""
         subscription = cls.env["astpp.subscription"].create(
             {"account_id": account.id, "product_id": product.id, **values}
         )
@@ -113,7 +113,7 @@ class AstppCommon(AccountTestInvoicingCommon):
 
     @classmethod
     def row(cls, account, **values):
-        """A row of cdrs as ASTPP writes it, one minute at 0.10 on 15 January 2024."""
+        """Return a row of cdrs as ASTPP writes it: one minute at 0.10 on 15 January 2024."""
         number = next(cls.ids)
         return {
             "uniqueid": f"00000000-0000-0000-0000-{number:012d}",
@@ -138,7 +138,7 @@ class AstppCommon(AccountTestInvoicingCommon):
 
     @classmethod
     def load(cls, *rows, source="cdr"):
-        """Put rows of cdrs into the ledger."""
+        """Load rows of cdrs into the ledger."""
         records = ((line, cls.record(row, source)) for line, row in enumerate(rows, 2))
         return cls.env["astpp.usage"].sudo()._load_calls(cls.server, records)
 
@@ -148,7 +148,7 @@ class AstppCommon(AccountTestInvoicingCommon):
         return cls.env["astpp.usage"].search([("account_id", "=", account.id)], order="id")
 
     def csv_file(self, *rows, delimiter=",", bom=False, columns=COLUMNS):
-        """A file of rows of cdrs; a row that is text is written as it is."""
+        """Return a file with rows of cdrs; rows given as text are written unchanged."""
         text = io.StringIO()
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         writer.writerow(columns)
@@ -173,7 +173,7 @@ class AstppCommon(AccountTestInvoicingCommon):
         return run
 
     def assertLedgerHolds(self):
-        """Every usage line is unbilled or on one line in force, which is worth its usage."""
+        """Every usage line is unbilled, or on one invoice line in force that is worth its usage."""
         self.env.flush_all()
         usage = self.env["astpp.usage"].sudo().search([("server_id", "=", self.server.id)])
         for lines in usage.filtered("move_line_id").grouped("move_line_id").values():

@@ -8,7 +8,7 @@ REPORT = "Date,Caller ID,Called Number,Duration,Debit(USD),Account,Call Type,Dir
 
 
 class ImportCommon(AstppCommon):
-    """Files of calls for the account A00001, as ASTPP and spreadsheets write them."""
+    """Files of calls of account A00001, as ASTPP and spreadsheets write them."""
 
     @classmethod
     def setUpClass(cls):
@@ -19,7 +19,7 @@ class ImportCommon(AstppCommon):
         return self.env["astpp.usage.import"].create({"server_id": self.server.id, **values})
 
     def import_file(self, file, name="cdrs.csv", **values):
-        """Import a binary file, bytes, or one of the folder ``files`` by its name."""
+        """Import a binary file, bytes, or a file of the folder ``files`` by name."""
         usage_import = self.make_import(**values)
         if isinstance(file, str):
             name, file = file, (FILES / file).read_bytes()
@@ -27,7 +27,7 @@ class ImportCommon(AstppCommon):
         return usage_import
 
     def report_line(self, at="2024-01-15 12:00:00", duration="01:00", debit="0.1", **values):
-        """A line below the headings of ``REPORT``."""
+        """Return a line that fits the headings of ``REPORT``."""
         line = {"number": "442012345678", "account": "Ann Example (A00001)", "type": "STANDARD", **values}
         return f'"{at}","Ann <100>",{line["number"]},{duration},{debit},"{line["account"]}",{line["type"]},outbound'
 
@@ -38,7 +38,7 @@ class ImportCommon(AstppCommon):
         return self.env["astpp.usage"].search([("server_id", "=", self.server.id)], order="id")
 
     def rejects(self, usage_import):
-        """What the import hands out of rejected lines, as text."""
+        """Return the file of rejected lines that an import offers, as text."""
         attachment = self.env["ir.attachment"].search(
             [("res_model", "=", usage_import._name), ("res_id", "=", usage_import.id), ("res_field", "!=", False)]
         )

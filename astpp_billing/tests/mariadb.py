@@ -1,4 +1,4 @@
-"""A real MariaDB with an ASTPP database, in a folder of its own, for tests and the demo."""
+"""A real MariaDB with an ASTPP database, in its own folder, for tests and the demo."""
 
 import os
 import shutil
@@ -24,9 +24,9 @@ READER = ("astpp_reader", "reader's secret")
 
 
 class MariaDb:
-    """A private server: start, use, stop. ``sql_mode`` is the server's."""
+    """A private database server to start, use and stop. ``sql_mode`` is the server's."""
 
-    # How a client has to connect.
+    # The encryption that a client must use.
     encryption = "off"
     replace_user = "CREATE OR REPLACE USER {} IDENTIFIED BY {}"
 
@@ -41,7 +41,7 @@ class MariaDb:
 
     @classmethod
     def start_for(cls, test_class):
-        """Return a running server for a test class with ``sql_mode``, removed with it."""
+        """Return a running server with ``sql_mode`` for a test class, which removes it at the end."""
         if not cls.is_here():
             raise SkipTest(f"no program for {cls.__name__} here, see dev/install-mysql")
         server = cls(sql_mode=test_class.sql_mode).start()
@@ -53,13 +53,13 @@ class MariaDb:
         return True
 
     def start(self):
-        """Start the server, made on first use, and return self."""
+        """Start the server, creating it on first use, and return self."""
         data = self.folder / "data"
         user = ["--user=root"] if os.getuid() == 0 else []
         if not (data / "mysql").exists():
             self._make_data(data, *user)
         self.process = subprocess.Popen(
-            # Fast, and what was committed outlives the process (not the machine).
+            # Fast settings: commits survive a crash of the process, but not of the machine.
             [
                 *self._server(), f"--datadir={data}",
                 f"--socket={self.folder}/s", f"--port={self.port}", "--bind-address=127.0.0.1",
@@ -121,7 +121,7 @@ class MariaDb:
             return cursor.fetchall()
 
     def insert(self, table, *rows):
-        """Insert rows given as dicts; columns left out get ASTPP's defaults."""
+        """Insert rows given as dicts; missing columns get ASTPP's defaults."""
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute("SET sql_mode = ''")
             for row in rows:
@@ -131,7 +131,7 @@ class MariaDb:
             return cursor.lastrowid
 
     def make_astpp(self):
-        """Make a new ASTPP database and a user that may only read it."""
+        """Create an ASTPP database and a user who may only read it."""
         with self.connect(None) as connection, connection.cursor() as cursor:
             cursor.execute("SET sql_mode = ''")
             cursor.execute("DROP DATABASE IF EXISTS astpp")
@@ -142,7 +142,7 @@ class MariaDb:
         self.make_user(*READER, "SELECT ON astpp.*")
 
     def make_user(self, name, password, *grants):
-        """Make a user anew, with these rights alone."""
+        """Recreate a user with exactly these rights."""
         with self.connect(None) as connection, connection.cursor() as cursor:
             user = f"{connection.escape(name)}@'%'"
             for statement in self.replace_user.format(user, connection.escape(password)).split(";"):
@@ -157,10 +157,10 @@ class MariaDb:
 
 
 class MySql(MariaDb):
-    """The same with a MySQL server, where there is one: ``ASTPP_MYSQLD`` names the program."""
+    """The same with a MySQL server, if there is one: ``ASTPP_MYSQLD`` is the path of its program."""
 
     program = os.environ.get("ASTPP_MYSQLD", "")
-    # MySQL has certificates from the start, and asks for the password itself, which is told to nobody unencrypted.
+    # MySQL creates its own certificates, and accepts the password only over an encrypted connection.
     encryption = "on"
     replace_user = "DROP USER IF EXISTS {0}; CREATE USER {0} IDENTIFIED BY {1}"
 
@@ -184,7 +184,7 @@ class MySql(MariaDb):
 
 
 def _make_certificate(path):
-    """Write a key and a certificate for 127.0.0.1 that is its own authority."""
+    """Write a private key and a self-signed certificate for 127.0.0.1."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ASTPP test")])
     now = datetime.now(UTC)

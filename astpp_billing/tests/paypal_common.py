@@ -7,12 +7,12 @@ from .paypal_stand_in import PaypalStandIn
 
 
 class PaypalCommon(AstppCommon, PaymentHttpCommon):
-    """A customer with an invoice, and PayPal at an address of this machine: all else is as in real life."""
+    """A customer with an invoice, and PayPal replaced by a local stand-in; everything else is real."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # Payments are booked as in real life.
+        # Book payments as in production.
         cls.enable_post_process_patcher = False
         account = {"paypal_email_account": "a@example.com", "paypal_client_id": "C1", "paypal_client_secret": "S1"}
         cls.provider = cls._prepare_provider(
@@ -33,7 +33,7 @@ class PaypalCommon(AstppCommon, PaymentHttpCommon):
         self.paypal = paypal = PaypalStandIn()
         self.addCleanup(paypal.stop)
         paypal.webhooks["W1"]["url"] = f"{self.base_url()}/payment/paypal/webhook/"
-        # Odoo answers a test's own requests only.
+        # During a test, Odoo only answers requests that carry the test's cookie.
         paypal.cookie = lambda: f"{TEST_CURSOR_COOKIE_NAME}={self.http_request_key}"
         self.patch(type(self.provider), "_paypal_get_api_url", lambda _provider: paypal.url)
 
@@ -41,7 +41,7 @@ class PaypalCommon(AstppCommon, PaymentHttpCommon):
         return self.env["payment.transaction"].search([("invoice_ids", "in", (move or self.move).ids)], order="id")
 
     def started(self, move=None, amount=None):
-        """Do what the browser does until PayPal's window opens; return the transaction and the order's number."""
+        """Do what the browser does until PayPal's window opens; return the transaction and PayPal's order ID."""
         move = move or self.move
         self.authenticate("paypal_customer", "paypal_customer")
         values = self.make_jsonrpc_request(
@@ -56,7 +56,7 @@ class PaypalCommon(AstppCommon, PaymentHttpCommon):
         return transaction, values["order_id"]
 
     def approved(self, order):
-        """Have the buyer approve, and the browser ask for the capture; return Odoo's answer."""
+        """Let the buyer approve and the browser request the capture; return Odoo's answer."""
         self.calling(lambda: self.paypal.approve(order))
         reference = self.paypal.orders[order]["purchase_units"][0]["reference_id"]
         return self.url_open(
@@ -64,21 +64,21 @@ class PaypalCommon(AstppCommon, PaymentHttpCommon):
         ).json()
 
     def paid(self, move=None, amount=None):
-        """Pay an invoice all the way; return the transaction."""
+        """Pay an invoice from start to end; return the transaction."""
         transaction, order = self.started(move, amount)
         self.assertNotIn("error", self.approved(order))
         self.book()
         return transaction
 
     def calling(self, deliver):
-        """Let Odoo be called from outside."""
+        """Let Odoo accept requests from outside the test."""
         self.cr.flush()
         self.cr.clear()
         with self.allow_requests():
             return deliver()
 
     def tell(self, event, **forgery):
-        """Deliver a webhook over HTTP; return Odoo's status."""
+        """Deliver a webhook over HTTP; return the HTTP status of Odoo's answer."""
         return self.calling(lambda: self.paypal.deliver(event, **forgery))
 
     def book(self):
@@ -93,14 +93,14 @@ class PaypalCommon(AstppCommon, PaymentHttpCommon):
         moves.line_ids.filtered("date_maturity").date_maturity = "2024-04-01"
 
     def assertOpen(self, move=None):
-        """Nothing was paid of an invoice."""
+        """Nothing has been paid on the invoice."""
         self.env.invalidate_all()
         move = move or self.move
         self.assertEqual((move.payment_state, move.amount_residual), ("not_paid", move.amount_total))
         self.assertFalse(self.transactions(move).payment_id)
 
     def assertPaidOnce(self, move=None):
-        """An invoice is paid, by one payment of its amount."""
+        """The invoice is paid by a single payment of its full amount."""
         self.env.invalidate_all()
         move = move or self.move
         self.assertIn(move.payment_state, ("paid", "in_payment"))

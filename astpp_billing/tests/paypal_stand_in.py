@@ -1,7 +1,7 @@
-"""A stand-in for PayPal: its REST API, its buttons, its signed webhooks and its faults, on a local port.
+"""A stand-in for PayPal on a local port: REST API, buttons, signed webhooks, and faults on demand.
 
-It remembers orders and captures, insists on tokens, approvals and idempotency keys as PayPal does, and
-vouches only for webhooks that it signed. Amounts are texts with two decimals.
+It remembers orders and captures, requires tokens, approvals and idempotency keys as PayPal does, and verifies only
+webhooks that it signed itself. Amounts are texts with two decimals.
 """
 
 import base64
@@ -23,7 +23,7 @@ SDK = Path(__file__).with_name("paypal_sdk.js")
 
 
 class RefusedError(Exception):
-    """An answer of PayPal's other than success."""
+    """An answer of PayPal's that is not a success."""
 
     def __init__(self, status, name, issue=""):
         super().__init__(name)
@@ -40,9 +40,9 @@ def money(amount):
 
 
 class PaypalStandIn:
-    """The account of a merchant at PayPal, and the server that it is asked through.
+    """A merchant's account at PayPal, and the server that answers for it.
 
-    :param client_id: the merchant's name for the API
+    :param client_id: the merchant's API user
     :param client_secret: its password
     """
 
@@ -52,11 +52,11 @@ class PaypalStandIn:
         self.tokens, self.orders, self.captures, self.refunds = set(), {}, {}, {}
         self.answers = {}  # by idempotency key
         self.calls = []  # (method, path), oldest first
-        self.events = []  # made and not delivered
-        self.faults = {}  # last part of a path: HTTP status, or seconds that the answer takes
+        self.events = []  # created but not delivered yet
+        self.faults = {}  # last part of a path: HTTP status, or delay of the answer in seconds
         self.capture_status = "COMPLETED"
         self.wrong_amount = None
-        self.cookie = str  # a function that gives the cookie which webhooks carry
+        self.cookie = str  # function that returns the cookie to send with webhooks
         self._key = secrets.token_bytes(32)
         self._numbers = iter(range(1, 10**9))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -71,10 +71,10 @@ class PaypalStandIn:
     def number(self, kind):
         return f"{kind}{next(self._numbers):08d}"
 
-    # What merchants call
+    # The API for merchants
 
     def answer(self, method, path, headers, body):
-        """Return (status, answer) of a request, as PayPal would give it."""
+        """Return PayPal's (status, answer) to a request."""
         last = path.rsplit("/", 1)[-1]
         self.calls.append((method, path))
         fault = self.faults.get(last)
@@ -150,21 +150,21 @@ class PaypalStandIn:
                       {"rel": "up", "href": f"{self.url}/v2/checkout/orders/{order_id}"}],
         }  # fmt: skip
         self.captures[number] = capture
-        # PayPal completes the order also while its capture is pending.
+        # PayPal completes the order even while its capture is still pending.
         order["status"] = "COMPLETED"
         unit["payments"] = {"captures": [capture]}
         self.happens(f"PAYMENT.CAPTURE.{capture['status']}", capture)
         return order
 
-    # What happens at PayPal
+    # Events at PayPal
 
     def approve(self, order_id):
-        """Have the buyer approve; PayPal tells the merchant at once."""
+        """Let the buyer approve the order; PayPal informs the merchant at once."""
         self.orders[order_id]["status"] = "APPROVED"
         return self.deliver(self.happens("CHECKOUT.ORDER.APPROVED", self.orders[order_id], keep=False))
 
     def happens(self, event_type, resource, keep=True):
-        """Make an event; it is delivered when the test says so, unless it is not kept."""
+        """Create an event, to be delivered when the test decides, and return it."""
         event = {
             "id": self.number("WH-"), "event_type": event_type, "create_time": now(), "resource_version": "2.0",
             "resource": json.loads(json.dumps(resource)),
@@ -174,13 +174,13 @@ class PaypalStandIn:
         return event
 
     def settle(self, capture_id, status="COMPLETED"):
-        """End a pending capture."""
+        """Complete or deny a pending capture."""
         self.captures[capture_id]["status"] = status
         name = "DENIED" if status == "DECLINED" else status
         return self.happens(f"PAYMENT.CAPTURE.{name}", self.captures[capture_id])
 
     def give_back(self, capture_id, value, event_type="PAYMENT.CAPTURE.REFUNDED", **values):
-        """Refund, or reverse, a part of a capture."""
+        """Refund or reverse part of a capture."""
         capture = self.captures[capture_id]
         number = self.number("REFUND")
         refund = {
@@ -196,7 +196,7 @@ class PaypalStandIn:
     # Webhooks
 
     def _signature(self, transmission, moment, webhook_id, event):
-        # Of the event's content: Odoo asks with the event as it read it.
+        # Compute the checksum of the parsed event, because Odoo sends it back parsed when it asks for verification.
         crc = zlib.crc32(json.dumps(event, sort_keys=True, separators=(",", ":")).encode())
         text = f"{transmission}|{moment}|{webhook_id}|{crc}"
         return base64.b64encode(hmac.digest(self._key, text.encode(), hashlib.sha256)).decode()
@@ -209,7 +209,7 @@ class PaypalStandIn:
     def deliver(self, event, signed_as=None, webhook_id="W1"):
         """Send an event to the merchant and return the HTTP status.
 
-        :param signed_as: the event that the signature is of, when it is a forgery
+        :param signed_as: the event that was signed instead, to forge a signature
         """
         transmission, moment = self.number("T"), now()
         headers = {
@@ -251,7 +251,7 @@ class PaypalStandIn:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 try:
                     if path.startswith("/buyer/approve/"):
-                        # A browser's request, not the merchant's.
+                        # This request is the browser's, not the merchant's.
                         status, answer = 200, {"webhook": stand_in.approve(path.rsplit("/", 1)[-1])}
                     else:
                         status, answer = stand_in.answer(self.command, path, self.headers, body)
@@ -268,10 +268,10 @@ class PaypalStandIn:
                 try:
                     self.wfile.write(content)
                 except (BrokenPipeError, ConnectionResetError):
-                    # Who asked has given up waiting.
+                    # The client has given up waiting.
                     self.close_connection = True
 
             def log_message(self, *args):
-                """Say nothing: the tests look at ``calls``."""
+                """Log nothing: the tests check ``calls`` instead."""
 
         return Handler

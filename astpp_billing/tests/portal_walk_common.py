@@ -7,10 +7,10 @@ from odoo.tools import SQL
 
 from .common import AstppCommon
 
-# Nobody signs in; the others are a branch of the tree (parent > reseller > child, customer below the reseller),
-# a customer of the operator's and a reseller of another branch.
+# "nobody" is not signed in. The others are a branch of the tree (parent > reseller > child, customer below the
+# reseller), a customer of the operator (stranger), and a reseller of another branch (other).
 ACTORS = ("nobody", "stranger", "other", "child", "parent", "reseller", "customer")
-# What a request may have changed without it being anybody's business.
+# Columns that any request may change.
 NOISE = {"write_date", "write_uid", "login_date"}
 TABLES = ("account_move", "account_move_line", "account_payment", "account_journal", "res_partner", "res_company",
           "res_users", "sale_order", "sale_order_line", "payment_provider", "product_template",
@@ -18,7 +18,7 @@ TABLES = ("account_move", "account_move_line", "account_payment", "account_journ
 
 
 class PortalWalkCommon(AstppCommon, HttpCase):
-    """Six people and nobody in one ASTPP, each with calls, numbers and documents that name him."""
+    """Six users and a visitor in one ASTPP, each user with calls, numbers and documents that carry their name."""
 
     @classmethod
     def setUpClass(cls):
@@ -58,26 +58,26 @@ class PortalWalkCommon(AstppCommon, HttpCase):
 
     @classmethod
     def _make_secrets(cls):
-        """Yield (text, who may see it)."""
+        """Yield (text, actors who may see it)."""
         above = {"stranger": (), "other": (), "child": ("reseller", "parent"), "parent": (), "reseller": ("parent",),
                  "customer": ("reseller", "parent"), "grandchild": ("child", "reseller", "parent"),
                  "elsewhere": ("other",)}  # fmt: skip
         for number, (name, account) in enumerate(cls.accounts.items(), 1):
             for text in (account.number, f"99{number}000{number}", f"{number}13.37"):
                 yield text, {name, *above[name]}
-            # A document is its customer's and its issuer's; whoever is above them has no business with it.
+            # A document is visible to its customer and its issuer, but not to resellers above them.
             move = cls.moves[name]
             issuer = next((n for n, a in cls.accounts.items() if a == move.astpp_issuer_id.account_id), None)
             for text in (move.name, f"{move.amount_total:.2f}", move.access_token or move._portal_ensure_token()):
                 yield text, {name, issuer}
 
     def sign_in(self, actor):
-        """Let the requests that follow be this actor's."""
+        """Send the following requests as this actor."""
         self.actor = actor
         self.authenticate(*(None, None) if actor == "nobody" else (f"walk.{actor}", f"walk.{actor}"))
 
     def post(self, url, data=None, files=None, token=True):
-        """Post a form as its page does: with the session's token, and one of its own."""
+        """Post a form as its page does: with the session's CSRF token and a form token of its own."""
         data = ({"csrf_token": http.Request.csrf_token(self)} if token else {}) | {"once": token_hex(16)} | (data or {})
         return self.url_open(url, data=data, files=files, method="POST", allow_redirects=False)
 
@@ -85,7 +85,7 @@ class PortalWalkCommon(AstppCommon, HttpCase):
         return self.url_open(url, allow_redirects=False)
 
     def rpc(self, model, method, *args, **kwargs):
-        """Call a method as the web client does: (result, name of the error)."""
+        """Call a method as the web client does; return (result, name of the error)."""
         params = {"model": model, "method": method, "args": args, "kwargs": kwargs}
         answer = self.opener.post(
             f"{self.base_url()}/web/dataset/call_kw", json={"jsonrpc": "2.0", "method": "call", "params": params}
@@ -94,19 +94,19 @@ class PortalWalkCommon(AstppCommon, HttpCase):
 
     @staticmethod
     def outcome(response):
-        """Return login, away (another page) or the status of an answer."""
+        """Return "login", "away" (redirected elsewhere) or the status of a response."""
         if response.status_code in (301, 302, 303):
             return "login" if "/web/login" in response.headers["Location"] else "away"
         return response.status_code
 
     def assertNoSecrets(self, text, message=None):
-        """Nothing in a text that this actor may not see."""
+        """The text contains nothing that this actor may not see."""
         for secret, allowed in self.secrets:
             if self.actor not in allowed:
                 self.assertNotIn(secret, text, (self.actor, message))
 
     def rows(self):
-        """Return all that the walk could change: {(table, id): {column: value}}."""
+        """Return everything that the walk could change: {(table, id): {column: value}}."""
         self.env.flush_all()
         self.env.cr.execute("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'astpp\\_%%'")
         rows = {}
@@ -117,7 +117,7 @@ class PortalWalkCommon(AstppCommon, HttpCase):
         return rows
 
     def changes(self, before):
-        """Return {table: {columns that changed}} since then; a row that came or went is ``+`` or ``-``."""
+        """Return {table: {columns that changed}} since ``before``; added and removed rows are ``+`` and ``-``."""
         after, found = self.rows(), {}
         for key in before.keys() | after.keys():
             old, new = before.get(key), after.get(key)

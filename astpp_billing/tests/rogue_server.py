@@ -1,11 +1,11 @@
-"""Listeners that are no database, or a bad one: for tests of what is told to whom."""
+"""Servers that are no database, or a malicious one, to test what is sent to whom."""
 
 import contextlib
 import socket
 import struct
 import threading
 
-# A password that no listener may hear.
+# A password that must never reach such a server.
 SECRET = "Sesame-Öffne-dich"
 SECURE, PLUGIN = 0x8000, 0x80000
 PROTOCOL_41 = 0x200
@@ -16,7 +16,7 @@ def packet(number, payload):
 
 
 def greeting(plugin="mysql_native_password", capabilities=PROTOCOL_41 | SECURE | PLUGIN):
-    """What a server says first."""
+    """Return a server's greeting."""
     return packet(
         0,
         b"\x0a8.0.36\0" + struct.pack("<I", 7) + b"saltsalt" + b"\0" + struct.pack("<H", capabilities & 0xFFFF)
@@ -26,12 +26,12 @@ def greeting(plugin="mysql_native_password", capabilities=PROTOCOL_41 | SECURE |
 
 
 def switch(plugin, data=b"saltsaltsaltsaltsalt\0"):
-    """What asks to log in another way."""
+    """Return a server's request to switch to another authentication method."""
     return packet(2, b"\xfe" + plugin.encode() + b"\0" + data)
 
 
 class RogueServer:
-    """Listens on a port, says what it was told to, and keeps what it hears; a context manager."""
+    """Listens on a port, sends prepared answers and records what it receives; a context manager."""
 
     def __init__(self, *says, pause=0.0, ends=False):
         self.says = says
@@ -49,7 +49,7 @@ class RogueServer:
 
     def __exit__(self, *_exception):
         self._closing.set()
-        # Wakes accept(): closing alone would not.
+        # Wakes up accept(), which closing the socket alone would not do.
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port), 1).close()
         self._thread.join(10)
@@ -78,7 +78,7 @@ class RogueServer:
             peer.sendall(bytes([byte]))
 
     def _listen(self, peer):
-        """Keep what comes; tell whether the other side is still there."""
+        """Record what is received; return whether the other side is still connected."""
         try:
             data = peer.recv(1 << 16)
         except TimeoutError:

@@ -13,7 +13,7 @@ CALL = {
 
 
 class SyncCommon(AstppCommon):
-    """A real ASTPP database, with a few accounts, and a server that reads it."""
+    """A real ASTPP database with a few accounts, and a server record that reads it."""
 
     sql_mode = "NO_ENGINE_SUBSTITUTION"
     database_server = MariaDb
@@ -54,7 +54,7 @@ class SyncCommon(AstppCommon):
         return row
 
     def order_package(self):
-        """A package of 30 days and 500 minutes that ASTPP's account 13 has had since 1 March 2024."""
+        """Create an order of ASTPP's account 13: a package of 30 days and 500 minutes, since 1 March 2024."""
         self.mariadb.insert(
             "products",
             {"id": 3, "name": "Talk 500", "product_category": 1, "price": "20", "billing_type": 1, "billing_days": 30,

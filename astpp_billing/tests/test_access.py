@@ -6,7 +6,7 @@ from odoo.tools import file_path
 
 from .common import AstppCommon
 
-# Whose records are their user's own.
+# Wizards whose records belong to the user who created them.
 WIZARDS = (
     "astpp.subscription.close",
     "astpp.subscription.change",
@@ -51,7 +51,7 @@ MODELS = (
     *WIZARDS,
 )
 SALES = {"astpp.account": "r", "astpp.subscription": "r", "astpp.did": "r"}
-# group: what it may do
+# {group: operations that it may do}
 RIGHTS = {
     "base.group_portal": {},
     "base.group_user": {},
@@ -137,7 +137,7 @@ class TestAccess(AstppCommon):
             company_ids=[(6, 0, self.env.company.ids)], **values,
         )  # fmt: skip
 
-    def test_matrix(self):
+    def test_each_group_has_these_rights(self):
         for group, rights in RIGHTS.items():
             user = self.make_user(group)
             for model in MODELS:
@@ -147,7 +147,7 @@ class TestAccess(AstppCommon):
                         self.assertEqual(allowed, letter in rights.get(model, ""))
 
     def test_guide_says_who_may_do_what(self):
-        """The operator's guide has the table above, in people's words."""
+        """The operator's guide contains the table above, in words for users."""
         letters = {"r": "see", "w": "change", "c": "create", "u": "delete"}
         names = {
             "sales_team.group_sale_salesman": "Salesman",
@@ -163,7 +163,7 @@ class TestAccess(AstppCommon):
             ]
             rows.append(f"| {self.env[model]._description} | {' | '.join(cells)} |")
         table = "\n".join(rows)
-        # The documents are in the repository, not in the addon.
+        # The documents are in the repository, but not in the addon.
         guide = Path(file_path("astpp_billing")).parent / "docs" / "operator.md"
         if guide.exists():
             self.assertIn(table, guide.read_text(), f"put this table into docs/operator.md:\n{table}")
@@ -175,7 +175,7 @@ class TestAccess(AstppCommon):
             self.assertTrue(model.rule_ids)
 
     def test_accountant_does_the_month(self):
-        """Import, bill, release, cancel, with the Invoicing right alone."""
+        """The Invoicing right suffices to import, bill, release and cancel."""
         user = self.make_user("account.group_account_invoice")
         env = self.env(user=user)
         usage_import = env["astpp.usage.import"].create({"server_id": self.server.id})
@@ -204,7 +204,7 @@ class TestAccess(AstppCommon):
             self.customer.with_user(user).read(["number"])
 
     def test_portal_user_reads_his_invoice(self):
-        """The fields added to invoices do not break a customer's reading them."""
+        """The fields that we add to invoices do not keep customers from reading them."""
         user = self.make_user("base.group_portal")
         self.customer.partner_id = user.partner_id
         self.load_calls(self.customer, "1")

@@ -18,17 +18,17 @@ ROLES = (
     "account.group_account_manager",
     "sales_team.group_sale_salesman",
 )
-# Everybody's: reasons are words, not anybody's records.
+# Shared by all companies: close reasons are mere texts.
 SHARED = {"astpp.close.reason"}
-# Of our methods on Odoo's models those that say nothing of anybody.
+# Our methods on Odoo's models that reveal nothing about anybody.
 OURS = "odoo.addons.astpp_billing."
 
 
 @tagged("post_install", "-at_install")
 class TestAccessWalk(AstppCommon):
-    """An operator, an unrelated one, and a reseller's own company: every model, role, method and field.
+    """Try every model, role, method and field as the operator, an unrelated company, and a reseller's own company.
 
-    All from the registry: a new model needs a record here, a new field or method is tried by itself.
+    All comes from the registry: a new model needs a record here; new fields and methods are tried automatically.
     """
 
     @classmethod
@@ -52,7 +52,7 @@ class TestAccessWalk(AstppCommon):
 
     @classmethod
     def make_records(cls, env, company):
-        """Return {model: a record of this company}, one of each model of ours."""
+        """Return {model: a record of this company} with one record of each of our models."""
         env = env(context={**env.context, "allowed_company_ids": company.ids})
         made, now = {}, fields.Datetime.now()
 
@@ -105,7 +105,7 @@ class TestAccessWalk(AstppCommon):
         make("astpp.subscription.close", subscription_ids=[(6, 0, [subscription])])
         make("astpp.subscription.change", subscription_id=subscription)
         change = make("astpp.price.change", product_id=product.id)
-        # Its own lines are computed, and come in place of others.
+        # Its lines are computed, and replaced when that happens again.
         env.flush_all()
         make("astpp.price.change.line", change_id=change, subscription_id=subscription, new_price=1)
         make("astpp.coupon.redeem", account_id=prepaid, number="1")
@@ -117,7 +117,7 @@ class TestAccessWalk(AstppCommon):
         return [name for name, model in self.env.items() if name.startswith("astpp.") and not model._abstract]
 
     def rows(self):
-        """Return all rows of ours and of Odoo's books as text."""
+        """Return all rows of our tables and of Odoo's accounting, as text."""
         self.env.flush_all()
         self.env.cr.execute("SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'astpp\\_%%'")
         tables = ["account_move", "account_move_line", *(name for (name,) in self.env.cr.fetchall())]
@@ -128,7 +128,7 @@ class TestAccessWalk(AstppCommon):
         return rows
 
     def attempt(self, action):
-        """Do something in a savepoint that is undone; return the error's name, or None when it was let be done."""
+        """Run an action in a savepoint that is rolled back; return the error's name, or None if it was allowed."""
         try:
             with mute_logger("odoo.sql_db", "odoo.models.unlink"), self.env.cr.savepoint() as savepoint:
                 action()
@@ -141,7 +141,7 @@ class TestAccessWalk(AstppCommon):
             self.env.invalidate_all()
 
     def methods(self, model):
-        """Yield the names of our public methods that need no arguments but records."""
+        """Yield the names of our public methods that need no arguments besides the records."""
         names = set()
         for base in type(model).mro():
             if base.__module__.startswith(OURS):
@@ -156,8 +156,8 @@ class TestAccessWalk(AstppCommon):
     def test_every_model_has_a_record_here(self):
         self.assertEqual(set(self.models()) - self.records.keys(), set(), "make a record of each model")
 
-    def test_nothing_of_another_companys_records(self):
-        """Reading, each field, each method, deleting and copying: refused, or nothing has happened."""
+    def test_other_companies_records_are_out_of_reach(self):
+        """Reading, fields, methods, deleting and copying are refused, or change nothing."""
         tried, wrong = 0, []
         before = self.rows()
         for (company, role), user in self.users.items():
@@ -191,7 +191,7 @@ class TestAccessWalk(AstppCommon):
         self.assertGreater(tried, 3000)
 
     def values_of(self, record, seen):
-        """Return the record's own values, as somebody would write them who sees it as ``seen``."""
+        """Return the record's values as a user would write them who sees it as ``seen``."""
         values = {}
         for name, field in record._fields.items():
             if self.writable(seen, name):
@@ -208,8 +208,8 @@ class TestAccessWalk(AstppCommon):
             and (not field.groups or record.env.user.has_groups(field.groups))
         )
 
-    def test_own_records_point_to_nobody_elses(self):
-        """No field of an own record can be made to name a record of another company, nor to say what only we say."""
+    def test_own_records_cannot_refer_to_other_companies(self):
+        """No field of an own record accepts another company's record, or a value that only our methods may write."""
         tried, wrong = 0, []
         for role in ("account.group_account_invoice", "account.group_account_manager"):
             user = self.users[self.unrelated, role]
@@ -241,8 +241,8 @@ class TestAccessWalk(AstppCommon):
         _logger.info("%s ways to point own records elsewhere were tried", tried)
         self.assertGreater(tried, 300)
 
-    def test_reseller_company_says_how_it_invoices_and_no_more(self):
-        """Of the accounts that a reseller's own company invoices."""
+    def test_reseller_company_only_changes_how_it_invoices(self):
+        """On accounts that a reseller's own company invoices, it may only change how it invoices."""
         user = self.users[self.own, "account.group_account_manager"]
         account = self.reseller_customer.with_user(user).with_context(allowed_company_ids=self.own.ids)
         account.write({"invoice_mode": "draft", "billing_day": 5})
@@ -260,15 +260,15 @@ class TestAccessWalk(AstppCommon):
             )
         )
 
-    def test_nobody_makes_himself_a_resellers_issuer(self):
+    def test_nobody_makes_themselves_a_resellers_issuer(self):
         user = self.users[self.unrelated, "account.group_account_manager"]
         reseller = self.make_account("Another Reseller", account_type="reseller")
         issuers = self.env["astpp.issuer"].with_user(user).with_context(allowed_company_ids=self.unrelated.ids)
         values = {"name": "Mine", "account_id": reseller.id, "company_id": self.unrelated.id, "prefix": "MINE-"}
         self.assertEqual(self.attempt(lambda: issuers.create(values)), "AccessError")
 
-    def test_forms_read_nothing_of_others(self):
-        """Wizards and new records compute their fields of what the user may read."""
+    def test_forms_read_only_permitted_records(self):
+        """Wizards and new records compute their fields only from records that the user may read."""
         user = self.users[self.unrelated, "account.group_account_manager"]
         tried = 0
         for name in self.models():
@@ -290,8 +290,8 @@ class TestAccessWalk(AstppCommon):
                     self.assertEqual(error, "AccessError")
         self.assertGreater(tried, 20)
 
-    def test_evidence_on_documents(self):
-        """What the ledger's proof rests on is readonly on invoices too, also in their lines."""
+    def test_billing_fields_of_documents_are_readonly(self):
+        """The fields that prove what was billed are readonly on invoices and their lines too."""
         self.load_calls(self.customer, "5")
         move = self.bill(self.customer).move_ids
         other = self.make_account("Other")
@@ -306,10 +306,10 @@ class TestAccessWalk(AstppCommon):
             vals = {"move_type": "out_invoice", "partner_id": other.partner_id.id, "astpp_run_id": move.astpp_run_id.id}
             self.assertEqual(self.attempt(lambda: self.env["account.move"].create(vals)), "AccessError")
             self.assertEqual(self.attempt(lambda: move.copy({"astpp_is_refill": True})), "AccessError")
-        # In a context that any client can send, too.
+        # Even with a context that any client could send.
         self.assertTrue(self.attempt(lambda: move.with_context(astpp_own=True).write({"astpp_usage_released": True})))
 
-    def test_coupons_are_their_keepers(self):
+    def test_only_managers_read_coupon_numbers(self):
         coupon = self.env["astpp.coupon"]._generate(
             1, 12, {"server_id": self.server.id, "amount": 5, "currency_id": self.server.currency_id.id, "batch": "B"}
         )

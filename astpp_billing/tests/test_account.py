@@ -11,11 +11,11 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestAccount(AstppCommon):
-    def test_issuer_is_the_nearest_one(self):
+    def test_issuer_is_the_nearest_reseller_with_one(self):
         self.assertEqual(self.customer.issuer_id, self.operator)
         self.assertEqual(self.reseller.issuer_id, self.operator, "a reseller is a customer of the operator")
         self.assertEqual(self.reseller_customer.issuer_id, self.reseller_issuer)
-        # A reseller below without an issuer of his own: the one above invoices.
+        # A reseller further down without an issuer: the one above issues its invoices.
         below = self.make_account("Sub-reseller", account_type="reseller", parent_id=self.reseller.id)
         leaf = self.make_account("Leaf", parent_id=below.id)
         self.assertEqual(leaf.issuer_id, self.reseller_issuer)
@@ -46,7 +46,7 @@ class TestAccount(AstppCommon):
             self.env.flush_all()
 
     def test_number_of_a_closed_account_is_free(self):
-        """ASTPP gives it again; the closed account cannot come back meanwhile."""
+        """ASTPP reuses the number; the closed account cannot be reopened while another one has it."""
         self.customer.status = "closed"
         second = self.make_account("Second", number=self.customer.number)
         with mute_logger("odoo.sql_db"), self.assertRaises(psycopg2.IntegrityError), self.env.cr.savepoint():
@@ -57,8 +57,8 @@ class TestAccount(AstppCommon):
         self.customer.status = "active"
         self.env.flush_all()
 
-    def test_waiting_calls_are_the_live_accounts(self):
-        """Calls that name a number wait for its account: not for the one that was closed before."""
+    def test_waiting_calls_go_to_the_live_account(self):
+        """Calls that name a number wait for a live account, not for one that was closed before."""
         self.load(self.row(None, accountid="", account_number="N-7", debit="9"))
         usage = self.env["astpp.usage"].search([("account_ref", "=", "N-7")])
         values = [

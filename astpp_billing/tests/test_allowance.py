@@ -7,7 +7,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestAllowance(AstppCommon):
-    """Included minutes by period, from the calls that packages paid for."""
+    """Included minutes per period, counted from the calls that packages paid for."""
 
     @freeze_time("2024-01-01 10:00:00")
     def test_used_and_reset(self):

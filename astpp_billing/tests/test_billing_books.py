@@ -8,10 +8,10 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestBillingBooks(AstppCommon):
-    """Lock dates, hashes and the audit trail go on working on invoices of usage."""
+    """Lock dates, hashes and the audit trail also work on invoices of usage."""
 
     def test_locked_period(self):
-        """Odoo books an invoice of a locked period after the lock; its own date stays."""
+        """Odoo books an invoice of a locked period after the lock date; its invoice date stays."""
         self.env.company.fiscalyear_lock_date = date(2024, 2, 29)
         self.load_calls(self.customer, "1")
         move = self.bill(self.customer).move_ids
@@ -35,7 +35,7 @@ class TestBillingBooks(AstppCommon):
         for account in accounts:
             self.load_calls(account, "1")
         moves = self.bill(*accounts).move_ids
-        # Odoo hashes on posting here.
+        # Odoo has hashed the entries on posting.
         self.assertTrue(all(moves.mapped("inalterable_hash")))
         report = self.env.company._check_hash_integrity()
         name = self.operator.journal_id.name
@@ -45,8 +45,8 @@ class TestBillingBooks(AstppCommon):
             moves[0].button_draft()
         self.assertFalse(self.env["astpp.violation"]._check())
 
-    def test_gaps_are_seen(self):
-        """A number that is missing is flagged by Odoo, and only the one after it."""
+    def test_gaps_are_flagged(self):
+        """Odoo flags a missing number, on the number after it only."""
         accounts = [self.customer, *(self.make_account(f"Gap {n}") for n in range(3))]
         for account in accounts:
             self.load_calls(account, "1")
@@ -61,7 +61,7 @@ class TestBillingBooks(AstppCommon):
     def test_audit_trail(self):
         self.env.company.restrictive_audit_trail = True
         usage = self.load_calls(self.customer, "1")
-        # Tests switch tracking off.
+        # Tests disable tracking by default.
         runs = self.env(context={"allowed_company_ids": self.env.company.ids})["astpp.billing.run"]
         run = runs.create({"date": "2024-02-01", "invoice_date": "2024-02-01", "account_ids": self.customer.ids})
         run.action_run()
@@ -77,7 +77,7 @@ class TestBillingBooks(AstppCommon):
         self.assertIn("state", move.message_ids.tracking_value_ids.field_id.mapped("name"))
         self.assertEqual(usage.move_id, move)
 
-    def test_receivable_missing_is_that_accounts_failure(self):
+    def test_missing_receivable_account_fails_only_its_account(self):
         others = [self.make_account(f"Fine {n}") for n in range(2)]
         for account in (self.customer, *others):
             self.load_calls(account, "1")

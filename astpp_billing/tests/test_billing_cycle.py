@@ -15,7 +15,7 @@ class TestBillingCycle(TransactionCase):
             days.append(local_date(boundary, cycle.tz))
         return days
 
-    def test_month_end_comes_back(self):
+    def test_month_end_is_kept_after_a_short_month(self):
         days = self.days(utc(2024, 1, 31), Cycle(day=31), 4)
         self.assertEqual(days, [date(2024, 2, 29), date(2024, 3, 31), date(2024, 4, 30), date(2024, 5, 31)])
 
@@ -32,7 +32,7 @@ class TestBillingCycle(TransactionCase):
         )
 
     def test_first_period_is_short(self):
-        """From a day between two boundaries the billing day is reached at once."""
+        """The first period ends on the next billing day, so it is shorter than a whole one."""
         self.assertEqual(
             self.days(utc(2024, 1, 10), Cycle(interval=3, day=15), 2), [date(2024, 1, 15), date(2024, 4, 15)]
         )
@@ -43,13 +43,13 @@ class TestBillingCycle(TransactionCase):
         self.assertEqual(next_boundary(utc(2024, 10, 26, 22), cycle), utc(2024, 10, 27, 23))
 
     def test_midnight_that_does_not_exist(self):
-        """Lebanon's clocks jumped from 0:00 to 1:00: the day begins when they do."""
+        """In Lebanon, clocks jumped from 0:00 to 1:00: the day begins at 1:00."""
         start = midnight(date(2022, 3, 27), "Asia/Beirut")
         self.assertEqual(start, utc(2022, 3, 26, 22))
         self.assertEqual(local_date(start, "Asia/Beirut"), date(2022, 3, 27))
 
-    def test_changed_zone_makes_no_sliver(self):
-        """Billed until midnight in Tokyo, now in London: nine hours are no period of their own."""
+    def test_change_of_zone_makes_no_tiny_period(self):
+        """After a move from Tokyo to London, the nine hours between their midnights form no period of their own."""
         billed = midnight(date(2024, 2, 1), "Asia/Tokyo")
         end = next_boundary(billed, Cycle(day=1, tz="Europe/London"))
         self.assertEqual(end, utc(2024, 3, 1))

@@ -8,11 +8,11 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestBillingFailure(AstppCommon):
-    """Runs end, and one account that cannot be billed is one open failure: told once, tried again now and then."""
+    """Runs always end; an account that cannot be billed has one alert, and is tried again from time to time."""
 
     def setUp(self):
         super().setUp()
-        # Whatever else the database has is not due.
+        # No other account of the database is due.
         self.env["astpp.account"].search([]).invoice_enabled = False
 
     def scheduled(self):
@@ -28,7 +28,7 @@ class TestBillingFailure(AstppCommon):
         self.load_calls(account, "5")
         return account
 
-    def test_failing_account_is_told_once_and_tried_again_later(self):
+    def test_failing_account_raises_one_alert_and_is_retried_later(self):
         with freeze_time("2024-02-01 06:00:00") as clock:
             account, sound = self.failing(), self.make_account("Sound")
             self.load_calls(sound, "7")
@@ -55,7 +55,7 @@ class TestBillingFailure(AstppCommon):
             self.assertFalse(account.billing_error or account.billing_failures or account.billing_retry_date)
             self.assertFalse(self.server._alerts("billing"))
 
-    def test_people_need_not_wait(self):
+    def test_manual_run_does_not_wait_for_the_retry(self):
         account = self.failing()
         self.bill(account)
         self.assertTrue(account.billing_retry_date)
@@ -63,8 +63,8 @@ class TestBillingFailure(AstppCommon):
         self.assertEqual(self.bill(account).move_ids.amount_untaxed, 500)
         self.assertFalse(account.billing_retry_date)
 
-    def test_failed_call_of_a_prepaid_account_is_nothing_to_invoice(self):
-        """It stays what it is, a failed call; no run makes a result of it again and again."""
+    def test_failed_call_of_a_prepaid_account_is_not_invoiced(self):
+        """The call stays in the ledger, and runs do not create results for it again and again."""
         account = self.make_account("Turned Prepaid")
         self.load_calls(account, "0", billseconds=0)
         account.payment_mode = "prepaid"
@@ -74,8 +74,8 @@ class TestBillingFailure(AstppCommon):
             self.assertEqual((run.state, run.due_count), ("done", 0))
             self.assertFalse(run.result_ids)
 
-    def test_credit_of_whoever_has_no_next_invoice_is_given_back(self):
-        """There is nothing to carry it over to."""
+    def test_credit_without_a_later_invoice_is_refunded(self):
+        """There is no later invoice to carry the credit over to."""
         self.operator.negative_policy = "carry"
         prepaid, closed, active = (self.make_account(name) for name in ("Prepaid", "Closed", "Active"))
         for account in (prepaid, closed, active):

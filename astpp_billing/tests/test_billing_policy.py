@@ -9,14 +9,14 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestBillingPolicy(AstppCommon):
-    """Who is billed how: final invoices, shared invoices, negative totals, credit notes."""
+    """How accounts are billed: final invoices, shared invoices, negative totals, credit notes."""
 
     def setUp(self):
         super().setUp()
         self.today = fields.Date.context_today(self.env["astpp.account"])
 
     def recent(self, account, *amounts, days=1):
-        """Calls of some days ago, for accounts billed up to the day before yesterday."""
+        """Create calls of a few days ago, for accounts billed up to the day before yesterday."""
         at = fields.Datetime.now() - timedelta(days=days)
         return self.load_calls(account, *amounts, callstart=at.replace(microsecond=0))
 
@@ -36,17 +36,17 @@ class TestBillingPolicy(AstppCommon):
         self.assertEqual(run.move_ids.mapped("amount_untaxed"), [1.5, 1.5])
         for account in accounts:
             self.assertLess(fields.Datetime.now() - account.billed_until, timedelta(minutes=5))
-        # Late usage waits for the end of a period; nothing else is due.
+        # Late usage waits for the end of the period, and nothing else is due.
         self.recent(accounts[0], "2")
         self.assertFalse(self.bill_today(*accounts).result_ids)
-        # Back, and closed again.
+        # Reactivated and closed again.
         accounts[0].status = "active"
         accounts[0].status = "closed"
         self.assertEqual(self.bill_today(*accounts).move_ids.amount_untaxed, 2)
         self.assertLedgerHolds()
 
     def test_suspended_and_resumed_three_times_in_a_month(self):
-        """One invoice when it is suspended first; what is used in between waits for the end of the period."""
+        """The first suspension gives one invoice; usage between the others waits for the end of the period."""
         with freeze_time("2024-05-03 10:00:00") as clock:
             account = self.make_account("On and Off", billed_until="2024-05-01 00:00:00")
             for day in (3, 8, 13):
@@ -70,7 +70,7 @@ class TestBillingPolicy(AstppCommon):
         self.assertLedgerHolds()
 
     def test_invoice_address(self):
-        """As in a sale order: invoices go to the customer's invoice address, in its language."""
+        """As for sale orders, invoices go to the customer's invoice address, in its language."""
         address = self.env["res.partner"].create(
             {"name": "Accounts Payable", "type": "invoice", "parent_id": self.customer.partner_id.id}
         )
@@ -97,12 +97,12 @@ class TestBillingPolicy(AstppCommon):
         ends = run.result_ids.sorted("period_start")
         self.assertEqual(ends[:-1].mapped("period_end"), ends[1:].mapped("period_start"))
 
-    def test_closed_without_usage_gets_nothing(self):
+    def test_closed_account_without_usage_gets_no_invoice(self):
         self.customer.status = "closed"
         self.operator.invoice_no_usage = True
         self.assertFalse(self.bill_today(self.customer).result_ids)
 
-    def test_cancelled_final_invoice_can_be_made_again(self):
+    def test_cancelled_final_invoice_can_be_created_again(self):
         account = self.make_account("Closed", billed_until=fields.Datetime.now() - timedelta(days=2), status="closed")
         self.recent(account, "1")
         move = self.bill_today(account).move_ids
@@ -182,7 +182,7 @@ class TestBillingPolicy(AstppCommon):
         self.assertFalse(self.bill(self.customer, date="2024-03-01").move_ids)
         self.assertFalse(self.env["astpp.violation"]._check())
 
-    def test_credit_note_sets_usage_free(self):
+    def test_credit_note_releases_usage(self):
         usage = self.load_calls(self.customer, "1", "2")
         move = self.bill(self.customer).move_ids
         credit = self.reverse(move, astpp_usage="release")
@@ -199,7 +199,7 @@ class TestBillingPolicy(AstppCommon):
         self.assertFalse(again.astpp_releases_usage, "it has no usage any more")
         self.assertFalse(self.env["astpp.violation"]._check())
 
-    def test_partial_credit_note_cannot_set_usage_free(self):
+    def test_partial_credit_note_cannot_release_usage(self):
         usage = self.load_calls(self.customer, "10")
         move = self.bill(self.customer).move_ids
         credit = self.reverse(move, astpp_usage="release")
@@ -230,7 +230,7 @@ class TestBillingPolicy(AstppCommon):
         account.payment_mode = "prepaid"
         self.assertFalse(account.forecast_amount)
 
-    def test_forecast_goes_on_like_this(self):
+    def test_forecast_extrapolates_usage(self):
         now = fields.Datetime.now()
         account = self.make_account("Busy", cycle_interval=12, billed_until=now - timedelta(days=2))
         self.recent(account, "4")

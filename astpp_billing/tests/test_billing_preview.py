@@ -20,7 +20,7 @@ class TestBillingPreview(AstppCommon):
         action = run.action_preview()
         return run, self.env["astpp.billing.preview"].search(action["domain"])
 
-    def test_same_as_the_run_and_nothing_written(self):
+    def test_preview_equals_the_run_and_writes_nothing(self):
         euro = self.setup_other_currency("EUR", rates=[("2024-01-01", 0.7)])
         foreign = self.make_account("Foreign", currency_id=euro.id)
         negative = self.make_account("Negative")
@@ -60,7 +60,7 @@ class TestBillingPreview(AstppCommon):
         self.assertEqual(rows.sorted("period_start").mapped("amount_untaxed"), [1, 2])
 
     def test_final_invoice_of_a_suspended_account(self):
-        """The period that has ended, and the rest until now, as the run does it."""
+        """The preview covers the period that has ended and the rest until now, as the run does."""
         self.customer.status = "suspended"
         self.load_calls(self.customer, "1")
         now = fields.Datetime.now()

@@ -9,7 +9,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestBillingRun(AstppCommon):
-    def test_one_invoice_one_line_a_type_and_direction(self):
+    def test_one_line_per_type_and_direction(self):
         self.load(
             self.row(self.customer, debit="0.333333", billseconds=61),
             self.row(self.customer, debit="0.333333", billseconds=59),
@@ -40,7 +40,7 @@ class TestBillingRun(AstppCommon):
         self.assertLedgerHolds()
 
     def test_exact_sums(self):
-        """Ten thousand times 0.000499 is 4.99: float sums and early rounding both miss it."""
+        """Ten thousand times 0.000499 is 4.99, which float sums and early rounding both miss."""
         self.load(*(self.row(self.customer, debit="0.000499") for _n in range(10000)))
         move = self.bill(self.customer).move_ids
         self.assertEqual(move.amount_untaxed, 4.99)
@@ -89,7 +89,7 @@ class TestBillingRun(AstppCommon):
         self.assertEqual((run.move_ids.state, run.move_ids.amount_total), ("posted", 0))
         self.assertEqual(run.move_ids.invoice_line_ids.name, "No usage")
 
-    def test_failed_calls_alone_are_no_usage(self):
+    def test_failed_calls_alone_make_no_invoice(self):
         self.load_calls(self.customer, "0", billseconds=0)
         self.assertEqual(self.bill(self.customer).result_ids.state, "nothing")
 
@@ -106,14 +106,14 @@ class TestBillingRun(AstppCommon):
         self.load_calls(self.customer, "1")
         self.assertEqual(self.bill(self.customer, date="2024-04-01", mode="draft").move_ids.state, "draft")
 
-    def test_reseller_sales_are_not_the_operators_income(self):
+    def test_reseller_sales_are_no_income_of_the_operator(self):
         self.load_calls(self.reseller_customer, "10")
         move = self.bill(self.reseller_customer).move_ids
         self.assertEqual(move.invoice_line_ids.account_id, self.clearing_account)
         self.assertEqual(move.journal_id.code, "RSL")
         self.assertEqual(move.name, "R1-00001")
 
-    def test_deleting_a_draft_sets_usage_free(self):
+    def test_deleting_a_draft_releases_usage(self):
         usage = self.load_calls(self.customer, "1", "2")
         move = self.bill(self.customer, mode="draft").move_ids
         self.assertEqual(usage.move_id, move)
@@ -123,7 +123,7 @@ class TestBillingRun(AstppCommon):
         self.assertEqual(self.bill(self.customer).move_ids.amount_untaxed, 3)
         self.assertLedgerHolds()
 
-    def test_cancelling_sets_usage_free(self):
+    def test_cancelling_releases_usage(self):
         usage = self.load_calls(self.customer, "1")
         move = self.bill(self.customer).move_ids
         move.button_cancel()
@@ -145,7 +145,7 @@ class TestBillingRun(AstppCommon):
         self.assertEqual((move.name, usage.move_id), (name, move))
         self.assertLedgerHolds()
 
-    def test_removing_a_line_sets_its_usage_free(self):
+    def test_removing_a_line_releases_its_usage(self):
         usage = self.load_calls(self.customer, "1") | self.load_calls(self.customer, "2", calltype="LOCAL")
         move = self.bill(self.customer, mode="draft").move_ids
         with Form(move) as form:
@@ -183,7 +183,7 @@ class TestBillingRun(AstppCommon):
         self.assertIn("CHF", run.result_ids.filtered(lambda result: result.state == "failed").message)
         self.assertEqual(run.move_ids.astpp_account_id, other)
 
-    def test_one_failure_stops_nobody(self):
+    def test_one_failure_does_not_stop_others(self):
         others = [self.make_account(f"Other {n}") for n in range(3)]
         for account in (self.customer, *others):
             self.load_calls(account, "1")
@@ -225,7 +225,7 @@ class TestBillingRun(AstppCommon):
             self.assertEqual(account.move_ids.filtered("amount_untaxed").mapped("amount_untaxed"), [1])
             self.assertGreater(account.next_period_end.date().isoformat(), "2024-03-01")
 
-    def test_runs_with_invoices_stay(self):
+    def test_runs_with_invoices_cannot_be_deleted(self):
         self.load_calls(self.customer, "1")
         run = self.bill(self.customer)
         with self.assertRaises(UserError):

@@ -8,10 +8,10 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestBillingSpeed(AstppCommon):
-    """What a batch costs does not grow with what it is not about."""
+    """The cost of a batch does not grow with unrelated data."""
 
     def test_rate_is_looked_up_once_a_batch(self):
-        """Ten years of daily rates are neither read nor scanned for each line."""
+        """Ten years of daily rates are not read or scanned for each line."""
         euro = self.setup_other_currency("EUR", rates=[("2024-01-01", 0.5)])
         accounts = [self.make_account(f"Euro {n}", currency_id=euro.id) for n in range(4)]
         for account in accounts:
@@ -36,7 +36,7 @@ class TestBillingSpeed(AstppCommon):
         self.assertFalse(moves._astpp_has_no_analytics(self.env.company))
 
     def test_prepaid_lines_are_not_looked_through_for_final_invoices(self):
-        """Who is due is asked several times a batch; millions of prepaid lines are in another index."""
+        """A batch asks several times who is due, so millions of prepaid lines must be in another index."""
         prepaid = self.make_account(payment_mode="prepaid")
         self.load_calls(prepaid, "1", "2")
         run = self.env["astpp.billing.run"].new({"company_id": self.env.company.id, "date": fields.Date.today()})

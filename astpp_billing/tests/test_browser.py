@@ -11,7 +11,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestBrowser(AstppCommon, HttpCase):
-    """The accountant's way in a real browser, with the Invoicing right alone."""
+    """The accountant's work in a real browser, with the Invoicing right alone."""
 
     def make_accountant(self):
         return new_test_user(
@@ -43,11 +43,11 @@ class TestBrowser(AstppCommon, HttpCase):
         self.assertEqual((subscription.state, subscription.company_id), ("active", self.env.company))
         self.assertEqual(did.account_id, account)
 
-    def test_pickers_know_the_company(self):
-        """A new record has a company before anything is chosen: by none, pickers offer what has none."""
+    def test_pickers_offer_records_of_the_company(self):
+        """A new record has a company at once; without one, pickers would offer only records without a company."""
         for name, model in self.env.items():
             checked = [field for field in model._fields.values() if getattr(field, "check_company", False)]
-            # Taxes come from ASTPP and are not made by hand.
+            # Taxes come from ASTPP and are never created by hand.
             if not name.startswith("astpp.") or not checked or name == "astpp.tax":
                 continue
             with self.subTest(name):
@@ -55,7 +55,7 @@ class TestBrowser(AstppCommon, HttpCase):
                 self.assertEqual(record.company_id, self.env.company)
 
     def test_another_companys_records_are_refused(self):
-        """By whatever way they came: what the pickers leave out cannot be saved."""
+        """What pickers do not offer cannot be saved either, however it is entered."""
         company = self.env["res.company"].create({"name": "Elsewhere"})
         product = self.make_product()
         product.company_id = company
@@ -68,8 +68,8 @@ class TestBrowser(AstppCommon, HttpCase):
         topup = self.env["astpp.topup"].create({"account_id": foreign.id, "amount": 1})
         self.assertEqual(topup.company_id, company, "the account's, whoever makes it")
 
-    def test_tours_have_the_time_that_a_busy_machine_takes(self):
-        """By itself Odoo gives a step ten seconds: a PDF may take longer when other tests run."""
+    def test_tours_wait_longer_on_busy_machines(self):
+        """Odoo's default of ten seconds per step is too short: making a PDF may take longer while other tests run."""
         tours = Path(file_path("astpp_billing/static/tests/tours"))
         for file in tours.glob("*tour*.js"):
             text = file.read_text()
@@ -79,7 +79,7 @@ class TestBrowser(AstppCommon, HttpCase):
         server = self.env["astpp.server"].create({"name": "Tour ASTPP", "call_product_id": self.call_product.id})
         self.operator.prefix = "TOUR-"
         account = self.make_account("Tour Customer", server_id=server.id, number="TOUR1", astpp_id=990001)
-        # What has ended since is billed as well, and the months after January had no usage.
+        # Later periods have ended too, but have no usage.
         account.billed_until = "2024-01-01 00:00:00"
         self.make_accountant()
         self.env.company.external_report_layout_id = self.env.ref("web.external_layout_standard")
@@ -87,7 +87,7 @@ class TestBrowser(AstppCommon, HttpCase):
         render = IrActionsReport._render_qweb_pdf
 
         def spy(report, *args, **kwargs):
-            # Odoo prints HTML in tests, unless told otherwise.
+            # Odoo renders HTML in tests, unless told otherwise.
             result = render(report.with_context(force_report_rendering=True), *args, **kwargs)
             printed.append(result[0])
             return result

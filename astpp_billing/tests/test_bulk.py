@@ -8,14 +8,14 @@ from odoo.tests import tagged
 
 from .common import AstppCommon
 
-# Differ between any two invoices, or say when and by whom they were written.
+# Fields that differ between any two invoices, or that record when and by whom they were written.
 OWN = {"id", "create_date", "write_date", "move_id", "name", "move_name", "ref", "payment_reference", "access_token"}
 OWN |= {"sequence_number", "sequence_prefix", "display_name", "astpp_series_start", "made_sequence_gap"}
 
 
 @tagged("post_install", "-at_install")
 class TestBulk(AstppCommon):
-    """What the fast path creates is what Odoo creates, field by field."""
+    """Bulk creation creates exactly what Odoo creates, field by field."""
 
     @classmethod
     def setUpClass(cls):
@@ -145,7 +145,7 @@ class TestBulk(AstppCommon):
         ]
 
     def snapshot(self, record, others):
-        """Return all stored values of a record; what belongs to invoices compared by position."""
+        """Return all stored values of a record; references to parts of invoices are replaced by their positions."""
         values = {}
         for name, field in record._fields.items():
             if name in OWN or not field.store or field.type in ("one2many", "binary") or not field.column_type:
@@ -161,7 +161,7 @@ class TestBulk(AstppCommon):
         return (line.sequence, line.display_type, str(line.date_maturity), line.tax_line_id.id, line.balance)
 
     def label(self, line):
-        """Receivable lines are named after the invoice's number."""
+        """Return a line's name without the invoice number, which receivable lines are named after."""
         number = line.move_id.name
         return (line.name or "").replace(number, "#") if number else line.name
 
@@ -178,7 +178,7 @@ class TestBulk(AstppCommon):
 
     @contextmanager
     def counting_creates(self):
-        """Count the invoices that Odoo has to synchronise."""
+        """Count the invoices that Odoo synchronises."""
         synchronised = []
         create = AccountMove.create
 
@@ -198,7 +198,7 @@ class TestBulk(AstppCommon):
             stock = moves.concat(*(moves.create([vals]) for vals in copy.deepcopy(vals_list)))
             with self.counting_creates() as slow:
                 fast = moves._astpp_create_bulk(copy.deepcopy(vals_list))
-            # Early payment discount and cash rounding take Odoo's own way.
+            # Invoices with early payment discount or cash rounding are left to Odoo.
             self.assertEqual(len(slow), 2)
             self.env.flush_all()
             self.env.invalidate_all()
@@ -212,7 +212,7 @@ class TestBulk(AstppCommon):
             self.assertSameMoves(fast, stock)
 
     def test_drafts_stay_synchronised(self):
-        """The skip ends with the creation: an accountant's change recomputes taxes and terms."""
+        """The skip ends after creation: an accountant's change recomputes taxes and terms."""
         move = self.env["account.move"]._astpp_create_bulk([self.vals(10)])
         move.invoice_line_ids.price_unit = 20
         self.assertEqual(move.amount_untaxed, 20)
@@ -230,7 +230,7 @@ class TestBulk(AstppCommon):
         self.assertEqual(move.invoice_line_ids.analytic_distribution, {str(analytic.id): 100})
 
     def test_module_that_extends_the_synchronisation(self):
-        """What a module has to say about each invoice is asked: the invoices are left to Odoo."""
+        """If a module extends a hook for invoices, the invoices are left to Odoo, so that the hook is called."""
         moves = self.env["account.move"]
         self.assertFalse(moves._astpp_extended_hooks(), "the modules installed here extend none")
         method = AccountMove._get_sync_stack
@@ -247,8 +247,8 @@ class TestBulk(AstppCommon):
             moves._astpp_create_bulk([self.vals(10)])
         self.assertEqual(len(slow), 1)
 
-    def test_what_others_make_meanwhile_is_synchronised(self):
-        """A module that makes a vendor bill while ours are created or posted gets a whole one."""
+    def test_moves_of_other_modules_are_synchronised_meanwhile(self):
+        """A vendor bill that a module creates while ours are created or posted is synchronised completely."""
         for name in ("create", "_post"):
             bills, move_class = [], type(self.env["account.move"])
             original = getattr(move_class, name)
@@ -269,8 +269,8 @@ class TestBulk(AstppCommon):
                 self.assertEqual((len(bills), bills[0].amount_total), (1, 100))
                 self.assertTrue(bills[0].line_ids.filtered(lambda line: line.display_type == "payment_term"))
 
-    def test_nobody_else_can_skip_the_synchronisation(self):
-        """The mark is an object: values from outside, whatever they say, are synchronised."""
+    def test_outsiders_cannot_skip_the_synchronisation(self):
+        """The mark is an object, so values from outside, whatever they are, do not skip the synchronisation."""
         move = self.env["account.move"].create(
             {
                 "move_type": "out_invoice", "partner_id": self.partner_a.id, "astpp_complete": True,
@@ -279,8 +279,8 @@ class TestBulk(AstppCommon):
         )  # fmt: skip
         self.assertEqual(move.amount_total, 100)
 
-    def test_computed_of_drafts_before_posting(self):
-        """Fields that depend on the draft state are what they would be for an invoice that somebody saved and posted."""
+    def test_fields_computed_from_the_draft_state(self):
+        """Fields that depend on the draft state have the same values as on an invoice saved and posted by hand."""
         seen = []
         line_class = type(self.env["account.move.line"])
         compute = line_class._compute_name
@@ -297,7 +297,7 @@ class TestBulk(AstppCommon):
         self.assertEqual(set(seen), {"draft"})
 
     def test_unbalanced_is_refused(self):
-        """Odoo's own check of the balance is not skipped."""
+        """Odoo's own check that entries are balanced is not skipped."""
 
         def lame(moves, header, product_lines, tax_lines):
             return []

@@ -38,7 +38,7 @@ class TestCallCsv(BaseCase):
             self.assertFalse(self.errors)
 
     def test_report(self):
-        """The columns of ASTPP's customer CDR report."""
+        """The columns of ASTPP's CDR report for customers."""
         text = (
             "Date,Caller ID,Called Number,Code,Destination,Duration,Debit(USD),Cost(USD),Disposition,Account,Call Type\n"
             "2024-01-15 12:00:00,Jane <100>,442012,44,United Kingdom,01:05,0.2000,0.1,NORMAL_CLEARING [16],"
@@ -52,7 +52,7 @@ class TestCallCsv(BaseCase):
         self.assertEqual(self.parse(cdrs + LINE.format(n=1) + ",1,0")[0][1].source, "cdr")
         self.assertEqual(self.parse(reseller + LINE.format(n=1) + ",44")[0][1].source, "reseller_cdr")
 
-    def test_bad_lines_cost_nothing_else(self):
+    def test_bad_lines_do_not_affect_others(self):
         good = lines(4)
         text = "\n".join(
             [HEAD, good[0], "rubbish", good[1].replace("u1", '"u1'), good[2], good[2].replace("60", "x"), "", good[3]]
@@ -68,13 +68,13 @@ class TestCallCsv(BaseCase):
         self.assertEqual([line for line, _record in self.parse(text)], [2, 4])
         self.assertFalse(self.errors)
 
-    def test_bytes_that_are_no_text(self):
+    def test_undecodable_bytes(self):
         raw = "\n".join([HEAD, *lines(3)]).encode().replace(b"44201", b"44\xff01").replace(b"44202", b"44\x0002")
         self.assertEqual([line for line, _record in self.parse(raw)], [2])
         self.assertEqual([error[0] for error in self.errors], [3, 4])
 
     def test_encodings(self):
-        """A file is in one encoding: the same calls, whichever it is."""
+        """A file has one encoding; the same calls are read from any."""
         text = "\n".join([HEAD + ",notes", *(f"{line},Österreich–Côte" for line in lines(3))])
         for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"):
             for pack in (bytes, gzip.compress):
@@ -85,7 +85,7 @@ class TestCallCsv(BaseCase):
         self.assertEqual(len(self.parse(big_endian)), 3)
 
     def test_encoding_beyond_the_first_block(self):
-        """One letter at the end says how all of a long file was written."""
+        """A single letter at its end can decide the encoding of a long file."""
         many = [LINE.format(n=n % 10) for n in range(30_000)]
         text = "\n".join([HEAD, *many, LINE.format(n=1).replace("u1", "ü")])
         for encoding in ("utf-8", "cp1252"):
@@ -93,7 +93,7 @@ class TestCallCsv(BaseCase):
             self.assertFalse(self.errors)
 
     def test_damaged_text(self):
-        """A byte that does not fit the rest costs its line; text that nothing fits is refused."""
+        """A byte that does not fit the encoding rejects its line; a file that fits no encoding is refused."""
         text = "\n".join([HEAD, *lines(3)]).replace("u0", "ü0").encode().replace(b"u1", b"\xfc1")
         self.assertEqual([line for line, _record in self.parse(text)], [2, 4])
         self.assertIn("not UTF-8", self.errors[0][1])
@@ -113,12 +113,12 @@ class TestCallCsv(BaseCase):
         self.assertEqual((headings.source, headings.currencies), ("import", {"EUR", "usd"}))
         with self.assertRaisesRegex(FileError, "several columns say the same: Account / Account Number"):
             headings_of(["Date", "Duration", "Debit", "Account", "Account Number"])
-        # What a table's columns are called decides, and columns of no use may stand there twice.
+        # The names of a table's columns decide; columns that are not used may appear twice.
         headings = headings_of(["callstart", "accountid", "billseconds", "duration", "debit", "", "", "notes"])
         self.assertEqual((headings.source, headings.columns.count("billseconds")), ("cdr", 1))
 
     def test_accepting_headings(self):
-        """Whoever asks may refuse a file before a line is read."""
+        """The caller may refuse a file by its headings before a line is read."""
 
         def accept(headings):
             self.assertEqual((headings.source, headings.encoding), ("cdr", "utf-8-sig"))
@@ -128,7 +128,7 @@ class TestCallCsv(BaseCase):
         with self.assertRaisesRegex(FileError, "not this one"):
             read_calls(io.BytesIO(text), UTC, self.fail, accept)
 
-    def test_no_file_of_calls(self):
+    def test_files_without_calls_are_refused(self):
         for text, reason in (
             (b"", "empty"),
             (b"a,b\n1,2\n", "accountid"),

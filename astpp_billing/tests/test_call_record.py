@@ -35,7 +35,7 @@ class TestCallRecord(BaseCase):
         self.assertTrue(str(raised.exception).startswith(f"{column}:"), raised.exception)
 
     def test_worked_example(self):
-        """The call of ASTPP facts 2.5."""
+        """The example call of ASTPP facts 2.5."""
         record = self.record()
         self.assertEqual(record.account_astpp_id, 12)
         self.assertEqual(record.date, datetime(2024, 3, 31, 23, 58, 30))
@@ -58,12 +58,12 @@ class TestCallRecord(BaseCase):
             record = self.record(calltype=calltype)
             self.assertEqual((record.charge_type, record.exception), ("unknown", "blank_type"))
 
-    def test_nobodys_call(self):
-        """accountid may be NULL or 0: kept, as a call of an unknown account."""
+    def test_call_without_an_account(self):
+        """accountid may be NULL or 0: the call is kept, as one of an unknown account."""
         self.assertEqual(self.record(accountid=None).account_astpp_id, 0)
 
     def test_thousands_comma(self):
-        """1234.50 was written as 1,234.50 and stored as 1 (ASTPP facts 2.4)."""
+        """ASTPP wrote 1234.50 as 1,234.50, which was stored as 1 (ASTPP facts 2.4)."""
         self.assertEqual(self.record(rate_cost="20", billseconds="3720", debit="1").exception, "suspect_rating")
         self.assertIsNone(self.record(rate_cost="20", billseconds="60", debit="20").exception)
 
@@ -87,14 +87,14 @@ class TestCallRecord(BaseCase):
         self.assertEqual(self.record(billseconds="1:02:05").duration, 3725)
 
     def test_durations(self):
-        """ASTPP writes minutes:seconds; hours with whole minutes are what a spreadsheet made of them."""
+        """ASTPP writes minutes:seconds; whole minutes that look like hours were changed by a spreadsheet."""
         for text, seconds in {"0": 0, "00:00": 0, "61:05": 3665, "0:00:00": 0, "0:01:05": 65, "1:02:05": 3725}.items():
             self.assertEqual(self.record(billseconds=text).duration, seconds, text)
         for text in ("1:00:00", "0:01:00", "61:05:00", "1:75:05", "1:60", "1:5", "60.5", "0.0416666"):
             self.assertRejected("billseconds", billseconds=text)
 
     def test_clocks_that_change(self):
-        """Only in local time: what is twice or never on the clock is said, not guessed."""
+        """In local time only: a time that occurs twice or never is reported, not guessed."""
         berlin = ZoneInfo("Europe/Berlin")
         for text, reason in (("2024-10-27 02:30:00", "twice"), ("2024-03-31 02:30:00", "does not exist")):
             with self.assertRaisesRegex(RowError, reason):

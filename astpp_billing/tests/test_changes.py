@@ -35,7 +35,7 @@ FORWARDING = {
     "failover_extensions": "",
 }
 TERMS = {"quantity": 2, "price": "40.00000", "product_id": 3, "free_minutes": 60}
-# How changes waited in Odoo before they had classes, and what they are.
+# How changes were stored in the queue before they had classes, and the changes that they are.
 STORED = [
     (
         {"table": "order_items", "match": {"id": 90}, "values": TERMS},
@@ -98,7 +98,7 @@ STORED = [
         NumberSwitch(did_id=1, owner_id=13, on=True),
     ),
     (ACCOUNT | {"values": {"generate_invoice": 1}}, InvoicingOff(account_id=13, number="C13")),
-    # From before the account's number was asked for.
+    # From before the account's number was checked.
     (
         {"table": "accounts", "match": {"id": 13}, "values": {"credit_limit": "7.00000"}},
         AccountSwitches(account_id=13, number=None, credit_limit=Decimal(7)),
@@ -108,7 +108,7 @@ STORED = [
 
 @tagged("post_install", "-at_install")
 class TestChanges(BaseCase):
-    """A change is the same in Odoo's words, as it waits, and as it is written."""
+    """A change has the same meaning in Odoo, in the queue and as written to ASTPP."""
 
     def test_stored_and_read_back(self):
         for stored, change in STORED:
@@ -117,15 +117,15 @@ class TestChanges(BaseCase):
                 self.assertEqual(changes.read(stored), change)
         self.assertEqual({type(change) for _stored, change in STORED}, set(changes.CHANGES))
 
-    def test_what_is_no_change(self):
+    def test_invalid_changes_are_refused(self):
         with self.assertRaises(KeyError):
             changes.read({"table": "accounts", "worth": 5})
         for values in ({"password": "x"}, {"status": 1, "balance": 5}, {"status": 1, "generate_invoice": 1}):
             with self.subTest(values=values), self.assertRaisesRegex(ValueError, "in the table accounts"):
                 changes.read(ACCOUNT | {"values": values})
 
-    def test_what_may_be_written(self):
-        """What every change writes, and nothing else."""
+    def test_writable_columns(self):
+        """Changes may write exactly these columns."""
         self.assertEqual(changes.WRITABLE["accounts"], ("balance", "status", "credit_limit", "generate_invoice"))
         self.assertEqual(changes.WRITABLE["counters"], ("used_seconds",))
         self.assertEqual(changes.WRITABLE["dids"], ("accountid", "parent_id", *FORWARDING, "status"))
@@ -134,7 +134,7 @@ class TestChanges(BaseCase):
         for stored, change in STORED:
             self.assertLessEqual(stored["values"].keys(), set(changes.writable(change.kind).get(change.table, ())))
 
-    def test_row_that_is_meant(self):
+    def test_row_must_match_to_be_written(self):
         switch = NumberSwitch(did_id=1, owner_id=13, on=False).row()
         self.assertTrue(switch.is_meant({"accountid": "13", "status": "0"}))
         for found in ({"accountid": "12", "status": "0"}, {"accountid": "13", "status": "1"}, {}):
@@ -161,14 +161,14 @@ class TestChanges(BaseCase):
         [different] = wanted.differences({"is_terminated": "1"})
         self.assertEqual((different.column, different.before, different.after), ("is_terminated", "1", "0"))
 
-    def test_what_an_account_decides(self):
+    def test_differences_of_account_switches(self):
         before = AccountSwitches(account_id=13, number="C13", active=True, credit_limit=Decimal(5))
         after = AccountSwitches(account_id=13, number="C13", active=False, credit_limit=Decimal("5.00000"))
         self.assertEqual(after.since(before).row().values, {"status": 1})
         self.assertIsNone(before.since(before))
 
     def test_balances(self):
-        """A postpaid balance is a debt: what is paid lowers it."""
+        """A postpaid balance is a debt, which payments lower."""
         prepaid, postpaid = Balance(Decimal(20), False), Balance(Decimal(100), True, Decimal(500))
         self.assertEqual((prepaid.plus(Decimal(50)).amount, prepaid.plus(Decimal(50)).funds), (70, 70))
         self.assertEqual((postpaid.plus(Decimal(-30)).amount, postpaid.plus(Decimal(-30)).funds), (130, 370))
@@ -181,7 +181,7 @@ class TestChanges(BaseCase):
         self.assertEqual(BalanceChange(**values, cause="usage", amount=Decimal(5)).charge_type, "REFILL")
 
     def test_privileges_in_the_guide(self):
-        """The documents are in the repository, not in the addon."""
+        """The documents are in the repository, but not in the addon."""
         guide = ADDON.parent / "docs" / "operator.md"
         if not guide.exists():
             self.skipTest("no guide")
@@ -205,7 +205,7 @@ class TestChanges(BaseCase):
         self.assertFalse(kinds)
 
     def grants(self, text):
-        """Return (tables for inserts, {table: columns for updates}) of GRANT statements."""
+        """Return (tables with INSERT, {table: columns with UPDATE}) of GRANT statements."""
         grant = r"GRANT (?:INSERT|UPDATE \(([^)]*)\))\s+ON astpp\.(\w+) TO 'odoo'@'10\.0\.0\.5';"
         found = re.findall(grant, text)
         self.assertEqual(len(found), text.count("GRANT"))
@@ -216,7 +216,7 @@ class TestChanges(BaseCase):
 @tagged("post_install", "-at_install")
 class TestChangesAlone(TransactionCase):
     def test_models_name_no_column_of_astpp(self):
-        """Where and how something stands in ASTPP is the connector's to know."""
+        """Only the connector knows where and how values are stored in ASTPP."""
         ours = {name for model in self.env.values() for name in model._fields}
         rows = [change.row() for _stored, change in STORED]
         columns = {column for row in rows for part in row[1:] for column in part} | {"posttoexternal"}
@@ -232,16 +232,16 @@ class TestChangesAlone(TransactionCase):
                     # Attributes are those of the connector's records.
                     case ast.Constant(value=str() as name) | ast.keyword(arg=name) | ast.alias(name=name):
                         named.add(name)
-            # Who pushes calls names ASTPP's columns of calls.
+            # Callers of the API use ASTPP's names for the columns of calls.
             allowed = {"accountid"} if path.name == "astpp_usage_ingest.py" else set()
             self.assertFalse(named & unmistakable - allowed, path)
 
 
 @tagged("post_install", "-at_install")
 class TestChangesOfBefore(SyncCommon):
-    """Changes that waited when the classes came are written as they were meant."""
+    """Changes queued before they had classes are still written as they were meant."""
 
-    def test_they_are_written(self):
+    def test_old_queued_changes_are_written(self):
         self.mariadb.make_user(*WRITER, *GRANTS)
         self.order_package()
         self.mariadb.insert(

@@ -17,14 +17,14 @@ from ..charge_types import (
 
 @tagged("post_install", "-at_install")
 class TestChargeTypes(TransactionCase):
-    """What is derived from the table of charge types."""
+    """Everything that is derived from the table of charge types."""
 
-    def test_each_type_stands_once(self):
+    def test_types_are_unique(self):
         names = [each.name for each in CHARGE_TYPES]
         self.assertEqual(len(set(names)), len(names))
         self.assertEqual([name for name, _label in SELECTION], names)
 
-    def test_words_of_astpp_mean_one_type(self):
+    def test_astpps_words_are_unambiguous(self):
         for kinds in (("call",), ("sale", "charge", "credit", "funds")):
             words = [word for each in CHARGE_TYPES if each.kind in kinds for word in each.words]
             self.assertEqual(len(set(words)), len(words))

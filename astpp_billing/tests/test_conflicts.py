@@ -9,20 +9,20 @@ from ..conflicts import RETRIES, retry
 
 @tagged("post_install", "-at_install")
 class TestConflicts(BaseCase):
-    """A batch that met another process is rolled back and done again."""
+    """A batch that conflicts with another process is rolled back and repeated."""
 
-    def test_done_again(self):
+    def test_conflicting_batch_is_repeated(self):
         env, batch = Mock(), Mock(side_effect=[SerializationFailure, DeadlockDetected, "done"])
         self.assertEqual(retry(env, batch), "done")
         self.assertEqual((batch.call_count, env.cr.rollback.call_count), (3, 2))
 
-    def test_not_for_ever(self):
+    def test_repeats_are_limited(self):
         env, batch = Mock(), Mock(side_effect=SerializationFailure)
         with self.assertRaises(SerializationFailure):
             retry(env, batch)
         self.assertEqual((batch.call_count, env.cr.rollback.call_count), (RETRIES + 1, RETRIES + 1))
 
-    def test_other_errors_are_not_tried_again(self):
+    def test_other_errors_are_not_repeated(self):
         env, batch = Mock(), Mock(side_effect=ZeroDivisionError)
         with self.assertRaises(ZeroDivisionError):
             retry(env, batch)

@@ -12,7 +12,7 @@ MODULE = "odoo.addons.astpp_billing.models.sync.astpp_server_connection"
 
 @tagged("post_install", "-at_install")
 class TestConnectionNotification(AstppCommon):
-    """*Test Connection* answers where one looks, and the form shows the whole report afterwards."""
+    """*Test Connection* shows its result as a notification, and the full report on the form."""
 
     def answer(self, *findings, error=None):
         opens = patch.object(type(self.server), "_open", side_effect=error, return_value=nullcontext())
@@ -28,13 +28,13 @@ class TestConnectionNotification(AstppCommon):
         self.assertEqual((params["type"], params["sticky"]), ("success", False))
         self.assertIn("ASTPP 6.0", params["message"])
 
-    def test_warning_says_what_of(self):
+    def test_warning_names_its_cause(self):
         params = self.answer(Finding("ok", "ASTPP 6.0 on 10.11."), Finding("warning", "A cron of ASTPP invoices too."))
         self.assertEqual((params["type"], params["title"]), ("warning", "Ready, with Warnings"))
         self.assertEqual(params["message"], "A cron of ASTPP invoices too.")
         self.assertIn("ASTPP 6.0", self.server.check_report)
 
-    def test_error_stays_until_it_is_read(self):
+    def test_error_is_sticky(self):
         params = self.answer(error=ConnectorError("no answer"))
         self.assertEqual((params["type"], params["sticky"], params["message"]), ("danger", True, "no answer"))
         self.assertEqual(self.server.check_state, "error")

@@ -49,7 +49,7 @@ class TestConnector(TransactionCase):
         self.mariadb.insert("cdrs", {"callerid": "x"})
         self.assertIn("1 call records have no start", self.findings("warning")[0])
 
-    def test_what_nobody_read_to_its_end_is_passed_over(self):
+    def test_unread_rows_are_skipped_before_the_next_query(self):
         many = "SELECT a.column_name FROM information_schema.columns a, information_schema.columns b LIMIT 20000"
         with Database(self.settings()) as database:
             rows = database.rows(many)
@@ -61,7 +61,7 @@ class TestConnector(TransactionCase):
             del rows
             self.assertEqual(len(database.execute(many)), 20000)
 
-    def test_check_misses_the_index_that_reading_needs(self):
+    def test_check_warns_of_a_missing_index(self):
         self.mariadb.execute("DROP INDEX callstart ON cdrs")
         self.assertIn("The table cdrs has no index that begins with callstart", " ".join(self.findings("warning")))
         self.assertNotIn("reseller_cdrs", " ".join(self.findings("warning")))
@@ -92,8 +92,8 @@ class TestConnector(TransactionCase):
                 self.assertNotIn(secret, str(raised.exception))
                 self.assertNotIn(secret, repr(settings))
 
-    def test_secrets_are_not_even_readable(self):
-        """A user with rights on just the columns named in the schema will do."""
+    def test_secret_columns_need_not_be_readable(self):
+        """Rights on just the columns that the schema lists are enough."""
         self.mariadb.execute(f"REVOKE SELECT ON astpp.* FROM '{READER[0]}'@'%'")
         for table, columns in {**TABLES, **OPTIONAL_TABLES}.items():
             if table in ("package_patterns", "counters"):
@@ -106,7 +106,7 @@ class TestConnector(TransactionCase):
         with Database(self.settings()) as database, self.assertRaises(ConnectorError):
             database.execute("SELECT password FROM accounts")
 
-    def test_reads_only(self):
+    def test_session_is_read_only(self):
         with Database(self.settings(user="root", password="")) as database, self.assertRaises(ConnectorError):
             database.execute("UPDATE accounts SET number = 'x'")
 
@@ -131,12 +131,12 @@ class TestConnector(TransactionCase):
         self.assertEqual((third.number, third.account_type, third.deleted), ("#12", "reseller", True))
         self.assertFalse(third.commission_based)
 
-    def test_issuers_go_on_after_astpps_last_number(self):
+    def test_issuers_continue_after_astpps_last_number(self):
         self.mariadb.insert("invoices", {"prefix": "OP_", "number": "000250", "reseller_id": 0})
         [operator] = self.fetch(readers.read_issuers)
         self.assertEqual((operator.prefix, operator.first_number, operator.due_days), ("OP_", 251, 14))
 
-    def test_order_prices_are_for_all_pieces(self):
+    def test_order_prices_are_divided_by_the_quantity(self):
         order = self.mariadb.insert("orders", {"order_id": "abc", "accountid": 10, "payment_status": "PAID"})
         self.mariadb.insert(
             "order_items",
@@ -148,8 +148,8 @@ class TestConnector(TransactionCase):
         self.assertEqual((record.price, record.setup_fee, record.quantity), (Decimal(10), Decimal(2), 3))
         self.assertEqual((record.period_end, record.end, record.recurring), ("2024-01-30 23:59:59", None, True))
 
-    def test_charges_are_the_real_ones(self):
-        """ASTPP facts 5.7 and 9: fees and credits, not its own call, tax and payment lines."""
+    def test_charges_exclude_astpps_own_lines(self):
+        """Fees and credits, without ASTPP's own call, tax and payment lines (ASTPP facts 5.7, 9)."""
         order = self.mariadb.insert("orders", {"order_id": "abc", "accountid": 10, "payment_status": "PAID"})
         item = {"order_id": order, "product_category": 1, "accountid": 10, "billing_type": 1}
         self.mariadb.insert("order_items", {**item, "product_id": 5}, {**item, "product_id": 6, "order_id": 999})

@@ -7,7 +7,7 @@ OURS = "odoo.addons.astpp_billing."
 @tagged("post_install", "-at_install")
 class TestControllers(BaseCase):
     def test_methods_on_controllers_of_odoo_have_our_prefix(self):
-        """Odoo makes one class of all that extend a controller: a common name would be another addon's as well."""
+        """Odoo merges all classes that extend a controller, so common names would clash with other addons' methods."""
         seen = 0
         for cls in self.below(Controller):
             others = [base for base in cls.__mro__ if not base.__module__.startswith(OURS)]

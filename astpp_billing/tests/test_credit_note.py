@@ -6,7 +6,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestCreditNote(AstppCommon):
-    """Usage is on one invoice in force, whatever is credited, in parts, twice, or replaced: the customer owes it once."""
+    """Whatever is credited, in parts, twice or replaced: usage is on one invoice in force, and owed once."""
 
     def setUp(self):
         super().setUp()
@@ -23,7 +23,7 @@ class TestCreditNote(AstppCommon):
         )
 
     def credit(self, amount=None, move=None, **values):
-        """A draft credit note."""
+        """Create a draft credit note."""
         credit = self.env["account.move"].browse(self.wizard(move, **values).refund_moves()["res_id"])
         if amount:
             credit.invoice_line_ids.price_unit = amount
@@ -68,7 +68,7 @@ class TestCreditNote(AstppCommon):
         self.assertEqual(sum(self.usage.mapped("amount")), 100)
         self.assertEqual(len(self.usage.move_line_id), 1)
 
-    def test_replacement_that_is_deleted_or_cancelled_sets_its_usage_free(self):
+    def test_deleting_or_cancelling_a_replacement_releases_its_usage(self):
         for action in ("unlink", "button_cancel"):
             with self.subTest(action), self.env.cr.savepoint() as savepoint:
                 corrected = self.replace()
@@ -82,7 +82,7 @@ class TestCreditNote(AstppCommon):
                 savepoint.rollback()
                 self.env.invalidate_all()
 
-    def test_replacement_is_replaced_again(self):
+    def test_replacement_can_be_replaced(self):
         corrected = self.replace()
         corrected.action_post()
         again = self.env["account.move"].browse(self.wizard(corrected).modify_moves()["res_id"])
@@ -90,7 +90,7 @@ class TestCreditNote(AstppCommon):
         self.assertEqual((self.usage.move_id, self.owed()), (again, 100))
         self.assertFalse(self.kinds())
 
-    def test_what_cannot_be_replaced(self):
+    def test_invoices_that_cannot_be_replaced(self):
         with self.assertRaisesRegex(UserError, "in the future"):
             self.replace(date="2999-01-01")
         account = self.make_account(payment_mode="prepaid")
@@ -104,20 +104,20 @@ class TestCreditNote(AstppCommon):
         with self.assertRaisesRegex(UserError, "credited already"):
             self.replace()
 
-    def test_partly_credited_invoice_is_replaced_by_no_whole_one(self):
+    def test_partly_credited_invoice_cannot_be_replaced(self):
         self.credit(30).action_post()
         with self.assertRaisesRegex(UserError, "130.00 of .*100.00"):
             self.replace()
 
-    def test_part_credited_before_counts(self):
-        """30 credited with its usage kept: crediting 100 more would leave 70 to pay of 100 used."""
+    def test_earlier_partial_credit_counts(self):
+        """30 were credited and the usage kept: crediting 100 more would leave only 70 to pay of 100 used."""
         self.credit(30).action_post()
         whole = self.credit(astpp_usage="release")
         with self.assertRaisesRegex(UserError, "130.00 of .*100.00: .*whole invoice"):
             whole.action_post()
         self.assertEqual(self.usage.move_id, self.move)
 
-    def test_parts_that_come_to_the_whole_set_usage_free(self):
+    def test_partial_credits_up_to_the_total_release_usage(self):
         part = self.credit(30)
         part.action_post()
         rest = self.credit(70, astpp_usage="release")
@@ -132,7 +132,7 @@ class TestCreditNote(AstppCommon):
             with self.assertRaises(UserError):
                 gone.button_cancel()
 
-    def test_two_credit_notes_that_both_set_usage_free(self):
+    def test_two_credit_notes_cannot_both_release_usage(self):
         first, second = self.credit(astpp_usage="release"), self.credit(astpp_usage="release")
         first.action_post()
         with self.assertRaisesRegex(UserError, "credited already"), self.env.cr.savepoint():
@@ -143,15 +143,15 @@ class TestCreditNote(AstppCommon):
         self.assertEqual(self.owed(), 100)
         self.assertFalse(self.kinds())
 
-    def test_nothing_is_left_to_credit(self):
-        """A draft of before, that keeps its usage, comes too late as well."""
+    def test_fully_credited_invoice_cannot_be_credited_again(self):
+        """An earlier draft that keeps the usage comes too late as well."""
         late = self.credit(30)
         self.credit(astpp_usage="release").action_post()
         with self.assertRaisesRegex(UserError, "nothing is left"):
             late.action_post()
 
     def test_check_compares_money_of_each_invoice(self):
-        """What versions before let happen is found: too much credited, and usage free that was not credited."""
+        """The check finds what earlier versions allowed: too much credited, and usage released but not credited."""
         self.credit(astpp_usage="release").action_post()
         self.assertFalse(self.kinds())
         self.sql("UPDATE account_move SET amount_total = 130 WHERE reversed_entry_id = %s", self.move.id)
@@ -168,14 +168,14 @@ class TestCreditNote(AstppCommon):
         self.sql("UPDATE account_move SET astpp_run_id = NULL WHERE id = %s", corrected.id)
         self.assertIn("no_usage", self.kinds())
 
-    def test_duplicate_bills_no_period(self):
+    def test_duplicated_invoice_bills_no_period(self):
         copy = self.move.copy()
         self.assertFalse(copy.astpp_period_end or copy.astpp_period_start or copy.astpp_rate)
         copy.action_post()
         self.assertFalse(self.kinds(), "an invoice made by hand")
         self.assertTrue(self.credit().astpp_period_end)
 
-    def test_goodwill_is_no_contradiction(self):
+    def test_goodwill_credit_is_no_violation(self):
         self.credit(30).action_post()
         self.assertFalse(self.kinds())
         self.credit(70).action_post()
@@ -184,8 +184,8 @@ class TestCreditNote(AstppCommon):
         self.credit(10).action_post()
         self.assertEqual(self.kinds(), ["other_credit"])
 
-    def test_what_was_credited_in_parts_settles_nothing_once_usage_is_free(self):
-        """ASTPP owes 100 for the calls: they are paid once, with the invoice that bills them again."""
+    def test_partial_credits_settle_nothing_once_usage_is_released(self):
+        """ASTPP is still owed 100 for the calls, which are paid once, with the invoice that bills them again."""
         outbox = self.env["astpp.outbox"].sudo()
         domain = [("account_id", "=", self.customer.id), ("kind", "=", "payment")]
 

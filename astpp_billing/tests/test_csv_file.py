@@ -8,9 +8,9 @@ from ..csv_file import CHUNK, FORMULA, CsvWriter, csv_chunks, harmless
 
 @tagged("post_install", "-at_install")
 class TestCsvFile(BaseCase):
-    """CSV files that spreadsheets open."""
+    """CSV files that spreadsheets open safely."""
 
-    def test_texts_are_no_formulas(self):
+    def test_texts_are_not_read_as_formulas(self):
         for mark in FORMULA:
             self.assertEqual(harmless(f"{mark}SUM(A1)"), f"'{mark}SUM(A1)")
         for value in ("", "Alice", "1-2", -1.5, 7, None):

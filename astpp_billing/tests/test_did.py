@@ -12,7 +12,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestDid(AstppCommon):
-    """The inventory of numbers: one owner at a time, and a rest before the next one."""
+    """The inventory of numbers: one owner at a time, and a quarantine before the next one."""
 
     @classmethod
     def setUpClass(cls):
@@ -53,7 +53,7 @@ class TestDid(AstppCommon):
         self.assertEqual(self.did.state, "assigned")
         self.assertFalse(self.did.reserved_account_id)
 
-    def test_the_database_keeps_one_owner(self):
+    def test_the_database_allows_one_owner(self):
         values = {"did_id": self.did.id, "account_id": self.customer.id}
         self.env["astpp.did.assignment"].sudo().create(values)
         with self.assertRaises(psycopg2.errors.UniqueViolation), mute_logger("odoo.sql_db"):
@@ -80,7 +80,7 @@ class TestDid(AstppCommon):
             self.did.unlink()
 
     def test_import(self):
-        """The file that the import screen offers can be imported as it is."""
+        """The template that the import screen offers can be imported as it is."""
         template = self.env["astpp.did"].get_import_templates()[0]["template"]
         with file_open(template.lstrip("/"), "rb") as file:
             wizard = self.env["base_import.import"].create(

@@ -13,7 +13,7 @@ from .test_outbox_rows import GRANTS, WRITER
 
 @tagged("post_install", "-at_install")
 class TestDidLevels(AstppCommon):
-    """A number of a reseller's customer: every level pays for it once, one of them has it."""
+    """Every level pays once for the number of a reseller's customer, and only one of them owns it."""
 
     @classmethod
     def setUpClass(cls):
@@ -23,7 +23,7 @@ class TestDidLevels(AstppCommon):
         cls.reason = cls.env.ref("astpp_billing.close_reason_request")
 
     def sell(self, account, *lines):
-        """Confirm a sale order of (product, values) and return the subscriptions it became."""
+        """Confirm a sale order of (product, values) and return the subscriptions that it creates."""
         order = self.env["sale.order"].sudo().create(
             {
                 "partner_id": account.partner_id.id,
@@ -45,7 +45,7 @@ class TestDidLevels(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_reseller_pays_for_his_customers_number(self):
-        """As for any other product."""
+        """Numbers are paid at every level, like any other product."""
         line = self.make_product(name="Line", price=30)
         orders = self.sell(self.reseller_customer, (self.number, {"astpp_did_id": self.did.id}), (line, {}))
         self.assertEqual((self.charges(self.reseller), self.charges(self.reseller, "subscription")), ([30], [30]))
@@ -64,8 +64,8 @@ class TestDidLevels(AstppCommon):
         self.assertFalse(self.did.account_id)
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_each_level_at_its_price(self):
-        """The number's own price is the operator's; a reseller sells at the prices of his list."""
+    def test_each_level_pays_its_own_price(self):
+        """The number's own price is the operator's; a reseller sells at the prices of its own pricelist."""
         lower = self.make_account("Lower Reseller", account_type="reseller", parent_id=self.reseller.id)
         customer = self.make_account("Customer Below", parent_id=lower.id)
         self.did.write({"price": 4, "setup_fee": 2})
@@ -97,7 +97,7 @@ class TestDidLevels(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_reseller_ordered_it_first(self):
-        """What a reseller holds he may give to his customer; the operator's other customers do not get it."""
+        """A reseller may give its numbers to its customers; the operator's other customers cannot have them."""
         self.did.reseller_id = self.reseller
         own = self.subscribe(self.reseller, self.number, did_id=self.did.id)
         with self.assertRaisesRegex(UserError, "not free: Assigned"):
@@ -129,7 +129,7 @@ class TestDidLevels(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_reseller_ends_his_own_order(self):
-        """His customer keeps the number, and he goes on paying for it: as a level, from the day on that is not paid."""
+        """The customer keeps the number; the reseller goes on paying for it as a level, from the first unpaid day."""
         own = self.subscribe(self.reseller, self.number, did_id=self.did.id)
         [retail] = self.sell(self.reseller_customer, (self.number, {"astpp_did_id": self.did.id}))
         with freeze_time("2024-01-15 10:00:00"):
@@ -158,7 +158,7 @@ class TestDidLevels(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_levels_above_a_reseller_who_ends_his_own_order(self):
-        """They go on paying, for him as before; and nobody pays for a reseller who is closed."""
+        """Upper levels go on paying for the reseller as before, but nobody pays for a closed reseller."""
         upper = self.make_account("Upper Reseller", account_type="reseller")
         self.reseller.parent_id = upper
         orders = self.sell(self.reseller, (self.number, {"astpp_did_id": self.did.id}))
@@ -181,7 +181,7 @@ class TestDidLevels(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_levels_below_a_reseller_who_holds_it(self):
-        """The upper reseller holds it, the lower one is charged by the level above him; back it goes to who holds it."""
+        """The upper reseller charges the lower one, and gets the number back in the end because it holds it."""
         lower = self.make_account("Lower Reseller", account_type="reseller", parent_id=self.reseller.id)
         customer = self.make_account("Customer Below", parent_id=lower.id)
         own = self.subscribe(self.reseller, self.number, did_id=self.did.id)
@@ -192,7 +192,7 @@ class TestDidLevels(AstppCommon):
         self.assertEqual((own.state, self.did.account_id), ("active", self.reseller))
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_ending_a_draft_takes_no_number_away(self):
+    def test_ending_a_draft_releases_no_number(self):
         order = self.subscribe(self.customer, self.number, did_id=self.did.id)
         draft = order.copy({"did_id": self.did.id})
         draft._terminate(self.reason)
@@ -200,7 +200,7 @@ class TestDidLevels(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_pickers_offer_what_a_reseller_holds(self):
-        """In the form of an order and in a sale order's line."""
+        """The number is offered both in an order's form and on a sale order line."""
         self.subscribe(self.reseller, self.number, did_id=self.did.id)
         for model, path in (
             ("astpp.subscription", "//field[@name='did_id']"),
@@ -218,7 +218,7 @@ class TestDidLevels(AstppCommon):
 
 @tagged("post_install", "-at_install")
 class TestDidLevelsInAstpp(SyncCommon):
-    """What ASTPP learns of a number that a reseller holds and his customer has: the two are columns of their own."""
+    """ASTPP has separate columns for the reseller who holds a number and the customer who owns it."""
 
     def setUp(self):
         super().setUp()
@@ -244,7 +244,7 @@ class TestDidLevelsInAstpp(SyncCommon):
         return order
 
     def assertInAstpp(self, customer, reseller, owner):
-        """Both sides agree, after whatever waits is written, and after one more synchronisation."""
+        """Both sides agree after waiting changes are written, and after another synchronisation."""
         outbox = self.env["astpp.outbox"].sudo()
         while entries := outbox._next_entries(self.server):
             for entry in entries:
@@ -294,7 +294,7 @@ class TestDidLevelsInAstpp(SyncCommon):
         self.assertInAstpp(0, 0, owner=None)
 
     def test_sold_with_levels(self):
-        """A number that no reseller held: his order as a level takes nothing in ASTPP."""
+        """The reseller's order exists as a level only, so it takes no number in ASTPP."""
         order = self.env["sale.order"].sudo().create(
             {
                 "partner_id": self.account(12).partner_id.id,

@@ -25,7 +25,7 @@ FOREIGN = ("http://10.0.0.1/x", "//10.0.0.1/x", "/\t/10.0.0.1/x", "ht\ntp://10.0
 
 
 def hostile(url):
-    """Everything that a browser engine may fetch while it shows a page."""
+    """Return HTML with everything that a browser engine may fetch when it renders a page."""
     return f"""
         <p>before <img src="{url}/img"/><img srcset="{url}/srcset 2x"/><img src="{url[5:]}/slashes"/></p>
         <link rel="stylesheet" href="{url}/link"/><style>@import "{url}/import"; p {{ background: url({url}/css) }}</style>
@@ -45,7 +45,7 @@ def hostile(url):
 
 
 class Listener:
-    """A server on this machine that notes what it is asked for."""
+    """A local web server that records what is requested."""
 
     def __init__(self):
         self.asked = asked = []
@@ -70,19 +70,19 @@ class Listener:
 
 @tagged("post_install", "-at_install")
 class TestDocumentSources(TransactionCase):
-    def test_own_sources(self):
+    def test_own_sources_are_kept(self):
         for url in OWN:
             self.assertTrue(is_own_source(url, ("https://ours.example",)), url)
         for url in FOREIGN:
             self.assertFalse(is_own_source(url, ("https://ours.example",)), url)
 
-    def test_what_is_left(self):
+    def test_foreign_sources_are_removed(self):
         left = own_sources_only(f"<div><main>{hostile('http://10.0.0.1')}</main></div>")
         self.assertEqual(left.count("10.0.0.1"), 1, left)
         for text in ("before", "styled", "a link", "after", '<a href="http://10.0.0.1/link">'):
             self.assertIn(text, left)
 
-    def test_what_stays(self):
+    def test_harmless_content_is_kept(self):
         html = (
             '<div class="article" style="background-image: url(/base/static/img/bg.jpg); color: red">'
             '<style>.x { color: #0B7A75 !important; }</style><img src="data:image/png;base64,AA==" style="width: 9px">'
@@ -96,7 +96,7 @@ class TestDocumentSources(TransactionCase):
 
 @tagged("post_install", "-at_install")
 class TestDocumentsFetchNothing(AstppCommon, HttpCase):
-    """A document is really made, with hostile texts in every place that others may write."""
+    """Render real PDFs with hostile texts wherever others may write."""
 
     @classmethod
     def setUpClass(cls):
@@ -109,7 +109,7 @@ class TestDocumentsFetchNothing(AstppCommon, HttpCase):
     def make_hostile(self, account, issuer):
         note = SQL("jsonb_build_object('en_US', %s::text)", self.bad)
         self.env.flush_all()
-        # As before texts of ASTPP were taken for texts.
+        # As it was stored before texts from ASTPP were escaped.
         self.env.cr.execute(SQL("UPDATE astpp_issuer SET invoice_note = %s WHERE id = %s", note, issuer.id))
         self.env.invalidate_all()
         issuer.write({"name": f"Issuer {self.img}", "call_list": "annex"})
@@ -154,8 +154,8 @@ class TestDocumentsFetchNothing(AstppCommon, HttpCase):
         self.assertEqual(content[:5], b"%PDF-")
         self.assertEqual(self.listener.asked, [])
 
-    def test_note_of_astpp_is_a_text(self):
-        """What ASTPP keeps as a text is shown as one: no tag of it becomes a tag."""
+    def test_notes_from_astpp_are_escaped(self):
+        """Notes from ASTPP are plain text: their tags are not interpreted."""
         fields = dict.fromkeys(Issuer._fields) | {"account_id": self.reseller.astpp_id, "first_number": 1}
         fields |= {
             "prefix": "N-",
@@ -169,8 +169,8 @@ class TestDocumentsFetchNothing(AstppCommon, HttpCase):
         self.assertIn("&lt;img src=", issuer.invoice_note)
         self.assertIn("<br", issuer.invoice_note)
 
-    def test_notes_of_before_are_cleaned(self):
-        """The migration takes what loads something out of the notes that ASTPP's texts became."""
+    def test_old_notes_are_cleaned_on_upgrade(self):
+        """The migration removes what fetches anything from notes that once came from ASTPP."""
         harmless = '<p>Thank you, <a href="https://reseller.example">us</a></p>'
         for issuer, note in ((self.reseller_issuer, self.bad), (self.operator, harmless)):
             value = SQL("jsonb_build_object('en_US', %s::text)", note)

@@ -58,7 +58,7 @@ class TestIngest(AstppCommon, HttpCase):
         with self.assertRaises(UserError):
             self.ingest(server="no such server")
 
-    def test_only_the_feed(self):
+    def test_only_the_feed_may_ingest(self):
         user = new_test_user(self.env, login="clerk", groups="base.group_user,sales_team.group_sale_salesman")
         portal = new_test_user(self.env, login="visitor", groups="base.group_portal")
         for other in (user, portal):
@@ -69,7 +69,7 @@ class TestIngest(AstppCommon, HttpCase):
                 self.assertFalse(self.env[model].with_user(self.feed).has_access(operation), (model, operation))
 
     def call(self, user, model, method, **values):
-        """Call a method over JSON-2 with a key of the user's; return the response."""
+        """Call a method over JSON-2 with an API key of the user's; return the response."""
         key = (
             self.env["res.users.apikeys"]
             .with_user(user)
@@ -88,8 +88,8 @@ class TestIngest(AstppCommon, HttpCase):
         self.assertEqual(response.status_code, 401)
 
     @mute_logger("odoo.http")
-    def test_into_the_own_companys_ledger_only(self):
-        """Whatever company a caller writes into his context."""
+    def test_feed_reaches_only_its_own_company(self):
+        """Calls reach only the user's company, whatever companies the caller puts into the context."""
         other = self.env["res.company"].create(
             {"name": "Unrelated operator", "currency_id": self.env.company.currency_id.id}
         )
@@ -113,7 +113,7 @@ class TestIngest(AstppCommon, HttpCase):
             for context in contexts:
                 for server in (None, self.server.name):
                     with self.subTest(user=user.login, context=context, server=server):
-                        # The first call of a test class may come with a new cache of companies.
+                        # The first call in a test class may find an outdated cache of companies.
                         response = self.call(user, "astpp.usage", "ingest", rows=[row], server=server, context=context)
                         self.assertIn(response.status_code, (403, 422), response.text)
                         usage = self.env["astpp.usage"].with_user(user).with_context(**context)
@@ -125,8 +125,8 @@ class TestIngest(AstppCommon, HttpCase):
         usage = self.env["astpp.usage"].search([("source_key", "!=", False), ("server_id", "=", theirs.id)])
         self.assertEqual(usage.company_id, other)
 
-    def test_the_feed_reads_nothing(self):
-        """No model at all, whatever is installed; and it is no internal user, who may log in to the backend."""
+    def test_the_feed_may_read_nothing(self):
+        """The user can read no model of any module, and is no internal user, who could log in to the backend."""
         self.assertFalse(self.feed._is_internal())
         self.assertFalse(self.feed.has_group("base.group_portal"))
         tried = 0
@@ -143,8 +143,8 @@ class TestIngest(AstppCommon, HttpCase):
         key = self.env["res.users.apikeys"].with_user(self.feed)
         key._generate("rpc", "for a year", fields.Datetime.now() + timedelta(days=364))
 
-    def test_those_who_only_feed_lose_their_internal_user(self):
-        """As the addon is updated: a user with other rights stays what he is."""
+    def test_mere_feeds_stop_being_internal_users(self):
+        """On upgrade, users of the feed stop being internal, unless they have other rights as well."""
         group, internal = self.env.ref("astpp_billing.group_usage_feed"), self.env.ref("base.group_user")
         group.implied_ids += internal
         feed = new_test_user(self.env, login="old_feed", groups="base.group_user,astpp_billing.group_usage_feed")
@@ -168,7 +168,7 @@ class TestIngest(AstppCommon, HttpCase):
         self.assertEqual(feed.with_user(feed).env["astpp.usage"].ingest([self.row(self.customer)])["added"], 1)
 
     def test_a_bad_row_fails_alone(self):
-        """Half characters, endless texts, calls of the day after tomorrow, and amounts that are none."""
+        """Lone surrogates, endless texts, calls of the day after tomorrow, and amounts that are no numbers."""
         good = self.row(self.customer)
         ahead = (datetime.now() + timedelta(days=2)).isoformat(" ", "seconds")
         bad = (
@@ -193,13 +193,13 @@ class TestIngest(AstppCommon, HttpCase):
         response = self.call(self.feed, "astpp.usage", "ingest", rows=[{**good, "callednum": "\ud800"}, good])
         self.assertEqual((response.json()["known"], response.json()["rejected"][0]["index"]), (1, 0))
 
-    def test_server_must_be_a_name(self):
+    def test_server_is_given_by_name(self):
         for server in (["ilike", "%"], 5, {"name": "x"}):
             with self.assertRaises(UserError):
                 self.ingest(server=server)
 
     def test_curl_line_of_the_guide(self):
-        """What the operator's guide tells people to type works."""
+        """The command in the operator's guide works as printed."""
         if not GUIDE.exists():
             self.skipTest("the guide is not beside an installed addon")
         text = GUIDE.read_text(encoding="utf-8")
@@ -208,7 +208,7 @@ class TestIngest(AstppCommon, HttpCase):
         headers = dict(re.findall(r"-H '([^:]+): ([^']+)'", command))
         body = re.search(r"-d '(.*)'", command, re.DOTALL)[1]
         answer = json.loads(re.search(r"answers `(\{.*?\})`", text, re.DOTALL)[1])
-        # Accounts of this class may have the guide's ID.
+        # Another account of this class may have the ASTPP ID that the guide uses.
         self.env["astpp.account"].search([("astpp_id", "=", 12)]).astpp_id = False
         self.make_account("Of the guide", astpp_id=12)
         key = (

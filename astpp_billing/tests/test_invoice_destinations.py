@@ -5,10 +5,10 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestInvoiceDestinations(AstppCommon):
-    """Calls by destination add up to the invoice's lines, each row as exact as cents allow."""
+    """Calls by destination add up to the invoice's lines, and each row is as exact as rounding allows."""
 
     def taxed(self, **values):
-        """Bill calls with 20 % tax that is in the prices."""
+        """Bill calls with a tax of 20 % that is included in the price."""
         tax = self.env["account.tax"].create(
             {"name": "Included", "amount": 20, "price_include_override": "tax_included"} | values
         )
@@ -40,8 +40,8 @@ class TestInvoiceDestinations(AstppCommon):
         amounts = self.assertAddsUp(move, 5)
         self.assertLessEqual(max(amounts.values()) - min(amounts.values()), 0.0101)
 
-    def test_prices_with_taxes_where_the_lines_say_so(self):
-        """A company that prints prices with taxes prints the calls so too."""
+    def test_prices_include_taxes_if_the_lines_do(self):
+        """A company that prints prices with taxes also prints calls that way."""
         self.env.company.account_price_include = "tax_included"
         self.taxed(price_include_override="tax_excluded")
         move = self.invoice([("Spain", 10), ("France", 20)])
@@ -49,8 +49,8 @@ class TestInvoiceDestinations(AstppCommon):
         self.assertEqual(self.assertAddsUp(move, 36), {"France": 24, "Spain": 12})
         self.assertEqual(move._astpp_usage_summary()[0]["amount"], 36)
 
-    def test_each_line_by_its_own_taxes(self):
-        """Calls with and without a tax in the price: one destination's sum has each in its right base."""
+    def test_each_line_has_its_own_taxes(self):
+        """Lines with and without an included tax: a destination's sum takes each at its own base."""
         self.call_product.taxes_id = False
         move = self.invoice([("Spain", 12), ("France", 6)])
         move.button_draft()
@@ -59,7 +59,7 @@ class TestInvoiceDestinations(AstppCommon):
         self.assertEqual(self.assertAddsUp(move, 15), {"Spain": 10, "France": 5})
 
     def credit(self, **amounts):
-        """Load calls and give some of them an amount below zero, as corrections have."""
+        """Load calls, some of them with a negative amount, as corrections have."""
         self.load(*(self.row(self.customer, debit=abs(amount), notes=notes) for notes, amount in amounts.items()))
         for line in self.env["astpp.usage"].sudo().search([("account_id", "=", self.customer.id)]):
             line.amount = amounts[line.destination]

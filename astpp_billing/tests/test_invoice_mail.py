@@ -12,17 +12,17 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestInvoiceMail(AstppCommon, HttpCase):
-    """Mails about invoices: each event once, each failure alone."""
+    """Mails about invoices: one per event, and a failure affects only its own invoice."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.reseller.partner_id.email = "billing@reseller.example"
-        # The scheduled action is the system's.
+        # The scheduled action runs as superuser.
         cls.notices = cls.env["astpp.notice"].sudo().with_context(force_report_rendering=True)
 
     def send(self):
-        """What the scheduled action does, without its commits."""
+        """Do what the scheduled action does, without its commits."""
         self.notices._note_due()
         self.notices._follow_mails()
         waiting = self.notices.search([("state", "=", "waiting")], order="id")
@@ -56,8 +56,8 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         self.assertEqual(len(self.mails(self.customer)), 1, "one mail an event")
         self.assertEqual(move.invoice_pdf_report_id, stored)
 
-    def test_so_many_an_hour(self):
-        """A mail server that takes few mails gets few; the others follow when the hour has passed."""
+    def test_hourly_limit(self):
+        """A mail server with a limit gets no more mails per hour; the rest follow an hour later."""
         self.env["ir.config_parameter"].sudo().set_param("astpp_billing.mails_per_hour", "2")
         for account in [self.customer, *(self.make_account(f"Customer {n}") for n in range(2))]:
             self.invoice(account)
@@ -76,7 +76,7 @@ class TestInvoiceMail(AstppCommon, HttpCase):
             for notice in notices:
                 notice._make_mail()
 
-    def test_wanted_or_not(self):
+    def test_mails_follow_preferences(self):
         self.customer.partner_id.astpp_mail_invoices = False
         silent = self.make_account()
         silent.partner_id.email = False
@@ -108,7 +108,7 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         for secret in ("Secret Operator", "secret@operator", "Powered by"):
             self.assertNotIn(secret, text)
 
-    def test_a_broken_document_is_alone(self):
+    def test_a_broken_document_does_not_stop_others(self):
         bad, good = self.make_account(), self.make_account()
         moves = self.invoice(bad) | self.invoice(good)
         render = type(moves)._astpp_render_pdf
@@ -130,7 +130,7 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         self.send()
         self.assertEqual(len(self.mails(bad)), 1)
 
-    def test_an_invoice_that_somebody_changes_is_mailed_later(self):
+    def test_a_locked_invoice_is_mailed_later(self):
         self.invoice(self.customer)
         with patch.object(type(self.notices), "_mail_outcome", side_effect=SerializationFailure):
             self.send()

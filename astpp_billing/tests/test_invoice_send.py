@@ -6,7 +6,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestInvoiceSend(AstppCommon, HttpCase):
-    """Odoo's *Send* on an issuer's invoice: in the issuer's name and words, and no second mail afterwards."""
+    """Odoo's *Send* mails an issuer's invoice in the issuer's name and words, and no second mail follows."""
 
     @classmethod
     def setUpClass(cls):
@@ -34,7 +34,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
             self.wizard(moves, **values).action_send_and_print()
 
     def send_waiting(self):
-        """What the scheduled action does, without its commits."""
+        """Do what the scheduled action does, without its commits."""
         waiting = self.notices._next_mails()
         with self.allow_pdf_render():
             for notice in waiting:
@@ -81,7 +81,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertReseller(mail)
 
     def test_paid_orders_are_sent_in_the_resellers_words(self):
-        """A template for all invoices that a payment sends is not for a reseller's."""
+        """A generic template that a payment uses is not sent for a reseller's invoice."""
         move = self.invoice(self.reseller_customer)
         template = self.env.ref("account.email_template_edi_invoice")
         send = self.env["account.move.send"].with_context(force_report_rendering=True)
@@ -92,7 +92,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertReseller(mail)
 
     def test_payments_send_nothing_by_themselves(self):
-        """Odoo mails what was paid and not sent, also what its customer does not want to get."""
+        """Odoo would mail invoices that are paid and unsent, even to customers who want no mails."""
         self.reseller_issuer.notify_invoice = False
         move = self.invoice(self.reseller_customer)
         self.send_waiting()
@@ -127,7 +127,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.send(move)
         self.assertEqual(len(self.mails(self.reseller_customer)), 2, "again is his wish")
 
-    def test_not_mailed_again_where_the_document_was_there(self):
+    def test_not_mailed_again_if_the_document_existed(self):
         move = self.invoice(self.reseller_customer)
         with self.allow_pdf_render():
             move.with_context(force_report_rendering=True)._astpp_store_pdf()
@@ -137,7 +137,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertTrue(move.is_move_sent)
         self.assertEqual(len(self.mails(self.reseller_customer)), 1)
 
-    def test_what_is_in_the_queue_is_taken_back(self):
+    def test_queued_mail_is_cancelled(self):
         move = self.invoice(self.reseller_customer)
         self.send_waiting()
         queued = self.mails(self.reseller_customer)
@@ -148,7 +148,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertEqual(self.notice(move).state, "off")
 
     def test_a_copy_for_somebody_else(self):
-        """A copy for a colleague is no reason to mail the customer nothing."""
+        """A copy for a colleague does not cancel the customer's own mail."""
         move = self.invoice(self.reseller_customer)
         self.send(move, mail_partner_ids=[(6, 0, self.accountant.partner_id.ids)])
         self.assertEqual(self.notice(move).state, "waiting")
@@ -156,7 +156,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertEqual(len(self.mails(self.reseller_customer)), 1)
 
     def test_many_at_once(self):
-        """Between the button and Odoo's scheduled action nothing is mailed; each has one mail in the end."""
+        """Nothing is mailed between the button and Odoo's scheduled action; each invoice is mailed once in the end."""
         moves = self.invoice(self.reseller_customer) | self.invoice(self.customer)
         self.send(moves)
         self.send_waiting()
@@ -184,7 +184,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertFalse(self.mails(self.reseller_customer))
         self.assertIn("has no e-mail address", " ".join(move.message_ids.mapped("body")))
 
-    def test_list_of_calls_goes_with_it(self):
+    def test_list_of_calls_is_attached(self):
         self.reseller_customer.call_list = "file"
         move = self.invoice(self.reseller_customer)
         self.assertIn("R1-00001.csv", [each["name"] for each in self.wizard(move).mail_attachments_widget])
@@ -200,7 +200,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.assertEqual(self.mails(self.reseller_customer)[-1].attachment_ids.mapped("mimetype"), ["application/pdf"])
 
     def test_asked_for_on_the_portal(self):
-        """What waits is replaced by what was asked for: one mail."""
+        """The new request replaces the waiting mail, so only one is sent."""
         move = self.invoice(self.reseller_customer)
         move._astpp_send_again()
         move._astpp_send_again()

@@ -5,13 +5,13 @@ from .test_invoice_report import InvoiceReportCommon
 
 @tagged("post_install", "-at_install")
 class TestInvoiceStatement(InvoiceReportCommon):
-    """What a document says of everything else that is open: earlier documents, payments, credits."""
+    """A document states what else is open: earlier documents, payments, credits."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.call_product.taxes_id = False
-        # Due on the invoice's day, whatever day it is today.
+        # Due on the invoice date, so the tests do not depend on today's date.
         cls.operator.payment_term_id = cls.env["account.payment.term"].create(
             {"name": "At once", "line_ids": [(0, 0, {"value": "percent", "value_amount": 100, "nb_days": 0})]}
         )
@@ -30,7 +30,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         return wizard._create_payments()
 
     def pay_on_account(self, partner, amount, journal=None, date="2024-02-20", **values):
-        """A payment that names no invoice."""
+        """Register a payment that is for no particular invoice."""
         payment = self.env["account.payment"].create(
             {
                 "payment_type": "inbound",
@@ -46,7 +46,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         return payment
 
     def entry(self, partner, amount, **values):
-        """A journal entry that credits the customer, as for credit taken elsewhere."""
+        """Create an entry that credits the customer, such as for a credit granted elsewhere."""
         receivable = self.company_data["default_account_receivable"]
         lines = [
             {"account_id": receivable.id, "partner_id": partner.id, "credit": amount},
@@ -111,7 +111,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         self.assertIsNone(moves[0]._astpp_statement())
         self.assertStatement(moves[1], before=amounts[0], this=amounts[1], due=30)
 
-    def test_first_invoice_of_who_paid_before(self):
+    def test_first_invoice_after_a_payment(self):
         self.pay_on_account(self.customer.partner_id, 25)
         move = self.invoice(self.customer, 10)
         self.assertStatement(move, before=0, paid=0, credit=25, due=-15)
@@ -128,7 +128,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         self.assertStatement(self.second(self.customer, 30), before=-100, due=-70)
 
     def test_payments_of_several_issuers(self):
-        """A customer of the operator and of a reseller: what names nobody is the operator's."""
+        """For a customer of the operator and a reseller, payments that name no issuer are the operator's."""
         partner = self.customer.partner_id
         self.reseller_customer.partner_id = partner
         received = self.env["account.journal"].create({"name": "Received", "type": "bank", "code": "RECV"})
@@ -141,7 +141,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         self.assertStatement(mine, before=10, paid=7, credit=7, this=100, due=103)
         self.assertStatement(his, before=0, paid=28, credit=8, this=200, due=192)
 
-    def test_payment_that_may_be_of_two_resellers_is_nobodys(self):
+    def test_ambiguous_payment_belongs_to_no_reseller(self):
         second = self.make_account("Reseller Two", account_type="reseller")
         self.make_issuer(second, prefix="R2-")
         below = self.make_account(parent_id=second.id, partner_id=self.reseller_customer.partner_id.id)
@@ -149,15 +149,15 @@ class TestInvoiceStatement(InvoiceReportCommon):
         for account in (below, self.reseller_customer):
             self.assertIsNone(self.invoice(account, 10)._astpp_statement())
 
-    def test_credit_taken_elsewhere_is_the_issuers(self):
-        """An entry that credits the customer counts as his payment, whether it names his account or not."""
+    def test_credit_entry_counts_for_the_issuer(self):
+        """An entry that credits the customer counts as a payment, whether it names the account or not."""
         self.invoice(self.reseller_customer, 10)
         self.entry(self.reseller_customer.partner_id, 4)
         self.entry(self.reseller_customer.partner_id, 5, astpp_account_id=self.reseller_customer.id)
         self.assertStatement(self.second(self.reseller_customer, 30), before=10, paid=5, credit=9, due=31)
 
     def test_payment_for_something_else(self):
-        """What he paid for an ordinary invoice, and was not matched yet, is no credit for telephone."""
+        """An unreconciled payment for an ordinary invoice is no credit for telephone invoices."""
         ordinary = self.init_invoice(
             "out_invoice", partner=self.customer.partner_id, amounts=[50], invoice_date="2024-01-20", post=True
         )
@@ -168,7 +168,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         self.assertEqual(self.reminded(move), [True])
 
     def test_other_currencies(self):
-        """Each item in the invoice's currency; what is in it already is not converted."""
+        """Items are converted to the invoice's currency, except those that are in it already."""
         euro = self.setup_other_currency("EUR", rates=[("1900-01-01", 2.0), ("2024-02-15", 4.0)])
         self.invoice(self.customer, 100)
         self.pay_on_account(self.customer.partner_id, 40, currency_id=euro.id)
@@ -180,7 +180,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         self.assertEqual((third.currency_id, third.amount_total), (euro, 20))
         self.assertStatement(third, before=520, credit=40, this=20, due=500)
 
-    def test_credit_in_the_same_currency_covers_whatever_rates_do(self):
+    def test_credit_in_the_same_currency_covers_whatever_the_rates(self):
         euro = self.setup_other_currency("EUR", rates=[("1900-01-01", 2.0), ("2024-02-15", 3.0)])
         self.customer.currency_id = euro
         move = self.invoice(self.customer, 10)

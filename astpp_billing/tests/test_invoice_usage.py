@@ -5,7 +5,7 @@ from .test_invoice_report import InvoiceReportCommon
 
 @tagged("post_install", "-at_install")
 class TestInvoiceUsage(InvoiceReportCommon):
-    """What a telecom's invoice says beyond its lines."""
+    """What a telecom invoice shows besides its lines."""
 
     def test_destinations_add_up(self):
         self.load(
@@ -41,8 +41,8 @@ class TestInvoiceUsage(InvoiceReportCommon):
         self.assertEqual((statement["before"], statement["this"]), (20, 5.75))
         self.assertEqual(statement["due"], 25.75)
 
-    def test_statement_is_the_issuers(self):
-        """A reseller's document does not tell what his customer pays to others."""
+    def test_statement_covers_only_the_issuer(self):
+        """A reseller's document does not reveal what its customer pays to others."""
         self.reseller_customer.partner_id = self.customer.partner_id
         self.load_calls(self.customer, "50")
         self.load_calls(self.reseller_customer, "20")
@@ -57,7 +57,7 @@ class TestInvoiceUsage(InvoiceReportCommon):
         self.assertEqual((statement["before"], statement["paid"]), (19, 4))
 
     def test_annex(self):
-        """The list runs over pages with its heading on each."""
+        """The list of calls runs over several pages, with its heading on each."""
         self.operator.call_list = "annex"
         self.load(*(self.row(self.customer, callednum=f"44{n:08d}") for n in range(120)))
         pages = self.pdf_text(self.bill(self.customer).move_ids)
@@ -67,7 +67,7 @@ class TestInvoiceUsage(InvoiceReportCommon):
             self.assertIn("Date and Time From To Destination", page)
         self.assertEqual(sum(page.count("4400000") for page in pages), 120)
 
-    def test_names_of_the_world(self):
+    def test_names_in_any_script(self):
         self.customer.partner_id.name = "شركة الاتصالات"
         self.load(self.row(self.customer, notes="Ελλάδα – Київ"))
         text = " ".join(self.pdf_text(self.bill(self.customer).move_ids))

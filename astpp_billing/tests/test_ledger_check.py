@@ -7,7 +7,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestLedgerCheck(AstppCommon):
-    """The check finds what the addon itself never does: the tests break the ledger by hand."""
+    """The check finds what the addon itself never does: these tests break the ledger by hand."""
 
     def setUp(self):
         super().setUp()
@@ -29,7 +29,7 @@ class TestLedgerCheck(AstppCommon):
         self.assertEqual(self.env["astpp.violation"].action_check()["params"]["type"], "success")
 
     def test_button(self):
-        """The list's button passes the chosen rows, mostly none."""
+        """The list's button passes the selected rows, usually none."""
         call_button = self.env["astpp.violation"].browse([]).action_check
         self.assertEqual(call_kw(self.env["astpp.violation"], "action_check", [[]], {}), call_button())
 
@@ -82,7 +82,7 @@ class TestLedgerCheck(AstppCommon):
         self.sql("UPDATE account_move SET state = 'cancel' WHERE id = %s", self.move.id)
         self.assertEqual(self.kinds(), ["not_in_force"])
 
-    def test_anothers_usage(self):
+    def test_usage_of_another_account(self):
         other = self.load_calls(self.make_account("Other"), "1")
         self.sql(
             "UPDATE astpp_usage_total SET move_line_id = %s, move_id = %s, takes_lines = FALSE WHERE id = %s",
@@ -99,11 +99,11 @@ class TestLedgerCheck(AstppCommon):
         )
         move = self.bill(foreign).move_ids
         self.assertEqual(move.move_type, "out_refund")
-        # A rate that changes later changes no invoice.
+        # A later change of the rate does not affect invoices.
         euro.rate_ids.filtered(lambda rate: rate.name.year == 2024).rate = 0.9
         self.assertEqual(self.kinds(), [])
 
-    def test_responsible_is_told_once(self):
+    def test_one_alert_for_the_responsible_user(self):
         self.server.responsible_id = self.env.user
         self.sql("UPDATE account_move SET state = 'cancel' WHERE id = %s", self.move.id)
         for _night in range(2):

@@ -5,7 +5,7 @@ from pathlib import Path
 from odoo.tests import BaseCase, tagged
 
 ADDON = Path(__file__).parents[1]
-# The ledger itself, its past, and tests, which look behind the door.
+# Exempt: the ledger itself, migrations, and tests, which look behind the door.
 INSIDE = ("models/ledger/", "migrations/", "tests/")
 STATE_COLUMNS = ("move_line_id", "exception", "prepaid")
 NAMES_STATE = re.compile(rf"\b({'|'.join(STATE_COLUMNS)})\b")
@@ -17,14 +17,14 @@ SQL_CALLS = {"SQL", "Index", "UniqueIndex", "Constraint", "execute", "execute_va
 
 
 def docstrings(tree):
-    """Return the nodes of all docstrings, those of attributes too."""
+    """Return the nodes of all docstrings, including those of attributes."""
     bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
     statements = [statement for body in bodies for statement in body if isinstance(statement, ast.Expr)]
     return {statement.value for statement in statements if isinstance(statement.value, ast.Constant)}
 
 
 def sql_texts(tree):
-    """Yield the nodes of texts that are SQL: they use its words, or are handed to what takes SQL."""
+    """Yield the nodes of strings that are SQL: they contain its keywords, or are passed to functions that take SQL."""
     prose, handed = docstrings(tree), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in SQL_CALLS:
@@ -36,10 +36,10 @@ def sql_texts(tree):
 
 
 def breaches(source):
-    """Return [(line, what)] of the places where a file goes past the ledger's door."""
+    """Return [(line, what)] of the places where a file bypasses the ledger's door."""
     tree, found = ast.parse(source), []
     for node in sql_texts(tree):
-        # Values in quotes are no columns: payment_mode = 'prepaid'.
+        # Quoted values are no columns: payment_mode = 'prepaid'.
         text = re.sub(r"'[^']*'", "''", node.value)
         if WRITES.search(text):
             found.append((node.lineno, "writes astpp_usage"))
@@ -53,9 +53,9 @@ def breaches(source):
 
 @tagged("post_install", "-at_install")
 class TestLedgerDoor(BaseCase):
-    """Nobody but the ledger writes usage in SQL, or says what makes it billed, held or prepaid."""
+    """Only the ledger writes usage in SQL, or defines what makes usage billed, held or prepaid."""
 
-    def test_everybody_uses_the_door(self):
+    def test_only_the_ledger_writes_usage_in_sql(self):
         files = [
             path for path in sorted(ADDON.rglob("*.py")) if not path.relative_to(ADDON).as_posix().startswith(INSIDE)
         ]
@@ -65,8 +65,8 @@ class TestLedgerDoor(BaseCase):
         ]
         self.assertFalse(found, "use the verbs of models/ledger and its usage_state")
 
-    def test_a_state_is_spelled_once(self):
-        """Not even the ledger says twice what is unbilled."""
+    def test_each_state_is_defined_once(self):
+        """Even the ledger defines only once what unbilled means."""
         spelled = [
             path.name
             for path in sorted((ADDON / "models").rglob("*.py"))
@@ -86,7 +86,7 @@ class TestLedgerDoor(BaseCase):
             with self.subTest(source):
                 self.assertEqual([found for _line, found in breaches(source)], [what])
 
-    def test_others_are_left_alone(self):
+    def test_harmless_code_is_no_breach(self):
         for source in (
             "def f():\n    '''UPDATE astpp_usage WHERE exception IS NULL'''",
             "SQL(\"SELECT 1 FROM astpp_account WHERE payment_mode = 'prepaid'\")",

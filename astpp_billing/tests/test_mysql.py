@@ -3,7 +3,7 @@ from odoo.tests import tagged
 from . import test_connector, test_outbox, test_outbox_rows, test_sync, test_sync_meanwhile
 from .mariadb import MySql
 
-# What a MySQL server is like when nobody has changed it.
+# The default sql_mode of a MySQL server.
 STRICT = (
     "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
     "NO_ENGINE_SUBSTITUTION"
@@ -12,7 +12,7 @@ STRICT = (
 
 @tagged("post_install", "-at_install")
 class TestConnectorMySql(test_connector.TestConnector):
-    """ASTPP on MySQL instead of MariaDB: the same tests, connection, synchronisation and writing."""
+    """Run the tests of connection, synchronisation and write-back against MySQL instead of MariaDB."""
 
     database_server = MySql
     sql_mode = STRICT

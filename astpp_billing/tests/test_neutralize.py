@@ -6,10 +6,10 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestNeutralize(AstppCommon):
-    """A copy of the database for tests leaves the switch alone."""
+    """A neutralized copy of the database does not touch the switch."""
 
     def test_copy_reads_and_writes_nothing(self):
-        """Every switch of a server is off, also one that is added later."""
+        """All of a server's switches are off, including any that are added later."""
         switches = [
             name
             for name, field in self.env["astpp.server"]._fields.items()

@@ -5,7 +5,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestNotice(AstppCommon):
-    """Mails about subscriptions: one an event, in the customer's language and the issuer's name."""
+    """Mails about subscriptions: one per event, in the customer's language and the issuer's name."""
 
     def remind(self):
         due = self.env["astpp.notice"]._due_reminders()
@@ -36,8 +36,8 @@ class TestNotice(AstppCommon):
             self.assertEqual(self.remind(), 0)
         self.assertEqual(subscription.notice_ids.mapped("kind"), ["ended", "reminder", "renewed", "reminder"])
 
-    def test_templates_bear_any_record(self):
-        """Odoo renders a template when it is saved, with whatever record comes first."""
+    def test_templates_render_with_any_record(self):
+        """Odoo renders a template with an arbitrary record when the template is saved."""
         draft = self.env["astpp.subscription"].create(
             {"account_id": self.customer.id, "product_id": self.make_product().id}
         )
@@ -86,8 +86,8 @@ class TestNotice(AstppCommon):
             self.assertNotIn(secret, text)
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_a_broken_mail_holds_up_nobody(self):
-        """The charge stands, the others get their mail, and the failure is on a list."""
+    def test_a_broken_mail_does_not_stop_others(self):
+        """The charge stands, the others get their mails, and the failure is listed."""
         good, bad = self.make_account(), self.make_account()
         orders = [self.subscribe(account, self.make_product()) for account in (good, bad)]
         template = self.env.ref("astpp_billing.mail_template_renewed")

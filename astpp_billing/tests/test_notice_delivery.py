@@ -9,7 +9,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestNoticeDelivery(AstppCommon):
-    """A notice is *Sent* when its mail was; whatever else became of it is listed, and told once."""
+    """A notice is *Sent* once its mail was sent; failures are listed and reported once."""
 
     @classmethod
     def setUpClass(cls):
@@ -27,7 +27,7 @@ class TestNoticeDelivery(AstppCommon):
         return notices
 
     def make(self, notices):
-        """Queue the mails; what is attached to them is not what is asked."""
+        """Queue the mails; their attachments do not matter here."""
         none = self.env["ir.attachment"]
         with patch.object(type(notices.move_id), "_astpp_attachments", lambda _move: none):
             for notice in notices:
@@ -37,7 +37,7 @@ class TestNoticeDelivery(AstppCommon):
         return self.env["mail.notification"].sudo().search([("mail_message_id", "=", notice.mail_message_id.id)])
 
     def leave(self, notice, *failure):
-        """Do what Odoo's queue does when it has sent a mail, or failed to: see mail.mail._send."""
+        """Do what Odoo's mail queue does when it sends a mail or fails to: see mail.mail._send."""
         partners = [] if failure else [notice.partner_id]
         values = dict(zip(("failure_type", "failure_reason"), failure, strict=False))
         notice.mail_id.write({"state": "exception" if failure else "sent", **values})
@@ -75,15 +75,15 @@ class TestNoticeDelivery(AstppCommon):
         self.follow()
         self.assertEqual((notice.state, notice.move_id.is_move_sent), ("sent", True))
 
-    def test_address_that_nobody_takes(self):
-        """Odoo deletes such mails as if they were sent."""
+    def test_refused_address(self):
+        """Odoo deletes such mails as if they had been sent."""
         notice = self.queue(self.customer)
         self.leave(notice, "mail_email_invalid", "no such domain")
         self.assertFalse(notice.mail_id)
         self.follow()
         self.assertEqual((notice.state, notice.message), ("failed", "no such domain"))
 
-    def test_tried_again_some_times(self):
+    def test_retries_are_limited(self):
         notice = self.queue(self.customer)
         for attempt in range(1, 7):
             self.assertEqual(notice.state, "queued")
@@ -110,8 +110,8 @@ class TestNoticeDelivery(AstppCommon):
         self.follow()
         self.assertEqual({first.state, second.state}, {"sent"})
 
-    def test_came_back(self):
-        """A bounce comes when the mail was sent long ago."""
+    def test_bounced(self):
+        """A bounce arrives long after the mail was sent."""
         notice, other = self.queue(self.customer, self.make_account())
         for each in notice | other:
             self.leave(each)
@@ -121,8 +121,8 @@ class TestNoticeDelivery(AstppCommon):
         self.assertEqual((notice.state, other.state), ("failed", "sent"))
         self.assertIn("came back", notice.message)
 
-    def test_one_question_for_all(self):
-        """Following asks the database once, however many mails there are, and leaves alone what was sent."""
+    def test_one_query_for_all(self):
+        """One query finds all news, however many mails there are, and skips those already sent."""
         notices = self.queue(*(self.make_account() for _n in range(3)))
         for notice in notices[:2]:
             self.leave(notice)
@@ -133,7 +133,7 @@ class TestNoticeDelivery(AstppCommon):
         with self.assertQueryCount(1):
             self.assertFalse(self.notices._mail_news(), "neither sent nor waiting mails are news")
 
-    def test_told_once(self):
+    def test_failures_are_reported_once(self):
         first, second, third = self.queue(self.customer, self.make_account(), self.make_account())
         first.mail_id.unlink()
         self.follow()
@@ -153,7 +153,7 @@ class TestNoticeDelivery(AstppCommon):
         third.action_retry()
         self.assertFalse(self.alert())
 
-    def test_what_cannot_be_made_is_told(self):
+    def test_mail_that_cannot_be_rendered_is_reported(self):
         self.reseller.partner_id.email = False
         notice = self.queue(self.reseller_customer)
         self.follow()
@@ -191,8 +191,8 @@ class TestNoticeDelivery(AstppCommon):
         self.follow()
         self.assertEqual(set(notices.mapped("state")), {"queued"})
 
-    def test_mails_of_the_version_before(self):
-        """What waited when the addon was updated is followed like the rest; what was gone had been sent."""
+    def test_mails_of_the_previous_version(self):
+        """Mails that were waiting during the upgrade are tracked; those already deleted count as sent."""
         waits, gone = self.queue(self.customer, self.make_account())
         (self.notification(waits) | self.notification(gone)).unlink()
         (waits | gone).mail_id.is_notification = False

@@ -32,7 +32,7 @@ class TestNumbering(AstppCommon):
         return [self.invoice(issuer, date).name for date in dates]
 
     def test_any_prefix_in_one_journal(self):
-        """Interleaved with each other and with ordinary invoices, across years."""
+        """Series alternate with each other and with ordinary invoices, across years."""
         issuers = self.env["astpp.issuer"]
         for prefix in PREFIXES:
             reseller = self.make_account(f"Reseller {prefix}", account_type="reseller")
@@ -66,7 +66,7 @@ class TestNumbering(AstppCommon):
         self.assertEqual(self.numbers(self.operator, "2024-02-01", "2024-02-02"), ["INV_00001", "INV_00002"])
         self.operator.write({"prefix": "NEW-", "first_number": 100})
         self.assertEqual(self.numbers(self.operator, "2024-02-03"), ["NEW-00100"])
-        # Back again: the old series goes on, no number comes twice.
+        # Back to the first prefix: its series continues, so no number occurs twice.
         self.operator.write({"prefix": "INV_", "first_number": 1})
         self.assertEqual(self.numbers(self.operator, "2024-02-04"), ["INV_00003"])
 
@@ -98,7 +98,7 @@ class TestNumbering(AstppCommon):
         self.assertEqual((first.name, second.name), ("INV_00001", "INV_00002"))
         self.assertEqual(first.astpp_series, "INV_")
 
-    def test_last_number_is_given_again(self):
+    def test_deleted_last_number_is_reused(self):
         first, second = self.invoice(self.operator), self.invoice(self.operator)
         second.button_draft()
         second.unlink()
@@ -114,12 +114,12 @@ class TestNumbering(AstppCommon):
     def test_rename_by_hand(self):
         move = self.invoice(self.operator)
         move.button_draft()
-        # To a number of the series: the series goes on after it.
+        # To another number of the series, which then continues after it.
         move.name = "INV_00050"
         move.action_post()
         self.assertEqual((move.astpp_series, move.sequence_number), ("INV_", 50))
         self.assertEqual(self.numbers(self.operator, "2024-02-01"), ["INV_00051"])
-        # To anything else: it leaves the series, and ordinary numbers are not touched by it.
+        # To any other name: the move leaves the series, and ordinary numbers are not affected.
         ordinary = self.invoice(journal=self.operator.journal_id)
         move.button_draft()
         move.name = "SPECIAL/2024/00007"
@@ -154,7 +154,7 @@ class TestNumbering(AstppCommon):
         self.assertEqual(refund.name, "INV_00002")
 
     def test_resequence(self):
-        """Odoo's own wizard on a series."""
+        """Odoo's resequencing wizard works on a series."""
         moves = self.invoice(self.operator) | self.invoice(self.operator)
         wizard = self.env["account.resequence.wizard"].with_context(active_model="account.move", active_ids=moves.ids)
         wizard.create({"first_name": "INV_00031", "ordering": "keep"}).resequence()
@@ -167,7 +167,7 @@ class TestNumbering(AstppCommon):
         for prefix in ("R1-", " R9-", "R9\n"):
             with self.subTest(prefix), self.assertRaises(ValidationError), self.env.cr.savepoint():
                 self.make_issuer(other, prefix=prefix)
-        # With two digits of padding less, R1-00 and 1 reads as R1- and 001.
+        # With two digits less padding, "R1-00" followed by 1 reads like "R1-" followed by 001.
         with self.assertRaises(ValidationError):
             self.make_issuer(other, prefix="R1-00", padding=3)
 
@@ -181,7 +181,7 @@ class TestNumbering(AstppCommon):
         self.assertEqual(self.numbers(self.operator, "2024-02-01", "2024-02-01"), ["INV_9", "INV_10"])
 
     def test_raised_first_number_in_a_hashed_journal(self):
-        """Numbers that are secured by a hash follow each other: a first number above the next one is refused."""
+        """Numbers secured by a hash must be consecutive, so a first number above the next one is refused."""
         self.operator.journal_id.restrict_mode_hash_table = True
         self.operator.write({"prefix": "H-", "first_number": 5000})
         moves = self.invoice(self.operator) | self.invoice(self.operator)
@@ -192,7 +192,7 @@ class TestNumbering(AstppCommon):
         self.assertEqual(self.numbers(self.operator, "2024-02-01"), ["H-05002"])
         self.operator.first_number = 1
         self.assertEqual(self.numbers(self.operator, "2024-02-01"), ["H-05003"])
-        # As the text says: another prefix begins a new series.
+        # As the error message suggests: a new prefix begins a new series.
         self.operator.write({"prefix": "I-", "first_number": 6000})
         self.assertEqual(self.numbers(self.operator, "2024-02-01", "2024-02-01"), ["I-06000", "I-06001"])
         self.assertTrue(self.env["account.move"].search([("name", "=", "I-06001")]).inalterable_hash)
@@ -214,8 +214,8 @@ class TestNumbering(AstppCommon):
         with self.assertRaisesRegex(ValidationError, "CN_00003"):
             self.operator.first_number = 10
 
-    def test_changed_digits_are_checked_like_prefixes(self):
-        """R1-00 and 001 reads as R1- and 00001: refused, whichever of the two is changed."""
+    def test_changed_padding_is_checked_like_prefixes(self):
+        """R1-00 and 001 reads like R1- and 00001, which is refused whichever of the two is changed."""
         other = self.make_issuer(self.make_account("Other", account_type="reseller"), prefix="R1-00", padding=4)
         with self.assertRaisesRegex(ValidationError, "R1-"), self.env.cr.savepoint():
             other.padding = 3
@@ -226,8 +226,8 @@ class TestNumbering(AstppCommon):
         self.assertEqual(self.numbers(self.reseller_issuer, "2024-02-01"), ["R1-0001"])
         self.assertEqual(self.numbers(other, "2024-02-01"), ["R1-00001"])
 
-    def test_changed_digits_against_numbers_that_were_given(self):
-        """The other prefix is used no more, its numbers are there."""
+    def test_changed_padding_is_checked_against_existing_numbers(self):
+        """The other prefix is no longer in use, but its numbers exist."""
         other = self.make_issuer(self.make_account("Other", account_type="reseller"), prefix="R1-00", padding=4)
         self.reseller_issuer.padding = 4
         other.padding = 3
@@ -237,7 +237,7 @@ class TestNumbering(AstppCommon):
             self.reseller_issuer.padding = 5
 
     def test_year_in_the_prefix(self):
-        """Each year is a series of its own, by the invoice's date; the first number is the first year's."""
+        """Each year, by invoice date, is a series of its own; the first number only counts in the first year."""
         self.operator.write({"prefix": "INV-{year}-", "refund_prefix": "{year}/CN", "first_number": 100})
         with freeze_time("2024-11-05"):
             self.operator.invalidate_recordset(["next_number"])
@@ -275,7 +275,7 @@ class TestNumbering(AstppCommon):
         self.assertEqual(draft.name_placeholder, "2025-00001")
         draft.action_post()
         self.assertEqual((draft.name, draft.astpp_series), ("2025-00001", "2025-"))
-        # With its number, it stays in its year.
+        # A draft that has its number stays in its year.
         draft.button_draft()
         draft.invoice_date = "2026-02-01"
         with self.assertRaisesRegex(ValidationError, "2025-00001"), self.env.cr.savepoint():
@@ -285,7 +285,7 @@ class TestNumbering(AstppCommon):
         self.assertEqual(draft.name, "2025-00001")
 
     def test_year_is_that_of_the_invoice_date(self):
-        """Odoo books what comes late into an open period; its number is that of its own year."""
+        """Odoo books late invoices in an open period, but their numbers are those of the invoice date's year."""
         self.operator.prefix = "{year}-"
         self.env.company.fiscalyear_lock_date = "2024-12-31"
         late = self.invoice(self.operator, "2024-12-31")
@@ -307,7 +307,7 @@ class TestNumbering(AstppCommon):
         self.operator.write({"prefix": "H{year}", "first_number": 7})
         names = self.numbers(self.operator, "2024-02-01", "2025-02-01", "2025-02-01")
         self.assertEqual(names, ["H202400007", "H202500001", "H202500002"])
-        # It is the first year's, which is over.
+        # The first number counts only in the first year, which is over.
         self.operator.first_number = 50
         self.assertEqual(self.numbers(self.operator, "2025-02-01"), ["H202500003"])
 
@@ -321,13 +321,13 @@ class TestNumbering(AstppCommon):
             self.assertEqual(issuer.next_number, "2024-007")
 
     def test_year_in_the_prefix_clashes(self):
-        """With any year in its place; another brace is a character like any other."""
+        """Any year counts as a clash; other braces are ordinary characters."""
         other = self.make_account("Other", account_type="reseller")
         self.reseller_issuer.prefix = "R{year}-"
         for prefix in ("R2024-", "R{year}-", "R{year}-00"):
             with self.subTest(prefix), self.assertRaises(ValidationError), self.env.cr.savepoint():
                 self.make_issuer(other, prefix=prefix, padding=3)
-        # 0000 and then 1 … : R2 and 4 more digits of the number.
+        # With 7 digits of padding, numbers after R20 are as long as those after R{year}, so the two read alike.
         self.reseller_issuer.prefix = "R{year}"
         with self.assertRaises(ValidationError), self.env.cr.savepoint():
             self.make_issuer(other, prefix="R20", padding=7)

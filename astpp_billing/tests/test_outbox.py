@@ -17,7 +17,7 @@ WRITER = ("astpp_writer", "writer's secret")
 
 @tagged("post_install", "-at_install")
 class TestOutbox(SyncCommon):
-    """What Odoo decides reaches ASTPP's balances, once each."""
+    """What Odoo decides reaches ASTPP's balances, exactly once."""
 
     def setUp(self):
         super().setUp()
@@ -44,7 +44,7 @@ class TestOutbox(SyncCommon):
         return float(self.mariadb.execute("SELECT balance FROM accounts WHERE id = %s", (account_id,))[0][0])
 
     def test_signs_and_rows(self):
-        """Prepaid balances are money, postpaid ones are debt; both get the rows that ASTPP's screens show."""
+        """A prepaid balance is money, a postpaid one is debt; both get the rows that ASTPP's screens show."""
         topup = self.queue(12, 50, "topup/1")
         charge = self.queue(13, -30, "usage/1/period/1")
         self.apply()
@@ -64,7 +64,7 @@ class TestOutbox(SyncCommon):
         self.assertEqual(self.account(12)._funds_left()[self.account(12)], 70)
 
     def test_once_after_a_crash(self):
-        """ASTPP has committed, Odoo has not: the next attempt notes it and changes nothing."""
+        """If only ASTPP has committed, the next attempt notices it and changes nothing."""
         entry = self.queue(12, 50, "topup/1")
         with self.assertRaises(ZeroDivisionError), self.env.cr.savepoint():
             entry._apply()
@@ -74,8 +74,8 @@ class TestOutbox(SyncCommon):
         self.apply()
         self.assertEqual((entry.state, entry.message, self.balance(12)), ("applied", "ASTPP had it already.", 70))
 
-    def test_an_id_that_is_another_accounts_by_now(self):
-        """After ASTPP's database was restored an ID may be somebody else's: the number has to be the account's too."""
+    def test_reused_id_is_recognised_by_the_number(self):
+        """After a restore of ASTPP's database an ID may belong to another account, so the number must match too."""
         entry = self.queue(12, 50, "topup/1")
         self.mariadb.execute("UPDATE accounts SET number = 'Z99' WHERE id = 12")
         self.apply()
@@ -87,7 +87,7 @@ class TestOutbox(SyncCommon):
         self.assertEqual((entry.state, self.balance(12)), ("applied", 70))
 
     def test_nothing_half_written(self):
-        """A failure between the statements leaves ASTPP as it was."""
+        """A failure between the statements leaves ASTPP unchanged."""
         entry = self.queue(12, 50, "topup/1")
         insert = Writer._insert_rows
 
@@ -178,8 +178,8 @@ class TestOutbox(SyncCommon):
         self.assertEqual(self.balance(13), 90)
         self.assertEqual(entries.move_id, move)
 
-    def test_part_paid_while_payments_were_not_written(self):
-        """The first part is in ASTPP by hand: only the second one is queued."""
+    def test_part_paid_before_payments_were_written(self):
+        """The first part was entered in ASTPP by hand, so only the second one is queued."""
         account = self.account(13)
         account.write({"billed_until": "2024-01-01 00:00:00", "tz": "UTC", "tax_ids": False})
         self.env["astpp.usage"].create({"account_id": account.id, "amount": 40, "date": "2024-01-10 00:00:00"})
@@ -196,7 +196,7 @@ class TestOutbox(SyncCommon):
         self.assertEqual((entries.mapped("amount"), entries.mapped("state")), ([10, 30], ["skipped", "waiting"]))
 
     def test_nothing_from_before_it_was_switched_on(self):
-        """What was done while nothing was written was done in ASTPP by hand."""
+        """What was done before was entered in ASTPP by hand."""
         entry = self.queue(12, 50, "topup/1")
         self.server.write_from = self.env.cr.now().replace(microsecond=0) + timedelta(days=1)
         self.assertFalse(self.apply())
@@ -207,7 +207,7 @@ class TestOutbox(SyncCommon):
         self.assertEqual(account._funds_left()[account], 20, "ASTPP's balance has it")
 
     def test_kind_switched_on_later(self):
-        """Its older changes are in ASTPP by hand; after a pause nothing is lost."""
+        """Earlier changes of the kind were made in ASTPP by hand; after a pause, nothing is lost."""
         self.server.write_from -= timedelta(days=2)
         old, other = self.queue(13, 40, "payment/1/1"), self.queue(12, 50, "topup/1")
         self.assertEqual((old.state, other.state), ("off", "waiting"))
@@ -227,7 +227,7 @@ class TestOutbox(SyncCommon):
         self.assertEqual((new.state, paused.state), ("applied", "waiting"))
 
     def test_nothing_is_queued_while_its_kind_is_off(self):
-        """It is noted: neither is it tried when something else is switched on, nor does it count as waiting."""
+        """The change is recorded only: not tried when another kind is switched on, and not counted as waiting."""
         self.server.write({"write_credit": False, "write_charge": False})
         entries = self.queue(12, 50, "topup/1") | self.queue(13, -5, "usage/1") | self.queue(13, 7, "payment/1/1")
         self.assertEqual((set(entries.mapped("state")), self.server.outbox_count), ({"off"}, 0))
@@ -236,8 +236,8 @@ class TestOutbox(SyncCommon):
         self.server.write({"host": False, "write_credit": True})
         self.assertEqual(self.queue(12, 1, "topup/2").state, "off", "there is no ASTPP to write to")
 
-    def test_earlier_changes_are_written_when_somebody_says_so(self):
-        """Setting the date back has what was noted since then written."""
+    def test_earlier_changes_are_written_on_request(self):
+        """Setting ``write_from`` back queues what was recorded since then."""
         self.server.write({"write_credit": False, "write_charge": False})
         older, newer = self.queue(12, 50, "topup/1"), self.queue(12, 7, "topup/2")
         (older | newer).flush_recordset()
@@ -251,8 +251,8 @@ class TestOutbox(SyncCommon):
         self.apply()
         self.assertEqual(self.balance(12), 27)
 
-    def test_funds_of_what_is_made_by_hand(self):
-        """What is not written counts until ASTPP is asked again: then its balance says whether somebody entered it."""
+    def test_funds_include_changes_made_by_hand(self):
+        """A recorded change counts until ASTPP's balance is read again, which shows whether somebody entered it."""
         self.server.write_credit = False
         account = self.account(12)
         self.assertEqual(account._funds_left()[account], 20)
@@ -267,8 +267,8 @@ class TestOutbox(SyncCommon):
         self.sync()
         self.assertEqual(account._funds_left()[account], 70, "counted once")
 
-    def test_renewals_that_nobody_writes(self):
-        """ASTPP does not learn of Odoo's charges: the connection test says what that means for prepaid customers."""
+    def test_check_warns_of_unwritten_renewals(self):
+        """ASTPP does not learn of Odoo's charges; the connection test warns what this means for prepaid customers."""
         self.server.renewals_by = "odoo"
         self.server.action_test_connection()
         self.assertNotIn("go down only where", self.server.check_report)
@@ -276,8 +276,8 @@ class TestOutbox(SyncCommon):
         self.server.action_test_connection()
         self.assertIn("go down only where", self.server.check_report)
 
-    def test_held_accounts_hold_nobody_else(self):
-        """However much waits behind a failure, other accounts' changes are found."""
+    def test_held_accounts_do_not_block_others(self):
+        """Other accounts' changes are found, however many wait behind a failure."""
         failed, behind, other = (
             self.queue(12, 50, "topup/1"),
             self.queue(12, 1, "topup/2"),
@@ -290,8 +290,8 @@ class TestOutbox(SyncCommon):
         account = self.account(12)
         self.assertEqual(account._funds_left()[account], 71, "paid for, although ASTPP has not heard of it")
 
-    def test_key_of_another_change(self):
-        """An Odoo restored from a backup counts on from an old number: its changes are not taken for done."""
+    def test_old_key_of_another_change_is_not_mistaken(self):
+        """An Odoo restored from a backup reuses old ids, but its changes are not mistaken for applied ones."""
         entry = self.queue(12, 50, "topup/1")
         self.mariadb.insert(
             "payment_transaction",
@@ -301,8 +301,8 @@ class TestOutbox(SyncCommon):
         self.assertEqual((entry.state, self.balance(12)), ("waiting", 20))
         self.assertIn("another change", entry.message)
 
-    def test_causes_of_people_without_rights(self):
-        """Who ends an order or registers a payment need not see servers."""
+    def test_users_without_rights_cause_changes(self):
+        """Users who end an order or register a payment need no access to servers."""
         self.server.write_account = True
         user = new_test_user(self.env, login="nobody", groups="base.group_user")
         account = self.account(13).with_user(user)
@@ -312,7 +312,7 @@ class TestOutbox(SyncCommon):
         self.assertEqual(len(self.outbox.search([("account_id", "=", account.id)])), 2)
 
     def test_astpp_does_not_answer(self):
-        """That is no fault of a change: it waits as it is, and a person is told once."""
+        """This is not the change's fault: it keeps waiting, and a user is alerted once."""
         entry = self.queue(12, 50, "topup/1")
         port, password = self.server.port, self.server.password
         self.server.port = 1
@@ -327,7 +327,7 @@ class TestOutbox(SyncCommon):
 
     @mute_logger("odoo.addons.astpp_billing.models.writeback.astpp_outbox_apply")
     def test_one_bad_entry_does_not_end_the_scheduled_action(self):
-        """Whatever is wrong with a change, or happens while it is noted: the others are applied, and it is told."""
+        """Whatever fails in a change, or in recording its failure, the others are applied and an alert is raised."""
         self.server.write_account = True
         off = AccountSwitches(account_id=13, number="C13", active=False)
         bad = self.outbox._enqueue_changes([Queued(self.account(13), "account/bad", "Bad", [off])])

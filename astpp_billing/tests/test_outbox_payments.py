@@ -5,7 +5,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestOutboxPayments(AstppCommon):
-    """Money that came for usage lowers what ASTPP's accounts owe, once, wherever accountants move it."""
+    """Payments for usage lower what ASTPP's accounts owe, once, however accountants reconcile them."""
 
     @classmethod
     def setUpClass(cls):
@@ -14,7 +14,7 @@ class TestOutboxPayments(AstppCommon):
         cls.server.charge_product_id.taxes_id = False
 
     def billed(self, amount, month=1):
-        """An invoice, or a credit note, of one amount in a month of 2024."""
+        """Create an invoice, or a credit note, of one amount for a month of 2024."""
         self.env["astpp.usage"].create(
             {"account_id": self.customer.id, "amount": amount, "date": f"2024-0{month}-10 00:00:00"}
         )
@@ -47,7 +47,7 @@ class TestOutboxPayments(AstppCommon):
         return credit
 
     def test_credit_of_usage_and_money(self):
-        """A month's credit is on ASTPP's balance already: it settles an invoice, but no money came."""
+        """A credit of a month is already in ASTPP's balance: it settles an invoice, but is no payment."""
         invoice, credit = self.billed(40), self.billed(-10, 2)
         self.assertEqual((credit.move_type, credit.amount_total), ("out_refund", 10))
         self.receivable(invoice, credit).reconcile()
@@ -65,7 +65,7 @@ class TestOutboxPayments(AstppCommon):
         self.assertEqual(self.queued(), 40)
 
     def test_payment_moved_from_an_invoice_billed_again(self):
-        """The payment of an invoice whose usage was set free counts once, wherever it is."""
+        """The payment of an invoice whose usage was released counts once, whichever invoice it is reconciled with."""
         invoice = self.billed(40)
         payment = self.pay(invoice)
         credit = self.release(invoice)
@@ -77,7 +77,7 @@ class TestOutboxPayments(AstppCommon):
         self.receivable(again, payment.move_id).reconcile()
         self.assertEqual((again.amount_residual, self.queued()), (0, 40))
 
-    def test_payment_given_back_of_an_invoice_billed_again(self):
+    def test_refunded_payment_of_an_invoice_billed_again(self):
         invoice = self.billed(40)
         self.pay(invoice)
         self.pay(self.release(invoice))
@@ -92,8 +92,8 @@ class TestOutboxPayments(AstppCommon):
         self.receivable(again, credit).reconcile()
         self.assertEqual((again.amount_residual, self.queued()), (0, 40))
 
-    def test_ordinary_credit_note_forgives(self):
-        """Usage that is credited and not billed again is not owed in ASTPP either."""
+    def test_ordinary_credit_note_lowers_the_debt(self):
+        """Usage that is credited and not billed again is no longer owed in ASTPP either."""
         invoice = self.billed(40)
         invoice._reverse_moves([{"invoice_date": "2024-02-02"}], cancel=True)
         self.assertEqual((invoice.amount_residual, self.queued()), (0, 40))

@@ -21,7 +21,7 @@ GRANTS = (
 
 @tagged("post_install", "-at_install")
 class TestOutboxRows(SyncCommon):
-    """Orders, numbers and accounts that Odoo decides about are so in ASTPP, with no right too many."""
+    """Orders, numbers and accounts that Odoo decides about are written to ASTPP, with minimal privileges."""
 
     def setUp(self):
         super().setUp()
@@ -57,7 +57,7 @@ class TestOutboxRows(SyncCommon):
 
     @freeze_time("2024-03-10 10:00:00")
     def test_renewal_change_and_end(self):
-        """ASTPP has Odoo's periods, and its minutes begin anew; what it says in the meantime changes nothing."""
+        """ASTPP gets Odoo's periods and reset minutes; what it reports in the meantime changes nothing."""
         self.start(write_order=True)
         self.server.renewals_by = "odoo"
         with freeze_time("2024-04-10 10:00:00"):
@@ -85,7 +85,7 @@ class TestOutboxRows(SyncCommon):
         self.assertEqual([float(amount) for (amount,) in keys], [0, 0, 0])
 
     def test_numbers(self):
-        """A number is given and taken back; one that ASTPP gave to another stays with him."""
+        """A number is assigned and taken back; one that ASTPP gave to somebody else stays with them."""
         self.start(write_did=True)
         did = self.env["astpp.did"].search([("server_id", "=", self.server.id)])
         product = self.env.ref("astpp_billing.product_did")
@@ -111,7 +111,7 @@ class TestOutboxRows(SyncCommon):
         self.assertEqual(self.row("dids", "accountid", 1), ("12",))
 
     def test_accounts(self):
-        """Suspending and limits reach ASTPP, and its older word does not undo them."""
+        """Status and credit limit reach ASTPP, and its outdated values do not undo them."""
         self.start(write_account=True)
         account = self.account(13)
         account.write({"status": "suspended", "credit_limit": 250})
@@ -133,7 +133,7 @@ class TestOutboxRows(SyncCommon):
         self.assertEqual(len(self.outbox.search([("account_id", "=", account.id)])), 1, "its word is not sent back")
 
     def own_numbers(self, account_id=13):
-        """Number 1 is on, 2 was off before; 3 is ASTPP's to give."""
+        """Create numbers in ASTPP: the account has 1, which is on, and 2, which is off already; 3 has no owner."""
         self.mariadb.execute("UPDATE dids SET accountid = %s WHERE id = 1", (account_id,))
         self.mariadb.insert(
             "dids",
@@ -142,7 +142,7 @@ class TestOutboxRows(SyncCommon):
         )
 
     def numbers(self):
-        """{id: status} in ASTPP."""
+        """Return {id: status} in ASTPP."""
         return dict(self.mariadb.execute("SELECT id, status FROM dids"))
 
     def dids(self):
@@ -151,7 +151,7 @@ class TestOutboxRows(SyncCommon):
         )  # fmt: skip
 
     def test_suspended_account_loses_its_numbers(self):
-        """In one transaction; they come back with it, but for one that was off before."""
+        """Numbers are switched off and on with their account in one transaction, except one that was off before."""
         self.own_numbers()
         self.start(write_account=True)
         self.account(13).status = "suspended"
@@ -174,7 +174,7 @@ class TestOutboxRows(SyncCommon):
         self.assertEqual(self.dids().mapped("active"), [True, False, True])
 
     def test_suspended_and_back_before_it_was_written(self):
-        """What ASTPP switched off, or gave away, in the meantime is not switched on."""
+        """What ASTPP switched off or gave away in the meantime is not switched on."""
         self.own_numbers()
         self.start(write_account=True)
         self.mariadb.execute("UPDATE dids SET status = 1 WHERE id = 1")
@@ -185,7 +185,7 @@ class TestOutboxRows(SyncCommon):
         self.assertEqual((self.row("accounts", "status", 13), self.numbers()), (("0",), {1: 1, 2: 0, 3: 0}))
 
     def test_numbers_after_a_crash(self):
-        """ASTPP has committed, Odoo has not: what is off because of Odoo is known after the next attempt."""
+        """If only ASTPP has committed, Odoo knows after the next attempt which numbers it switched off."""
         self.own_numbers()
         self.start(write_account=True)
         self.account(13).status = "suspended"
@@ -201,8 +201,8 @@ class TestOutboxRows(SyncCommon):
         self.apply()
         self.assertEqual(self.numbers(), {1: 0, 2: 1, 3: 0})
 
-    def test_account_that_astpp_makes_active_again(self):
-        """Its numbers follow, unless ASTPP has changed its mind by then."""
+    def test_account_reactivated_by_astpp(self):
+        """The account's numbers are switched on, unless ASTPP has suspended it again by then."""
         self.own_numbers()
         self.start(write_account=True)
         self.account(13).status = "suspended"
@@ -218,7 +218,7 @@ class TestOutboxRows(SyncCommon):
         self.assertTrue(self.dids()[0].active)
 
     def test_number_of_a_suspended_account_is_taken_back(self):
-        """By Odoo, or in ASTPP: who gets it next does not get a dead number."""
+        """Whether Odoo or ASTPP takes it back, the next owner gets a number that works."""
         self.own_numbers(account_id=0)
         self.start(write_account=True, write_did=True)
         product = self.env.ref("astpp_billing.product_did")
@@ -246,7 +246,7 @@ class TestOutboxRows(SyncCommon):
         self.assertEqual((self.numbers()[3], self.dids()[2].off_with_account), (0, False))
 
     def test_numbers_that_should_be_off_are_listed(self):
-        """Calls to them leave through a carrier: the comparison says so, and why."""
+        """Calls to them are routed through a carrier, so the comparison lists them with the cause."""
         self.own_numbers()
         self.start()
         self.account(13).status = "suspended"
@@ -255,8 +255,8 @@ class TestOutboxRows(SyncCommon):
             [(d.name, d.odoo_value, d.astpp_value, d.cause) for d in found], [("442030001: status", "1", "0", "off")]
         )
 
-    def test_who_invoices(self):
-        """ASTPP invoices nobody whom Odoo invoices, and Odoo goes on invoicing them."""
+    def test_astpp_stops_invoicing(self):
+        """ASTPP invoices no account that Odoo invoices, and Odoo goes on invoicing it."""
         self.start()
         self.server.write_invoicing = True
         self.apply()
@@ -269,7 +269,7 @@ class TestOutboxRows(SyncCommon):
         self.assertTrue(self.account(13).invoice_enabled and self.account(15).invoice_enabled)
 
     def test_switched_off(self):
-        """What waits for a switch would be out of date when it is set again."""
+        """Changes of rows would be outdated when the kind is switched on again, so they do not wait for it."""
         self.start(write_account=True)
         self.account(13).status = "suspended"
         self.server.write_account = False
@@ -283,7 +283,7 @@ class TestOutboxRows(SyncCommon):
         self.assertFalse(self.outbox.search([("server_id", "=", self.server.id)]))
 
     def test_balances_compared(self):
-        """What is owed is usage less payments; each difference has its cause."""
+        """What is owed is usage less payments; each difference is listed with its cause."""
         self.mariadb.execute("UPDATE accounts SET balance = 3 WHERE id = 13")
         self.start(write_charge=True)
         account = self.account(13)
@@ -327,6 +327,6 @@ class TestOutboxRows(SyncCommon):
 
 @tagged("post_install", "-at_install")
 class TestOutboxRowsStrict(TestOutboxRows):
-    """The same on a server with strict SQL."""
+    """The same on a server in strict SQL mode."""
 
     sql_mode = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE"

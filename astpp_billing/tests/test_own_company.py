@@ -5,7 +5,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestOwnCompany(AstppCommon):
-    """A reseller with a company of his own: his customers' invoices are in its books, with its taxes and numbers."""
+    """Customers' invoices are in the books of their reseller's own company, with its taxes and numbers."""
 
     @classmethod
     def setUpClass(cls):
@@ -44,8 +44,8 @@ class TestOwnCompany(AstppCommon):
         self.assertNotIn(self.reseller_customer, others.astpp_account_id)
         self.assertFalse(self.env["astpp.violation"]._check())
 
-    def test_his_accountant(self):
-        """He sees his customers and invoices, and nothing of the operator's."""
+    def test_the_companys_accountant(self):
+        """The accountant sees the company's customers and invoices, and nothing of the operator's."""
         move = self.run_in(self.company)
         operator = self.run_in(self.env.company)
         user = new_test_user(
@@ -64,7 +64,7 @@ class TestOwnCompany(AstppCommon):
         self.assertTrue(seen._astpp_usage_summary())
 
     def test_top_up(self):
-        """It is invoiced and paid in his books, with his taxes, and credited as any other."""
+        """A top-up is invoiced and paid in the company's books, with its taxes, and credited like any other."""
         account = self.make_account("His Prepaid", parent_id=self.reseller.id, payment_mode="prepaid")
         account.tax_ids = self.company_data["default_tax_sale"]
         product = self.make_product("topup", price=0, taxes_id=[(6, 0, self.tax.ids)])

@@ -7,7 +7,7 @@ from .common import AstppCommon
 class TestPaymentMode(AstppCommon):
     """Accounts that change between prepaid and postpaid (ASTPP facts 7.2, weakness 28)."""
 
-    def test_what_was_postpaid_is_invoiced(self):
+    def test_earlier_postpaid_usage_is_invoiced(self):
         self.load_calls(self.customer, "10")
         self.customer.payment_mode = "prepaid"
         self.load_calls(self.customer, "3", callstart="2024-01-20 10:00:00")
@@ -19,7 +19,7 @@ class TestPaymentMode(AstppCommon):
         again.action_run()
         self.assertFalse(again.move_ids)
 
-    def test_what_was_prepaid_is_not(self):
+    def test_earlier_prepaid_usage_is_not_invoiced(self):
         account = self.make_account(payment_mode="prepaid")
         self.load_calls(account, "10")
         account.payment_mode = "postpaid"
@@ -27,7 +27,7 @@ class TestPaymentMode(AstppCommon):
         self.load_calls(account, "4", callstart="2024-01-21 10:00:00")
         self.assertEqual(self.bill(account).move_ids.amount_untaxed, 4)
 
-    def test_the_first_period_is_the_running_one(self):
+    def test_the_first_period_after_a_change_is_the_running_one(self):
         account = self.make_account(payment_mode="prepaid")
         account.payment_mode = "postpaid"
         self.assertGreater(account.billed_until.year, 2024, "no invoices for the time before")

@@ -14,10 +14,10 @@ LOGGERS = (
 
 @tagged("post_install", "-at_install")
 class TestPaypal(PaypalCommon):
-    """PayPal's webhooks pay an invoice only when PayPal vouches for them, once, with the right amount."""
+    """PayPal's webhooks pay an invoice only if PayPal verifies them, once, and with the right amount."""
 
     def test_unverified_pays_nothing(self):
-        """Forged, or not verified because PayPal is down or too slow: nothing is paid, and it may come again."""
+        """A webhook that is forged, or that PayPal fails to verify in time, pays nothing and may be sent again."""
         transaction, order = self.started()
         self.paypal.orders[order]["status"] = "APPROVED"
         capture = self.paypal._capture(order)["purchase_units"][0]["payments"]["captures"][0]
@@ -56,7 +56,7 @@ class TestPaypal(PaypalCommon):
         self.assertOpen()
 
     def test_replays_book_once(self):
-        """The browser's capture, all webhooks, twice and in any order."""
+        """The browser's capture and all webhooks arrive twice, in any order."""
         transaction = self.paid()
         self.assertPaidOnce()
         capture = transaction.provider_reference
@@ -73,7 +73,7 @@ class TestPaypal(PaypalCommon):
         self.assertEqual(len(notices), 1)
 
     def test_pending(self):
-        """A capture that takes days leaves the invoice open, also when PayPal calls its order completed."""
+        """A capture that takes days leaves the invoice open, even if PayPal calls its order completed."""
         self.paypal.capture_status = "PENDING"
         transaction = self.paid()
         [order] = self.paypal.orders.values()
@@ -98,7 +98,7 @@ class TestPaypal(PaypalCommon):
         self.assertOpen()
 
     def test_capture_fails(self):
-        """PayPal fails, or captures and its answer is lost: the webhook tells what became of it."""
+        """PayPal fails, or captures and its answer is lost: the webhook reports the outcome."""
         _transaction, order = self.started()
         self.paypal.faults["capture"] = 500
         with mute_logger(*LOGGERS):
@@ -112,7 +112,7 @@ class TestPaypal(PaypalCommon):
         self.assertPaidOnce()
 
     def test_wrong_amount_or_currency(self):
-        """However often it comes, and also when it is verified."""
+        """Such notifications pay nothing, however often they arrive, even if verified."""
         for wrong in (
             {"value": "1.00", "currency_code": "USD"},
             {"value": str(self.amount), "currency_code": "EUR"},
@@ -137,7 +137,7 @@ class TestPaypal(PaypalCommon):
         self.assertEqual(sum(self.transactions().payment_id.mapped("amount")), self.amount)
 
     def test_part_is_the_customers_choice(self):
-        """Any amount up to what is open, of his own invoices."""
+        """Customers may pay any part of what is open, on their own invoices only."""
         self.authenticate("paypal_customer", "paypal_customer")
         token = self.move._portal_ensure_token()
 
@@ -156,8 +156,8 @@ class TestPaypal(PaypalCommon):
         self.assertNotIn("amount=", chosen("5"))
         self.assertIn("amount=5.0&", chosen("5", access_token=token))
 
-    def test_strangers(self):
-        """Events of captures that are not ours are acknowledged; what is unknown is left to Odoo."""
+    def test_foreign_events(self):
+        """Events of captures that are not ours are acknowledged; unknown events are left to Odoo."""
         self.assertEqual(
             self.tell(self.paypal.happens("PAYMENT.CAPTURE.COMPLETED", {"id": "X", "custom_id": "Y"})), 200
         )
@@ -181,7 +181,7 @@ class TestPaypal(PaypalCommon):
         return own
 
     def test_provider_of_a_reseller(self):
-        """His invoices offer his PayPal, others do not, and cannot be paid by it."""
+        """A reseller's invoices offer its own PayPal provider, which no other invoice offers or accepts."""
         own = self.own_provider()
         providers = self.env["payment.provider"].sudo()
         arguments = (self.env.company.id, self.customer.partner_id.id, 5.0)
@@ -194,14 +194,14 @@ class TestPaypal(PaypalCommon):
         with self.assertRaisesRegex(ValidationError, "another issuer"), self.env.cr.savepoint():
             transaction.provider_id = own
         transaction.invalidate_recordset()
-        # Nor is a reseller's invoice paid to the operator by a request made by hand.
+        # A forged request cannot pay a reseller's invoice to the operator either.
         self.load(self.row(self.reseller_customer, debit="1000"))
         moves = self.bill(self.reseller_customer).move_ids
         self.assertEqual(moves.astpp_issuer_id, self.reseller_issuer)
         with self.assertRaisesRegex(ValidationError, "another issuer"):
             transaction.invoice_ids = moves
 
-    def test_overdue_is_paid_to_who_issued_it(self):
+    def test_overdue_invoices_are_paid_to_their_issuer(self):
         own = self.own_provider()
         self.load(self.row(self.reseller_customer, debit="10"))
         moves = self.bill(self.reseller_customer).move_ids

@@ -9,10 +9,10 @@ SDK = "https://www.paypal.com/sdk/js"
 
 @tagged("post_install", "-at_install")
 class TestPaypalBrowser(PaypalCommon):
-    """A customer pays in a real browser: Odoo's pages and scripts, and PayPal's buttons from the stand-in."""
+    """A customer pays in a real browser, with Odoo's pages and scripts, and PayPal's buttons from the stand-in."""
 
     def fetch_proxy(self, url):
-        """Answer the browser's request for PayPal's script, whose address is written into Odoo, from the stand-in."""
+        """Serve PayPal's script, whose address is fixed in Odoo, from the stand-in."""
         if url.startswith(SDK):
             return self.make_fetch_proxy_response(requests.get(self.paypal.url + url.removeprefix(SDK), timeout=5).text)
         return super().fetch_proxy(url)
@@ -22,13 +22,13 @@ class TestPaypalBrowser(PaypalCommon):
         self.env.invalidate_all()
 
     def deliver(self):
-        """Deliver the webhooks that PayPal has made in the meantime, each twice."""
+        """Deliver the webhooks that PayPal has created in the meantime, each twice."""
         for event in self.paypal.events * 2:
             self.assertEqual(self.tell(event), 200)
         self.book()
 
     def test_in_full_and_given_back(self):
-        """Paid, and partly taken back by PayPal: the customer and the accountant see it."""
+        """An invoice is paid and partly refunded; customer and accountant see both."""
         self.tour("astpp_paypal_full")
         self.assertPaidOnce()
         self.deliver()
@@ -56,7 +56,7 @@ class TestPaypalBrowser(PaypalCommon):
         self.assertEqual(self.transactions().payment_id.amount, 40)
 
     def test_cancelled_and_pending(self):
-        """A window that the buyer leaves, and a capture that takes days, leave the invoice open."""
+        """If the buyer closes the window, or the capture takes days, the invoice stays open."""
         self.paypal.capture_status = "PENDING"
         self.tour("astpp_paypal_cancelled_and_pending")
         self.assertEqual(self.transactions().mapped("state"), ["draft", "pending"])
@@ -68,7 +68,7 @@ class TestPaypalBrowser(PaypalCommon):
         self.assertPaidOnce()
 
     def test_several_at_once(self):
-        """What is overdue is paid together: what is left of it, where a part is paid."""
+        """Overdue invoices are paid together; of one partly paid, what is left."""
         self.load(self.row(self.customer, debit="100", callstart="2024-02-15 12:00:00"))
         second = self.bill(self.customer, date="2024-03-01").move_ids
         both = self.move + second

@@ -10,13 +10,13 @@ REVERSED = "PAYMENT.CAPTURE.REVERSED"
 
 @tagged("post_install", "-at_install")
 class TestPaypalRefund(PaypalCommon):
-    """What PayPal gives back is booked once and opens the invoice again."""
+    """A refund by PayPal is booked once and reopens the invoice."""
 
     def refunds(self, transaction):
         return transaction.child_transaction_ids.filtered(lambda child: child.operation == "refund")
 
     def assertRefunded(self, transaction, *amounts, open_amount):
-        """The refunds are booked, set against the payment, and the invoice is open for what is missing."""
+        """The refunds are booked and reconciled with the payment, and the invoice is open for the missing amount."""
         self.env.invalidate_all()
         refunds = self.refunds(transaction).filtered(lambda child: child.state == "done").sorted("id")
         self.assertEqual(refunds.mapped("amount"), [-amount for amount in amounts])
@@ -44,7 +44,7 @@ class TestPaypalRefund(PaypalCommon):
         self.assertTrue(self.move._has_to_be_paid())
 
     def test_paid_again(self):
-        """A reversed payment is paid once more; ASTPP hears of each change."""
+        """A reversed payment is made again; ASTPP learns of each change."""
         first = self.paid()
         self.tell(self.paypal.give_back(first.provider_reference, self.amount, REVERSED))
         self.book()
@@ -54,7 +54,7 @@ class TestPaypalRefund(PaypalCommon):
         self.assertEqual(second.payment_id.amount, self.amount)
         queued = self.env["astpp.outbox"].sudo().search([("move_id", "=", self.move.id)], order="id").mapped("amount")
         self.assertEqual(queued, [queued[0], -queued[0], queued[0]])
-        # The late webhook of the first payment changes nothing.
+        # A late webhook of the first payment changes nothing.
         with mute_logger("odoo.addons.payment.models.payment_transaction"):
             self.tell(self.paypal.events[0])
         self.book()
@@ -118,7 +118,7 @@ class TestPaypalRefund(PaypalCommon):
         self.assertFalse(self.refunds(transaction))
 
     def test_before_its_payment(self):
-        """A refund that overtakes its payment comes again later; one before the payment is booked waits for it."""
+        """A refund that arrives before its payment is sent again later; it also waits until the payment is booked."""
         transaction, order = self.started()
         self.paypal.orders[order]["status"] = "APPROVED"
         self.paypal._capture(order)
@@ -138,7 +138,7 @@ class TestPaypalRefund(PaypalCommon):
             transaction._create_child_transaction(5, **values)
 
     def test_of_several_invoices(self):
-        """The newest are opened, as far as needed; the others are not touched."""
+        """As many of the newest invoices are reopened as needed; the others stay paid."""
         self.load(self.row(self.customer, debit="30", callstart="2024-02-15 12:00:00"))
         second = self.bill(self.customer, date="2024-03-01", invoice_date="2024-03-01").move_ids
         both = self.move + second

@@ -13,7 +13,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestPortal(AstppCommon, HttpCase):
-    """What customers and resellers see of the ledger, and do with their services."""
+    """What customers and resellers see of the ledger and do with their services."""
 
     @classmethod
     def setUpClass(cls):
@@ -52,8 +52,8 @@ class TestPortal(AstppCommon, HttpCase):
             self.assertNotIn(hidden, page, "others' charges, and what is held")
         self.assertNotIn("4411111", self.get("/my/charges").text, "this month by default")
 
-    def test_cells_keep_their_place(self):
-        """A fee has neither number nor destination; its amounts stand in their columns all the same."""
+    def test_empty_cells_keep_the_columns(self):
+        """A fee has neither number nor destination, but its amounts are in their columns all the same."""
         self.subscribe(self.customer, self.make_product(price=7))
         rows = html.fromstring(self.get("/my/charges").text).xpath("//table//tr")
         self.assertEqual({len(row.xpath("./td|./th")) for row in rows}, {9})
@@ -132,7 +132,7 @@ class TestPortal(AstppCommon, HttpCase):
         self.assertNotIn("4433333", text)
 
     def test_as_a_document(self):
-        """Tests print HTML: the same lines and sums as the page."""
+        """The document, rendered as HTML in tests, has the same lines and sums as the page."""
         page = self.get("/my/charges.pdf?period=all").text
         for expected in ("4411111", "4422222", "2.0000", self.customer.number):
             self.assertIn(expected, page)
@@ -185,7 +185,7 @@ class TestPortal(AstppCommon, HttpCase):
         self.post(f"/my/services/{subscription.id}/end")
         self.assertEqual(subscription.end_date, subscription.next_date)
 
-    def test_order_without_a_quantity_is_said(self):
+    def test_order_without_a_quantity_is_refused_with_a_message(self):
         package = self.make_product("package", name="Talk 500", astpp_can_purchase=True)
         for quantity in ("", "0", "x", "1000"):
             page = self.post(

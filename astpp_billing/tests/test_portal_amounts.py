@@ -19,7 +19,7 @@ PLAIN = SimpleNamespace(decimal_point=",", thousands_sep=False, grouping="[]")
 
 
 class TestAmountsTyped(BaseCase):
-    """Amounts are read as the user's language writes them; what could mean two things is none."""
+    """Amounts are read as the user's language writes them; ambiguous ones are refused."""
 
     def test_thousand_or_one(self):
         self.assertEqual(number_of("1,000", ENGLISH), Decimal(1000))
@@ -45,7 +45,7 @@ class TestAmountsTyped(BaseCase):
 
 @tagged("post_install", "-at_install")
 class TestPortalAmounts(AstppCommon, HttpCase):
-    """What a reseller or customer types is registered as what he meant."""
+    """What resellers and customers type is registered as they mean it."""
 
     @classmethod
     def setUpClass(cls):
@@ -85,7 +85,7 @@ class TestPortalAmounts(AstppCommon, HttpCase):
         self.assertEqual(sum(received.mapped("balance")), 3000)
 
     def test_payment_into_an_account_of_another_currency(self):
-        """The journal's account takes euros only: the payment is what ten dollars are in euros."""
+        """If the journal's account takes euros only, the payment is ten dollars converted to euros."""
         account = self.env["account.account"].create(
             {"name": "Euros", "code": "ASTPP212", "account_type": "asset_current", "currency_id": self.euro.id}
         )
@@ -110,7 +110,7 @@ class TestPortalAmounts(AstppCommon, HttpCase):
         self.assertEqual(move._get_reconciled_payments().currency_id, self.euro)
         self.assertEqual(move.amount_residual, 150)
 
-    def test_thousand_is_read_as_the_reseller_writes_it(self):
+    def test_thousands_follow_the_resellers_language(self):
         self.login("seller")
         self.pay("1,000")
         self.assertEqual(self.move.amount_residual, 2000)
@@ -147,7 +147,7 @@ class TestPortalAmounts(AstppCommon, HttpCase):
             }
             return self.url_open("/my/topup", data=data)
 
-        # Whether there is a way to pay is not what is asked.
+        # Whether the invoice can be paid online does not matter here.
         with patch.object(type(move), "_has_to_be_paid", lambda _move: True):
             self.login("buyer")
             self.assertIn("amount=1000.0&", part("1,000").url)
@@ -165,7 +165,7 @@ class TestPortalAmounts(AstppCommon, HttpCase):
     def topups(self, account):
         return self.env["astpp.topup"].search([("account_id", "=", account.id)])
 
-    def test_amounts_searched_for(self):
+    def test_search_for_amounts(self):
         self.load_calls(self.customer, "1.5")
         self.login("buyer")
         page = self.url_open("/my/charges?period=all&search_in=amount&search=1,2").text

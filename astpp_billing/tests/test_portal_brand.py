@@ -12,7 +12,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestPortalBrand(AstppCommon, HttpCase):
-    """A reseller's customer meets the reseller on every page, and never the operator."""
+    """A reseller's customer sees the reseller's brand on every page, never the operator's."""
 
     @classmethod
     def setUpClass(cls):
@@ -47,7 +47,7 @@ class TestPortalBrand(AstppCommon, HttpCase):
         self.assertNotIn("Bright Voice", self.page("own", "/my").text)
 
     def test_link_of_a_mail(self):
-        """Whoever has the link of an invoice sees who issued it."""
+        """Anyone with an invoice's link sees who issued it."""
         page = self.page(None, self.move.get_portal_url()).text
         self.assertIn('name="astpp_brand"', page)
         self.assertNotIn("Operator Unlimited", page)
@@ -74,7 +74,7 @@ class TestPortalBrand(AstppCommon, HttpCase):
         return http.Request.csrf_token(self)
 
     def test_number_preview(self):
-        """It says what the next invoice would be called, and changes nothing."""
+        """The preview shows the next invoice's number and changes nothing."""
         self.page("seller", "/my")
         url = f"/my/reseller/settings/number?issuer_id={self.reseller_issuer.id}"
         self.assertEqual(self.url_open(f"{url}&prefix=NEW-&first_number=40&padding=4").text, "NEW-0040")

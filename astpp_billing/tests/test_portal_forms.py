@@ -14,7 +14,7 @@ EVIL = "<script>alert(1)</script>'\"><img src=x onerror=alert(2)>"
 
 @tagged("post_install", "-at_install")
 class TestPortalForms(PortalWalkCommon):
-    """Forms write the fields that they name; what is typed into them stays text wherever it shows."""
+    """Forms write only their own fields; what is typed into them is text wherever it is shown."""
 
     @classmethod
     def setUpClass(cls):
@@ -23,7 +23,7 @@ class TestPortalForms(PortalWalkCommon):
         cls.products = cls.make_product("package", name="Small", astpp_can_purchase=True, astpp_can_resell=True)
         cls.products |= cls.make_product("package", name="Large", astpp_can_purchase=True, astpp_can_resell=True)
         cls.subscription = cls.subscribe(cls.owner, cls.products[0])
-        # Every field of every model of ours, with values that would hurt.
+        # Every field of all our models, with values that would do damage.
         names = {name for model in cls.env.values() if model._name.startswith("astpp.") for name in model._fields}
         names |= {"vat", "parent_id", "user_ids", "login", "property_payment_term_id", "company_type", "category_id"}
         cls.extra = dict.fromkeys(names, "1") | {
@@ -33,13 +33,13 @@ class TestPortalForms(PortalWalkCommon):
         }  # fmt: skip
 
     def save(self, url, named, tables, actor):
-        """Post a form with all other fields there are beside its own; only these tables' columns may change."""
+        """Post a form with all other fields added to its own; only these tables' columns may change."""
         self.sign_in(actor)
         before = self.rows()
         response = self.post(url, self.extra | named)
         self.assertEqual(self.outcome(response), "away", url)
         changes = self.changes(before)
-        # Chatter, mails, jobs and what follows from an invoice are not what the form writes.
+        # Chatter, mails, jobs and consequences of an invoice are not written by the form.
         for table, columns in changes.items():
             with self.subTest(url=url, table=table):
                 self.assertLessEqual(columns, tables.get(table, set()))
@@ -171,8 +171,8 @@ class TestPortalForms(PortalWalkCommon):
         self.assertNotIn("<a", move.activity_ids.note, "text, not links and pictures")
         self.assertNotIn("<img", move.activity_ids.note)
 
-    def test_who_signs_in_keeps_his_address(self):
-        """A reseller who could change it would ask for a new password and sign in as his customer."""
+    def test_reseller_cannot_change_a_users_email(self):
+        """A reseller who could change a user's e-mail address could reset the password and log in as that customer."""
         user = self.env["res.users"].search([("login", "=", "walk.customer")])
         self.owner.partner_id = user.partner_id
         url = f"/my/reseller/customers/{self.owner.id}"
@@ -181,8 +181,8 @@ class TestPortalForms(PortalWalkCommon):
         self.assertNotEqual(user.email, "thief@example.com")
         self.assertIn("changes the e-mail address himself", self.get(url).text)
 
-    def test_who_has_accounts_elsewhere_is_not_renamed(self):
-        """Neither is a person of a company that has."""
+    def test_reseller_cannot_rename_a_customer_of_others(self):
+        """Nor may the contacts of a company that has accounts elsewhere."""
         person = self.env["res.partner"].create({"name": "Person", "parent_id": self.stranger.partner_id.id})
         self.owner.partner_id = person
         self.sign_in("reseller")
@@ -190,16 +190,16 @@ class TestPortalForms(PortalWalkCommon):
         self.assertEqual((person.name, self.stranger.partner_id.street), ("Person", False))
         self.assertTrue(person.astpp_mail_reminders, "his mails are of other issuers too")
 
-    def test_calls_of_unknown_accounts_are_not_for_the_asking(self):
-        """Naming an account's number first does not give a reseller the calls that wait for it."""
+    def test_adding_a_number_does_not_take_its_waiting_calls(self):
+        """A reseller who adds a number first does not get the calls that wait for it."""
         self.load(self.row(None, accountid="", account_number="UNKNOWN1", debit="9"))
         self.assertEqual(self.env["astpp.usage"].search_count([("account_ref", "=", "UNKNOWN1")]), 1)
         self.sign_in("reseller")
         self.post("/my/reseller/customers/new", {"number": "UNKNOWN1", "name": "Mine"})
         self.assertFalse(self.env["astpp.account"].search([("number", "=", "UNKNOWN1")]))
 
-    def test_numbers_of_others_are_not_told(self):
-        """A free number, one of somebody else's and one that calls wait for get the same answer and the same row."""
+    def test_adding_a_number_reveals_nothing_of_others(self):
+        """A free number, one in use and one that calls wait for get the same response and the same record."""
         self.load(self.row(None, accountid="", account_number="UNKNOWN1", debit="9"))
         self.sign_in("reseller")
         pages = []
@@ -217,7 +217,7 @@ class TestPortalForms(PortalWalkCommon):
         self.assertEqual(pages[0], pages[2])
 
     def test_guessing_coupons(self):
-        """Ten wrong numbers a day, then the right one helps no more."""
+        """After ten wrong numbers in a day, even the right one is refused."""
         coupon = self.env["astpp.coupon"]._generate(
             1, 12, {"server_id": self.server.id, "amount": 5, "currency_id": self.server.currency_id.id, "batch": "B"}
         )
@@ -235,7 +235,7 @@ class TestPortalForms(PortalWalkCommon):
         self.post("/my/coupon", form | {"number": coupon.number})
         self.assertEqual((coupon.state, coupon.account_id), ("used", self.owner))
 
-    def test_calls_are_not_for_customers_to_add(self):
+    def test_customers_cannot_add_calls(self):
         usage_import = self.env["astpp.usage.import"].create({"server_id": self.server.id})
         for actor in ("customer", "reseller"):
             self.sign_in(actor)
@@ -245,7 +245,7 @@ class TestPortalForms(PortalWalkCommon):
         self.assertEqual((usage_import.state, usage_import.line_count), ("new", 0))
 
     def test_values_out_of_range(self):
-        """Nothing that stops scheduled actions, nothing that ends in an error page."""
+        """Such values neither stop scheduled actions nor end in an error page."""
         issuer = self.reseller_issuer
         self.sign_in("reseller")
         values = {"first_number": ("0", "9999999999"), "padding": ("0", "99"), "notice_days": ("366", "999999999"),
@@ -264,7 +264,7 @@ class TestPortalForms(PortalWalkCommon):
         self.env["astpp.notice"]._due_reminders()
 
     def test_odd_requests(self):
-        """Missing, repeated and absurd values are refused, not errors of the server."""
+        """Missing, repeated and absurd values are refused without a server error."""
         self.sign_in("reseller")
         urls = ("/my/services/order", "/my/topup", "/my/coupon", "/my/services/preferences", "/my/reseller/customers/new",
                 "/my/reseller/invoices/act", f"/my/services/{self.subscription.id}/change",

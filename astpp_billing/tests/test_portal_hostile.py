@@ -12,7 +12,7 @@ from .test_portal_walk import LINKED, SIGNED, WALK
 
 VALUES = ("9" * 5000, "-" + "9" * 5000, "0", "-1", "٣", "²", "1e300", "nan", "1\x00", "\x00", "\ud7ff\U0010ffff", "' OR 1=1 --",
           "../../etc/passwd", "%s%n", "{0}", "9" * 19, "2147483648")  # fmt: skip
-# What our pages read from forms without naming it as a parameter.
+# Fields that our pages read from forms without declaring them as parameters.
 FORM_FIELDS = ("name", "email", "phone", "street", "city", "zip", "prefix", "first_number", "padding", "notice_days",
                "due_days", "overdue_days", "sender_name", "reply_to", "brand_color", "invoice_note", "invoice_mode",
                "issuer_id", "astpp_mail_invoices")  # fmt: skip
@@ -29,9 +29,9 @@ READ_FROM_REST = {
 
 @tagged("post_install", "-at_install")
 class TestPortalHostile(test_portal_walk.TestPortalWalk):
-    """Every parameter of every route of ours, with values that nobody means."""
+    """Every parameter of every one of our routes gets malicious values."""
 
-    # The walk of the class above is its own.
+    # The tests of the parent class are not repeated here.
     test_table_is_complete = test_who_gets_what = test_forms_need_their_token = test_posting_by_get = None
 
     def endpoints(self):
@@ -41,14 +41,14 @@ class TestPortalHostile(test_portal_walk.TestPortalWalk):
 
     @mute_logger("odoo.http", "odoo.addons.base.models.ir_http")
     def test_every_parameter_of_every_route(self):
-        """No value is a fault of the server: pages that are not there, requests that are refused, or an answer."""
+        """No value causes a server error: the response is a page, *not found* or a refusal."""
         for kind in ("pdf", "export", "send", "customer", "credit_request"):
             self.env["ir.config_parameter"].set_param(f"astpp_billing.limit_{kind}", "100000")
         tried, faults = 0, []
         for actor in ("customer", "reseller"):
             self.sign_in(actor)
             for rule, endpoint in self.endpoints():
-                # Whoever gets furthest; a customer of what both of them have.
+                # Use an actor who gets furthest, with access to the record.
                 allowed = {"customer", "reseller"} & set().union(*(each[2] for each in WALK[rule]))
                 if actor != min(allowed or {"reseller"}):
                     continue
@@ -82,7 +82,7 @@ class TestPortalHostile(test_portal_walk.TestPortalWalk):
                 else:
                     yield url, form | values, (fields, value)
 
-    def test_long_ids_are_pages_that_are_not_there(self):
+    def test_long_ids_are_not_found(self):
         self.sign_in("reseller")
         for url in ("/my/reseller/customers/{}", "/my/reseller/invoices/{}.pdf", "/my/charges?account_id={}",
                     "/my/charges?invoice_id={}", "/my/charges.csv?account_id={}"):  # fmt: skip
@@ -95,8 +95,8 @@ class TestPortalHostile(test_portal_walk.TestPortalWalk):
         ):
             self.assertEqual(self.get(url).status_code, 400, url)
 
-    def test_no_frames_and_no_copies(self):
-        """Every page of ours says that no other site may frame it, and that no cache keeps it."""
+    def test_no_frames_and_no_caching(self):
+        """Every page of ours forbids framing by other sites and any caching."""
         checked = set()
         for actor in ("customer", "reseller"):
             self.sign_in(actor)
@@ -118,7 +118,7 @@ class TestPortalHostile(test_portal_walk.TestPortalWalk):
         self.assertTrue(LINKED & checked)
 
     def test_rights_and_size_before_the_body(self):
-        """300 MB are announced and none is sent: the answer comes all the same."""
+        """A request that announces 300 MB and sends none of them is answered at once."""
         for actor in ("customer", "reseller"):
             self.sign_in(actor)
             self.assertEqual(self.announce(f"/astpp_billing/usage_import/{self.names['usage_import']}"), 403)
@@ -126,7 +126,7 @@ class TestPortalHostile(test_portal_walk.TestPortalWalk):
                 self.assertEqual(self.announce(url), 413, url)
 
     def announce(self, url, size=300 << 20):
-        """Send the head of a form with a file and nothing of the file; return the status of the answer."""
+        """Send the head of a form with a file, without the body; return the response's status."""
         address = urlsplit(self.base_url())
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.opener.cookies)
         head = [

@@ -11,7 +11,7 @@ from .portal_walk_common import PortalWalkCommon
 
 @tagged("post_install", "-at_install")
 class TestPortalOrders(PortalWalkCommon):
-    """What is ordered can be paid, is meant, and is done once."""
+    """Orders are covered by funds, confirmed if large, and processed once."""
 
     @classmethod
     def setUpClass(cls):
@@ -24,7 +24,7 @@ class TestPortalOrders(PortalWalkCommon):
         return self.post("/my/services/order", self.form | values)
 
     def confirm(self, response):
-        """Press the button of the page that asks once more."""
+        """Press the button of the page that asks for confirmation."""
         form = html.fromstring(response.text).xpath("//form[@name='astpp_confirm_order']")[0]
         return self.post("/my/services/order", dict(form.form_values()))
 
@@ -54,13 +54,13 @@ class TestPortalOrders(PortalWalkCommon):
         for _time in range(3):
             self.order()
         self.assertEqual(self.ordered(), 1)
-        # Where ASTPP is asked, it says what is left.
+        # If the server is synchronised, ASTPP reports what is left.
         self.server.host = "127.0.0.1"
         self.owner._astpp_own().available_funds = 60
         self.order()
         self.assertEqual(self.ordered(), 2)
 
-    def test_large_order_is_asked_again(self):
+    def test_large_order_needs_confirmation(self):
         self.owner._astpp_own().available_funds = 1000
         self.sign_in("customer")
         page = self.order(quantity="4")
@@ -77,8 +77,8 @@ class TestPortalOrders(PortalWalkCommon):
         self.order(quantity="4")
         self.assertEqual(self.ordered(), 8)
 
-    def test_a_form_sent_twice_is_done_once(self):
-        """Orders, top-ups, payments received, requests for credit notes, customers, billing."""
+    def test_a_form_sent_twice_is_processed_once(self):
+        """Orders, top-ups, received payments, requests for credit notes, new customers, billing."""
         self.owner._astpp_own().available_funds = 1000
         move = self.moves["customer"]
         self.reseller_issuer.payment_journal_id = self.company_data["default_journal_cash"]
@@ -108,7 +108,7 @@ class TestPortalOrders(PortalWalkCommon):
                     self.post(url, form | {"once": token})
                 self.assertEqual(count(), before + 1, "a page of before, or none at all")
 
-    def test_what_failed_can_be_sent_again(self):
+    def test_a_failed_form_can_be_sent_again(self):
         self.sign_in("customer")
         once = token_hex(16)
         self.order(once=once)
@@ -116,7 +116,7 @@ class TestPortalOrders(PortalWalkCommon):
         self.order(once=once)
         self.assertEqual(self.ordered(), 1)
 
-    def test_every_form_of_a_page_has_a_token_of_its_own(self):
+    def test_every_form_has_its_own_token(self):
         self.owner._astpp_own().available_funds = 1000
         self.reseller_issuer.payment_journal_id = self.company_data["default_journal_cash"]
         for actor, url, least in (("customer", "/my/services", 2), ("reseller", "/my/reseller/invoices", 2)):
@@ -157,7 +157,7 @@ class TestPortalOrders(PortalWalkCommon):
             self.assertEqual(self.get(url).status_code, 200, url)
 
     def test_a_coupon_for_a_closed_account_is_not_used_up(self):
-        """Whoever redeems it: the customer, or somebody in the office."""
+        """Neither the customer nor the back office can redeem a coupon for it."""
         coupon = self.env["astpp.coupon"]._generate(
             1, 12, {"server_id": self.server.id, "amount": 5, "currency_id": self.server.currency_id.id, "batch": "B"}
         )
@@ -166,8 +166,8 @@ class TestPortalOrders(PortalWalkCommon):
             self.env["astpp.coupon"]._redeem(coupon.number, self.owner)
         self.assertEqual(coupon.state, "unused")
 
-    def test_too_much_at_a_time(self):
-        """Mails, requests for credit notes, documents, files and customers have limits for each user and hour."""
+    def test_hourly_limits(self):
+        """Mails, requests for credit notes, documents, files and new customers have hourly limits per user."""
         parameters, move = self.env["ir.config_parameter"], self.moves["customer"]
         for kind in ("send", "credit_request", "pdf", "export", "customer"):
             parameters.set_param(f"astpp_billing.limit_{kind}", "2")
@@ -193,7 +193,7 @@ class TestPortalOrders(PortalWalkCommon):
                     self.post(url, {name: value.format(number) for name, value in form.items()})
                 self.assertIn("Try again in", self.get(page).text)
         self.assertEqual(len(move.activity_ids), 2)
-        # Others have their own, and an hour later so has he.
+        # Other users have limits of their own, and the user can go on an hour later.
         self.sign_in("customer")
         self.assertEqual(self.get("/my/charges.csv?period=all").status_code, 200)
         self.env.cr.execute(
@@ -202,7 +202,7 @@ class TestPortalOrders(PortalWalkCommon):
         self.sign_in("reseller")
         self.assertEqual(acts[0]().status_code, 200)
 
-    def test_what_was_done_is_forgotten(self):
+    def test_old_acts_are_deleted(self):
         self.sign_in("customer")
         self.get("/my/charges.csv?period=all")
         acts = self.env["astpp.portal.act"]
@@ -211,8 +211,8 @@ class TestPortalOrders(PortalWalkCommon):
         acts._gc_acts()
         self.assertEqual(acts.search_count([]), 1)
 
-    def test_too_many_documents_by_a_link(self):
-        """Whoever has an invoice's link has a limit for this invoice, and takes nobody else's."""
+    def test_hourly_limit_of_an_invoices_link(self):
+        """Anonymous visitors with an invoice's link share one limit per invoice, which affects no other invoice."""
         self.env["ir.config_parameter"].set_param("astpp_billing.limit_pdf", "2")
         self.sign_in("nobody")
         urls = [self.moves[name].get_portal_url(report_type="pdf") for name in ("customer", "stranger")]

@@ -31,7 +31,7 @@ POSTS = (
 
 @tagged("post_install", "-at_install")
 class TestPortalReseller(AstppCommon, HttpCase):
-    """A reseller's pages: his own subtree and his own documents, nothing else."""
+    """Resellers' pages show their own subtree and documents, and nothing else."""
 
     @classmethod
     def setUpClass(cls):
@@ -70,7 +70,7 @@ class TestPortalReseller(AstppCommon, HttpCase):
                 "issuer": self.reseller_issuer.id}  # fmt: skip
 
     def test_who_gets_what(self):
-        """Every page and every action, with everybody else's ids."""
+        """Try every page and action with other people's ids."""
         for name in ("customer", "below", "other", "child"):
             self.login(name)
             for page in PAGES:
@@ -120,7 +120,7 @@ class TestPortalReseller(AstppCommon, HttpCase):
         self.post("/my/reseller/invoices/{move}/credit", {"reason": "<script>wrong</script>"})
         self.assertNotIn("<script>", self.move.activity_ids.note)
 
-    def test_nothing_ticked_is_said(self):
+    def test_nothing_selected_is_reported(self):
         self.login("owner")
         for act in ("confirm", "discard", "send", "zip", "pdf"):
             response = self.post("/my/reseller/invoices/act", {"act": act})
@@ -130,7 +130,7 @@ class TestPortalReseller(AstppCommon, HttpCase):
         self.login("customer")
         self.assertEqual(self.post("/my/reseller/invoices/act", {"act": "zip"}).status_code, 404)
 
-    def test_discard_gives_the_usage_back(self):
+    def test_discarding_a_draft_releases_its_usage(self):
         self.login("owner")
         self.post("/my/reseller/invoices/act", {"act": "discard", "move_id": "{draft}"})
         self.assertFalse(self.draft.exists())
@@ -179,7 +179,7 @@ class TestPortalReseller(AstppCommon, HttpCase):
         self.assertNotEqual(claim.number, number, "somebody else's, closed or not")
 
     def test_shared_contact_is_not_renamed(self):
-        """A customer who has an account elsewhere too is not this reseller's to rename."""
+        """A reseller cannot rename a customer who also has an account elsewhere."""
         self.customer.partner_id = self.reseller_customer.partner_id
         self.login("owner")
         self.post("/my/reseller/customers/{account}/save", {"name": "Stolen"})

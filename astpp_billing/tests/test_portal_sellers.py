@@ -12,7 +12,7 @@ from .portal_walk_common import PortalWalkCommon
 
 @tagged("post_install", "-at_install")
 class TestPortalSellers(PortalWalkCommon):
-    """Who sells to whom, who may say what of whom, and what one learns of the others."""
+    """Who sells to whom, who may change whose data, and what resellers learn about others."""
 
     @classmethod
     def setUpClass(cls):
@@ -30,8 +30,8 @@ class TestPortalSellers(PortalWalkCommon):
         )  # fmt: skip
         cls.order.action_confirm()
 
-    def test_orders_are_the_sellers(self):
-        """The order of a reseller's customer is from the reseller: on its page, by its link, and on its document."""
+    def test_orders_are_issued_by_the_reseller(self):
+        """A reseller's customer orders from the reseller: on the page, by the order's link, and on the document."""
         self.sign_in("customer")
         urls = ["/my/orders", f"/my/orders/{self.order.id}", f"/my/orders/{self.order.id}?report_type=html"]
         pages = [self.get(url) for url in urls]
@@ -49,13 +49,13 @@ class TestPortalSellers(PortalWalkCommon):
                     self.assertNotIn(own, text)
         self.assertIn("Reseller Street 2", pages[2].text)
 
-    def test_orders_of_the_operator_stay_his(self):
+    def test_orders_of_the_operator_stay_the_operators(self):
         order = self.order.copy({"partner_id": self.stranger.partner_id.id, "astpp_account_id": self.stranger.id})
         page = self.url_open(order.get_portal_url(report_type="html")).text
         self.assertIn("Operator Unlimited", page)
 
-    def test_number_preview_tells_nothing_of_others(self):
-        """Neither how many invoices another reseller has, nor how many the operator has."""
+    def test_number_preview_reveals_nothing_of_others(self):
+        """The preview reveals neither another reseller's number of invoices nor the operator's."""
         self.sign_in("reseller")
         url = f"/my/reseller/settings/number?issuer_id={self.reseller_issuer.id}&first_number=1&padding=5&prefix="
         self.assertEqual(self.get(url + "RX-").text, self.reseller_issuer.next_number, "his own goes on")
@@ -68,7 +68,7 @@ class TestPortalSellers(PortalWalkCommon):
                 self.bill(move.astpp_account_id, date="2024-03-01", invoice_date="2024-03-01")
             self.assertEqual(answers, {f"{move.astpp_series}00001"})
             if name == "stranger":
-                # Another journal, where the same numbers are no clash.
+                # A different journal, where equal numbers do not clash.
                 continue
             before = self.reseller_issuer.prefix
             self.post("/my/reseller/settings", {"issuer_id": str(self.reseller_issuer.id), "prefix": move.astpp_series})
@@ -77,8 +77,8 @@ class TestPortalSellers(PortalWalkCommon):
             self.assertEqual(self.reseller_issuer.prefix, before)
             self.assertNotIn(move.name, page)
 
-    def test_an_upper_reseller_does_not_name_the_lower_one(self):
-        """Name and address of a reseller are on his customers' documents."""
+    def test_an_upper_reseller_cannot_rename_the_lower_one(self):
+        """A reseller's name and address appear on the documents for its customers."""
         partner = self.reseller.partner_id
         before = partner.read(["name", "street", "city", "email"])
         self.sign_in("parent")
@@ -89,14 +89,14 @@ class TestPortalSellers(PortalWalkCommon):
         self.assertEqual(self.reseller.billing_day, 9, "what is between the two he may say")
         fields = html.fromstring(self.get(url).text).xpath("//input[@id='contact_name']/@disabled")
         self.assertTrue(fields)
-        # Nor by way of a customer account that has the same contact, or one of its persons.
+        # Nor through a customer account with the same contact, or with a person of that contact.
         person = self.env["res.partner"].create({"name": "Person", "parent_id": partner.id})
         account = self.make_account(parent_id=self.reseller.id, partner_id=person.id)
         self.post(f"/my/reseller/customers/{account.id}/save", form)
         self.assertEqual(partner.read(["name", "street", "city", "email"]), before)
 
     def test_closed_resellers_change_nothing(self):
-        """They look, and download; nothing of theirs, or of those below, is changed by them."""
+        """Closed resellers may look and download, but change nothing of theirs or of those below."""
         move = self.moves["customer"]
         self.reseller_issuer.payment_journal_id = self.company_data["default_journal_cash"]
         self.load_calls(self.owner, "3")
@@ -124,13 +124,13 @@ class TestPortalSellers(PortalWalkCommon):
         for url in ("/my/reseller", "/my/reseller/customers", "/my/reseller/invoices", "/my/charges.csv?period=all&below=1",
                     "/my/reseller/settings", "/my/reseller/billing", f"/my/reseller/invoices/{move.id}.pdf"):  # fmt: skip
             self.assertEqual(self.get(url).status_code, 200, url)
-        # Whoever is above him still works.
+        # The reseller above still works.
         self.sign_in("parent")
         self.post(*forms[0])
         self.assertEqual(self.owner.partner_id.name, "Changed")
 
     def pay(self, move, amount):
-        """Ask Odoo's payment route for a transaction; return the error's name."""
+        """Request a transaction from Odoo's payment route; return the error's name."""
         provider = self.env["payment.provider"].sudo().search([("code", "=", "paypal")], limit=1)
         params = {
             "access_token": move._portal_ensure_token(), "provider_id": provider.id, "token_id": None, "flow": "redirect",
@@ -146,8 +146,8 @@ class TestPortalSellers(PortalWalkCommon):
             ).json()
         return answer.get("error", {}).get("data", {}).get("name")
 
-    def test_payments_of_odd_amounts(self):
-        """Odoo's route takes any amount; of our invoices something is paid, and no more than is open."""
+    def test_invalid_payment_amounts_are_refused(self):
+        """Odoo's route accepts any amount; our invoices accept amounts above zero, up to what is open."""
         move = self.moves["customer"]
         transactions = self.env["payment.transaction"].sudo()
         self.sign_in("customer")

@@ -16,7 +16,7 @@ PREFIXES = ('Q"; x=', "..\\..\\", "../../", "A/B:", "%0d%0aX-Evil:1-", "'; filen
 
 @tagged("post_install", "-at_install")
 class TestPortalText(PortalWalkCommon):
-    """Names, numbers and descriptions are text: in pages, mails, documents, files and headers."""
+    """Names, numbers and descriptions are plain text in pages, mails, documents, files and headers."""
 
     @classmethod
     def setUpClass(cls):
@@ -66,7 +66,7 @@ class TestPortalText(PortalWalkCommon):
                     self.assertNotIn("<script>alert(1)", self.get(f"{url}?{query}={SCRIPT}&x=1").text)
 
     def test_messages(self):
-        """What a form's refusal quotes is quoted as text."""
+        """What an error message quotes from a form is escaped."""
         self.sign_in("reseller")
         for name in ("prefix", "overdue_days"):
             self.post("/my/reseller/settings", {"issuer_id": str(self.reseller_issuer.id), name: f"OX-{SCRIPT}"})
@@ -88,7 +88,7 @@ class TestPortalText(PortalWalkCommon):
             self.assertHarmless(mail.body_html, mail.subject)
 
     def test_headers_of_mails(self):
-        """A name with a line break would be a second header, or a mail that is never sent."""
+        """A name with a line break could add a header, or make the mail impossible to send."""
         self.sign_in("reseller")
         name = "Brand\r\nBcc: spy@example.com\x1f"
         form = {"issuer_id": str(self.reseller_issuer.id), "name": name, "sender_name": name}
@@ -106,7 +106,7 @@ class TestPortalText(PortalWalkCommon):
         return list(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
 
     def assertNoFormula(self, rows):
-        """Texts that begin like a formula are quoted; amounts stay numbers."""
+        """Texts that look like a formula are quoted, while amounts stay numbers."""
         heads, *lines = rows
         self.assertTrue(lines)
         for line in lines:
@@ -151,7 +151,7 @@ class TestPortalText(PortalWalkCommon):
             self.assertFalse([cell for cell in row if cell[:1] in tuple("=+-@\t＝")], row)
 
     def test_prefixes(self):
-        """Any prefix makes a number; none makes a path or a header."""
+        """Any prefix makes a valid number, but none makes a path or a header."""
         self.sign_in("reseller")
         form = {"issuer_id": str(self.reseller_issuer.id)}
         for prefix in PREFIXES:

@@ -5,7 +5,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestPortalTours(AstppCommon, HttpCase):
-    """A reseller's and a customer's main ways, in a real browser with a portal login and nothing else."""
+    """Main tasks of a reseller and a customer in a real browser, with a portal login only."""
 
     @classmethod
     def setUpClass(cls):

@@ -8,8 +8,8 @@ from .portal_walk_common import ACTORS, PortalWalkCommon
 
 SIGNED_IN = set(ACTORS[1:])
 RESELLERS = {"other", "child", "parent", "reseller"}
-# Each route of ours: url with the owner's and the reseller's ids, form, who gets something, what it is, what the
-# others get. A GET route has no form.
+# For each of our routes: URL with the owner's and the reseller's ids, form, who gets something, what that is, and
+# what all others get. A GET route has no form.
 WALK = {
     "/my/charges": [
         ("/my/charges?period=all", None, SIGNED_IN, 200, None),
@@ -127,15 +127,15 @@ WALK = {
         ("/my/reseller/invoices/{move}/credit", {"reason": "x"}, {"reseller"}, "away", 404),
     ],
 }
-# Odoo's pages of a document: whoever has its link may see it, others are sent home.
+# Odoo's page of a document is for anyone with its link; all others are redirected.
 LINKED = {"/my/invoices/<int:invoice_id>", "/my/invoices/<int:invoice_id>/part"}
-# PayPal's own, without session or token; who may send what is in test_paypal.
+# PayPal's route has neither session nor token; test_paypal covers who may use it.
 SIGNED = {"/payment/paypal/webhook/"}
 
 
 @tagged("post_install", "-at_install")
 class TestPortalWalk(PortalWalkCommon):
-    """Every route of ours, by everybody, with the ids of the reseller and of his customer."""
+    """Every actor tries every one of our routes, with the ids of the reseller and of the reseller's customer."""
 
     @classmethod
     def setUpClass(cls):
@@ -144,7 +144,7 @@ class TestPortalWalk(PortalWalkCommon):
         packages = [cls.make_product("package", name=name, astpp_can_purchase=True, astpp_can_resell=True)
                     for name in ("Small", "Large")]  # fmt: skip
         entry = cls.env["account.move"].search([("move_type", "=", "entry"), ("state", "=", "posted")], limit=1)
-        # Tests print HTML; one file of several documents needs a PDF.
+        # Tests render HTML, but merging several documents needs a PDF.
         writer, buffer = PdfFileWriter(), io.BytesIO()
         writer.addBlankPage(100, 100)
         writer.write(buffer)
@@ -163,7 +163,7 @@ class TestPortalWalk(PortalWalkCommon):
         }  # fmt: skip
 
     def routes(self):
-        """Yield (rule, options) of every route that a controller of ours defines, for people."""
+        """Yield (rule, options) of every route in our controllers that is meant for people."""
         for rule, endpoint in http._generate_routing_rules(sorted(self.registry._init_modules), nodb_only=False):
             if endpoint.original_endpoint.__module__.startswith("odoo.addons.astpp_billing.") and rule not in SIGNED:
                 yield rule, endpoint.routing
@@ -176,7 +176,7 @@ class TestPortalWalk(PortalWalkCommon):
         return self.post(url, {name: value.format(**names) for name, value in form.items()})
 
     def test_table_is_complete(self):
-        """A new route has to say who may use it."""
+        """A new route must be added to the table of who may use it."""
         routes = dict(self.routes())
         self.assertEqual(set(routes), set(WALK))
         for rule, routing in routes.items():
@@ -209,7 +209,7 @@ class TestPortalWalk(PortalWalkCommon):
                 self.assertNoSecrets(response.text, url)
 
     def test_forms_need_their_token(self):
-        """A page of somebody else's cannot post for who is signed in."""
+        """Another site's page cannot post on behalf of a logged-in user."""
         for actor in ("customer", "reseller"):
             self.sign_in(actor)
             before = self.rows()
@@ -226,7 +226,7 @@ class TestPortalWalk(PortalWalkCommon):
             self.assertFalse(self.changes(before))
 
     def test_posting_by_get(self):
-        """Whatever writes cannot be fetched: a link or a picture would do."""
+        """Routes that write cannot be called by GET, which a link or a picture could trigger."""
         self.sign_in("reseller")
         before = self.rows()
         for rule, routing in self.routes():

@@ -8,10 +8,10 @@ from .portal_walk_common import ACTORS, PortalWalkCommon
 
 ACCESS, MISSING = "odoo.exceptions.AccessError", "odoo.exceptions.MissingError"
 EXPIRED = "odoo.http.SessionExpiredException"
-# A user without the right to export, whatever it is; usage that is made by hand is refused to everybody.
+# Users without the right to export get this error for any record; creating usage by hand is refused to everybody.
 EXTRA = dict.fromkeys(("export_data", "create"), "odoo.exceptions.UserError")
 OURS = "odoo.addons.astpp_billing."
-# Of Odoo's models those that name accounts, customers and documents.
+# Odoo's models that hold names of accounts, customers and documents.
 DOCUMENTS = ("account.move", "account.move.line", "account.payment", "sale.order", "res.partner", "ir.attachment",
              "account.journal", "mail.message", "mail.mail", "payment.transaction", "res.users", "res.company",
              "payment.provider", "product.product", "product.pricelist.item", "mail.activity")  # fmt: skip
@@ -19,14 +19,14 @@ DOCUMENTS = ("account.move", "account.move.line", "account.payment", "sale.order
 
 @tagged("post_install", "-at_install")
 class TestPortalWalkRpc(PortalWalkCommon):
-    """What the web client and the API can ask of models: nothing of ours, and own documents only of Odoo's."""
+    """What the web client and the API can reach: nothing of our models, and only one's own documents of Odoo's."""
 
     def our_models(self):
-        """Every model of ours that has a table, from the registry."""
+        """Return the names of all our models that have a table, from the registry."""
         return [model for name, model in self.env.items() if name.startswith("astpp.") and not model._abstract]
 
     def calls(self, model, ids):
-        """Yield (method, arguments) of the ways to a model that everybody tries."""
+        """Yield (method, arguments) of the usual ways to access a model."""
         yield from (("search_read", ([],)), ("formatted_read_group", ([], [], ["__count"])))
         yield from (("read", (ids, ["display_name"])), ("export_data", (ids, ["id"])))
         yield from (("create", ([{"company_id": 1}],)), ("write", (ids, {"create_uid": 1})), ("unlink", (ids,)))
@@ -38,7 +38,7 @@ class TestPortalWalkRpc(PortalWalkCommon):
             yield from (("message_post", (ids,)), ("message_subscribe", (ids, self.moves["customer"].partner_id.ids)))
 
     def our_methods(self):
-        """Yield (model, method, arguments) of every public method of ours, also those on Odoo's models."""
+        """Yield (model, method, arguments) of all our public methods, including those on Odoo's models."""
         for model in self.env.values():
             names = {
                 (name, hasattr(method, "_api_model"))
@@ -60,7 +60,7 @@ class TestPortalWalkRpc(PortalWalkCommon):
                 ]
                 yield model._name, name, [*([] if on_model else [ids]), *([] for _parameter in needed)]
 
-    def test_nothing_of_our_models(self):
+    def test_our_models_are_out_of_reach(self):
         for actor in ACTORS:
             self.sign_in(actor)
             before, wrong = self.rows(), []
@@ -77,7 +77,7 @@ class TestPortalWalkRpc(PortalWalkCommon):
             self.assertFalse(self.changes(before), actor)
 
     def test_our_methods(self):
-        """Whoever may not read a record can have nothing done with it; the ways to a list show no list."""
+        """Methods refuse to act on records that the user may not read; those that open a list show no records."""
         for actor in ("nobody", "stranger", "reseller", "customer"):
             self.sign_in(actor)
             before, wrong = self.rows(), []
@@ -90,7 +90,7 @@ class TestPortalWalkRpc(PortalWalkCommon):
             self.assertFalse(self.changes(before), actor)
 
     def test_odoos_models(self):
-        """All that can be read of Odoo's models: no field of ours, or of theirs, tells of others."""
+        """Nothing readable in Odoo's models, in our fields or theirs, reveals anything about others."""
         for actor in ACTORS[1:]:
             self.sign_in(actor)
             for name in DOCUMENTS:
@@ -107,7 +107,7 @@ class TestPortalWalkRpc(PortalWalkCommon):
                     self.assertEqual([row["id"] for row in result], self.moves[actor].ids)
 
     def test_documents(self):
-        """Of documents nobody can do anything but read his own."""
+        """Users can only read their own documents, and do nothing else with any."""
         for actor in ACTORS:
             self.sign_in(actor)
             before, wrong = self.rows(), []
@@ -133,7 +133,7 @@ class TestPortalWalkRpc(PortalWalkCommon):
             self.assertFalse(self.changes(before), actor)
 
     def test_ways_through_own_documents(self):
-        """An own invoice names account and issuer; asking on from there leads nowhere."""
+        """An own invoice refers to account and issuer, but neither can be read through it."""
         for actor in ("customer", "reseller"):
             self.sign_in(actor)
             own = self.moves[actor].ids
@@ -161,7 +161,7 @@ class TestPortalWalkRpc(PortalWalkCommon):
         return self.opener.post(f"{self.base_url()}/json/2/{model}/{method}", json=body, headers=headers)
 
     def test_api_keys(self):
-        """The same through the API: a key can do what its user can."""
+        """The same through the API: a key can do what its user can, and no more."""
         move = self.moves["customer"]
         for actor in ACTORS:
             self.sign_in("nobody")

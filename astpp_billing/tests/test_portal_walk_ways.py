@@ -2,13 +2,13 @@ from odoo.tests import tagged
 
 from .portal_walk_common import ACTORS, PortalWalkCommon
 
-# What is refused: a page that is not there, a right that is missing, a page to sign in or the list of own documents.
+# Refusals: not found, no access, a page to log in, or the list of one's own documents.
 REFUSED = ("login", "away", 400, 403, 404, 422)
 
 
 @tagged("post_install", "-at_install")
 class TestPortalWalkWays(PortalWalkCommon):
-    """Odoo's own ways to documents, reports, files and pictures of ours: own ones, or with their token."""
+    """Odoo's own routes to our documents, reports, files and images: only for owners, or with the access token."""
 
     @classmethod
     def setUpClass(cls):
@@ -34,7 +34,7 @@ class TestPortalWalkWays(PortalWalkCommon):
         cls.usage_import._import_stream(cls.csv_file(cls, "secret-of-the-file"), "calls.csv")
 
     def expect(self, url, allowed, given=200):
-        """Ask for a url and compare: who is allowed gets it, the others nothing of it."""
+        """Request a URL as every actor: those allowed get it, the others nothing of it."""
         response = self.get(url)
         with self.subTest(actor=self.actor, url=url):
             outcome = self.outcome(response)
@@ -46,7 +46,7 @@ class TestPortalWalkWays(PortalWalkCommon):
             self.assertNoSecrets(response.text, url)
 
     def test_documents_on_the_portal(self):
-        """Odoo's pages of invoices and orders show what the user's own contact gets, not what he issues."""
+        """Odoo's pages of invoices and orders list what the user's own contact receives, not what a reseller issues."""
         for actor in ACTORS:
             self.sign_in(actor)
             for url in ("/my/invoices", "/my/orders", "/my/quotes", "/my/home", "/my/account"):
@@ -65,7 +65,7 @@ class TestPortalWalkWays(PortalWalkCommon):
             self.expect(f"/my/orders/{self.order.id}?report_type=html", {"customer"})
 
     def test_token(self):
-        """Whoever has a document's token sees this document, and nothing but it."""
+        """Anyone with a document's access token sees this document and no other."""
         move = self.moves["customer"]
         self.sign_in("nobody")
         page = self.get(f"/my/invoices/{move.id}?access_token={move._portal_ensure_token()}")
@@ -78,7 +78,7 @@ class TestPortalWalkWays(PortalWalkCommon):
         self.assertNoSecrets(report.text)
 
     def test_reports(self):
-        """Odoo's addresses of reports are for employees; portal users get theirs on the portal's pages."""
+        """Odoo's report URLs are for internal users; portal users get reports on the portal's pages."""
         moves = {owner: move.id for owner, move in self.moves.items()}
         reports = [report for report in self.env["ir.actions.report"].search([]) if report.model.startswith("astpp.")]
         self.assertTrue(reports)
@@ -95,7 +95,7 @@ class TestPortalWalkWays(PortalWalkCommon):
                     self.expect(f"/report/{kind}/{report.report_name}/{record}", set())
 
     def test_files(self):
-        """Stored documents, lists of calls, rejected lines and pictures."""
+        """This covers stored documents, lists of calls, rejected lines and images."""
         moves = [self.moves[name].id for name in ("customer", "stranger", "grandchild")]
         files = self.env["ir.attachment"].search(
             [
@@ -128,7 +128,7 @@ class TestPortalWalkWays(PortalWalkCommon):
             self.assertNoSecrets(response.text)
 
     def test_fields_of_our_models(self):
-        """/web/content and /web/image on every binary field of ours, and on any field of every model of ours."""
+        """/web/content serves no binary field of our models, and no other field either."""
         self.owner.partner_id.image_1920 = self.company_data["company"].logo
         targets = [
             (model._name, model.search([], limit=1).id or 1, name)
@@ -144,7 +144,7 @@ class TestPortalWalkWays(PortalWalkCommon):
             self.expect(f"/web/content?model=astpp.usage.import&id={self.usage_import.id}&field=rejects_file", set())
 
     def test_other_ways(self):
-        """Odoo's downloads of documents, links of mails, chatter and exports."""
+        """This covers Odoo's downloads of documents, links in mails, chatter and exports."""
         issued, own = self.moves["elsewhere"], self.moves["customer"]
         for actor in ACTORS:
             self.sign_in(actor)

@@ -9,18 +9,18 @@ from ..connector.read_ahead import read_ahead
 
 @tagged("post_install", "-at_install")
 class TestReadAhead(BaseCase):
-    """A thread reads what is asked for later, and is gone when nobody asks any more."""
+    """A thread reads items before they are requested, and ends when nobody requests them any more."""
 
     def threads(self):
         return [thread for thread in threading.enumerate() if thread.name == "astpp-read-ahead"]
 
-    def test_all_items_come_in_their_order(self):
+    def test_items_keep_their_order(self):
         for depth in (1, 3, 500):
             with read_ahead(iter(range(300)), depth) as items:
                 self.assertEqual(list(items), list(range(300)))
         self.assertFalse(self.threads())
 
-    def test_what_reading_raises_comes_after_the_items_before(self):
+    def test_errors_follow_the_items_read_before(self):
         def items():
             yield from (1, 2)
             raise ValueError("cut off")

@@ -6,7 +6,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestRecognition(AstppCommon):
-    """Prepaid consumption is booked at the rate of its own server, and what is not booked is not linked."""
+    """Prepaid consumption is recognised at its own server's rate, and usage that is not booked is not linked."""
 
     @classmethod
     def setUpClass(cls):
@@ -32,7 +32,7 @@ class TestRecognition(AstppCommon):
         return entry.line_ids.filtered(lambda line: line.account_id == (account or self.advance)).balance
 
     def test_servers_of_two_currencies(self):
-        """100 USD and 100 EUR are 300 USD."""
+        """100 USD and 100 EUR make 300 USD."""
         other = self.env["astpp.server"].create(
             {"name": "Euro Switch", "currency_id": self.euro.id, "call_product_id": self.call_product.id}
         )
@@ -45,7 +45,7 @@ class TestRecognition(AstppCommon):
         self.assertFalse(self.env["astpp.violation"]._check())
 
     def test_resellers_own_company(self):
-        """Its own company has no server: the usage is of the operator's, its income account the company's."""
+        """A reseller's own company has no server: usage is the operator's, the income account is the company's own."""
         own = self.setup_other_company(name="Reseller Ltd", currency_id=self.euro.id)
         company = own["company"]
         self.env["res.currency.rate"].create(
@@ -89,7 +89,7 @@ class TestRecognition(AstppCommon):
             self.recognise()
         self.assertFalse(usage.move_id)
 
-    def test_less_than_a_coin_waits(self):
+    def test_amount_below_the_smallest_coin_waits(self):
         usage = self.use(self.make_account(payment_mode="prepaid"), 0.004)
         with self.assertRaisesRegex(UserError, "nothing"), self.env.cr.savepoint():
             self.recognise()
@@ -98,7 +98,7 @@ class TestRecognition(AstppCommon):
         entry = self.recognise()
         self.assertEqual((self.owed(entry), usage.move_id), (0.01, entry))
 
-    def test_reversed_entry_lets_its_usage_be_booked_again(self):
+    def test_reversing_an_entry_releases_its_usage(self):
         usage = self.use(self.make_account(payment_mode="prepaid"), 100)
         entry = self.recognise()
         self.env["account.move.reversal"].with_context(active_model="account.move", active_ids=entry.ids).create(

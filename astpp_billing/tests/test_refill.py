@@ -7,7 +7,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestRefill(AstppCommon):
-    """What ASTPP took of a postpaid customer is money on account: never on an invoice, never taxed, booked once."""
+    """A refill that ASTPP took from a postpaid customer is a payment: not invoiced, not taxed, booked once."""
 
     def refill(self, account, amount=20, **values):
         key, moment = str(next(self.ids)), "2024-01-20 10:00:00"
@@ -29,7 +29,7 @@ class TestRefill(AstppCommon):
     def receivable(self, move):
         return move.line_ids.filtered(lambda line: line.account_id.account_type == "asset_receivable")
 
-    def test_is_booked_with_the_billing_run_and_no_line_of_the_invoice(self):
+    def test_booked_with_the_billing_run_but_not_invoiced(self):
         refill = self.refill(self.customer)
         self.load_calls(self.customer, "100")
         move = self.bill(self.customer).move_ids
@@ -45,7 +45,7 @@ class TestRefill(AstppCommon):
         queued = self.env["astpp.outbox"].sudo().search([("account_id", "=", self.customer.id)])
         self.assertEqual(sum(queued.mapped("amount")), 0, "ASTPP has taken it already")
 
-    def test_scheduled_action_books_what_waits_and_one_bad_refill_stops_no_other(self):
+    def test_one_bad_refill_does_not_stop_the_scheduled_action(self):
         bad = self.make_account("No Rate", currency_id=self.env.ref("base.JPY").id)
         self.env.ref("base.JPY").rate_ids.unlink()
         refills = [self.refill(account) for account in (self.customer, bad, self.make_account("Other"))]
@@ -61,7 +61,7 @@ class TestRefill(AstppCommon):
         self.assertEqual((line.amount_currency, line.balance, line.currency_id.name), (-2000, -20, "JPY"))
         self.assertFalse(self.env["astpp.violation"]._check())
 
-    def test_refill_alone_makes_nobody_due(self):
+    def test_a_refill_alone_makes_no_account_due(self):
         self.refill(self.customer)
         self.customer.status = "closed"
         run = self.bill(self.customer)
@@ -83,8 +83,8 @@ class TestRefill(AstppCommon):
         self.book()
         self.assertFalse(prepaid.move_id | elsewhere.move_id)
 
-    def test_reseller_took_it_himself(self):
-        """It lowers what is owed to him: on the clearing account, and so on the next settlement."""
+    def test_refill_received_by_a_reseller(self):
+        """Such a refill lowers what is owed to the reseller, on the clearing account and so in the next settlement."""
         self.call_product.taxes_id = False
         refill = self.refill(self.reseller_customer)
         self.load_calls(self.reseller_customer, "100")
@@ -115,7 +115,7 @@ class TestRefill(AstppCommon):
 
 @tagged("post_install", "-at_install")
 class TestFlatTax(AstppCommon):
-    """ASTPP's flat amount: once an invoice, in the server's currency."""
+    """ASTPP's flat tax: once per invoice, in the server's currency."""
 
     @classmethod
     def setUpClass(cls):
@@ -132,7 +132,7 @@ class TestFlatTax(AstppCommon):
         self.load(*rows)
         return self.bill(account).move_ids
 
-    def test_once_an_invoice(self):
+    def test_once_per_invoice(self):
         move = self.invoice(("STANDARD", 100), ("LOCAL", 50), ("FAX", 50))
         self.assertEqual((len(move.invoice_line_ids), move.amount_untaxed, move.amount_tax), (3, 200, 23))
         self.assertFalse(self.env["astpp.violation"]._check())
@@ -160,7 +160,7 @@ class TestFlatTax(AstppCommon):
         move = self.bill(account).move_ids
         self.assertEqual((move.amount_untaxed, move.amount_tax), (20, 6))
 
-    def test_not_on_what_is_given_back(self):
+    def test_not_on_credit_notes(self):
         account = self.make_account(tax_ids=[Command.set(self.astpp_tax.tax_ids.ids)])
         self.env["astpp.usage"].create(
             {"account_id": account.id, "amount": -50, "date": "2024-01-15", "charge_type": "credit"}

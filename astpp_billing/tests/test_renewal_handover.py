@@ -9,7 +9,7 @@ from .sync_common import SyncCommon
 
 @tagged("post_install", "-at_install")
 class TestRenewalHandover(SyncCommon):
-    """Renewals by ASTPP or by Odoo: no period is charged by both, and none by nobody."""
+    """When ASTPP or Odoo takes over renewals, no period is charged twice or not at all."""
 
     def setUp(self):
         super().setUp()
@@ -64,7 +64,7 @@ class TestRenewalHandover(SyncCommon):
         subscription = self.subscription()
         self.assertEqual(subscription.next_date, datetime(2024, 3, 31), "ASTPP's period stays paid")
         with freeze_time("2024-03-31 08:00:00"):
-            # ASTPP's own renewal was left on.
+            # ASTPP's own renewals are still switched on.
             self.charge(2, "2024-03-30 22:00:00")
             self.sync()
             self.renew()
@@ -81,7 +81,7 @@ class TestRenewalHandover(SyncCommon):
             self.sync()
             self.assertEqual(subscription.next_date, datetime(2024, 4, 30))
             self.server.renewals_by = "astpp"
-            # ASTPP goes on where its own dates stand: the period that Odoo charged, and the one after it.
+            # ASTPP continues from its own dates: the period that Odoo charged, then the next one.
             self.charge(3, "2024-04-02 22:00:00")
             self.charge(4, "2024-04-29 22:00:00")
         with freeze_time("2024-04-30 08:00:00"):
@@ -89,7 +89,7 @@ class TestRenewalHandover(SyncCommon):
         self.assertEqual(self.charges()[-2:], [("charge", "2024-04-02", "renewed"), ("charge", "2024-04-29", False)])
 
     @freeze_time("2024-03-10 10:00:00")
-    def test_an_end_in_astpp_ends_it_here(self):
+    def test_an_end_in_astpp_ends_the_order_in_odoo(self):
         self.sync()
         self.server.renewals_by = "odoo"
         self.mariadb.execute(
@@ -116,8 +116,8 @@ class TestRenewalHandover(SyncCommon):
         self.assertEqual((did.state, len(did.assignment_ids)), ("free", 2))
 
     @freeze_time("2024-03-10 10:00:00")
-    def test_absurd_period_of_astpps(self):
-        """Longer than any calendar: it has no end, and the synchronisation goes on."""
+    def test_absurd_period_in_astpp(self):
+        """A period longer than any calendar has no end, and the synchronisation goes on."""
         self.mariadb.execute("UPDATE order_items SET billing_days = 1000000000")
         self.mariadb.execute("UPDATE products SET billing_days = 1000000000")
         self.sync()
@@ -125,7 +125,7 @@ class TestRenewalHandover(SyncCommon):
         self.assertEqual((subscription.period_count, subscription.product_id.astpp_period_count), (0, 0))
 
     def test_orders_of_numbers_wait_for_their_product(self):
-        """Somebody deleted the product for numbers: nothing else waits for it."""
+        """If the product for numbers was deleted, only orders of numbers wait."""
         self.env.ref("astpp_billing.product_did").product_tmpl_id.unlink()
         self.sync()
         self.assertEqual(self.subscription().state, "active")

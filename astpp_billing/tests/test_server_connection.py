@@ -14,7 +14,7 @@ from .rogue_server import SECRET
 
 @tagged("post_install", "-at_install")
 class TestServerConnection(TransactionCase):
-    """Who may say where the database is, and what becomes of the password then."""
+    """Who may change the connection, and what happens to the password then."""
 
     sql_mode = "NO_ENGINE_SUBSTITUTION"
 
@@ -34,8 +34,8 @@ class TestServerConnection(TransactionCase):
             cls.env, login="keeper", groups="base.group_system,account.group_account_manager", **company
         )
 
-    def test_not_encrypted_though_asked_for(self):
-        """A real MariaDB without TLS is not ready."""
+    def test_missing_encryption_is_an_error(self):
+        """A real MariaDB without TLS is reported as not ready."""
         for tls in ("on", "verify"):
             self.server.write({"tls": tls, "password": READER[1]})
             self.server.action_test_connection()
@@ -61,7 +61,7 @@ class TestServerConnection(TransactionCase):
         far.host = "db3.example.com"
         self.assertEqual(far.tls, "on")
 
-    def test_open_connections_over_a_network_are_told_of(self):
+    def test_unencrypted_remote_connections_raise_a_warning(self):
         settings = self.server._settings()
         for tls, word in (("off", "not encrypted"), ("on", "nobody looks with whom")):
             with Database(settings) as database:
@@ -71,8 +71,8 @@ class TestServerConnection(TransactionCase):
         with Database(settings) as database:
             self.assertNotIn("encrypted", " ".join(found.text for found in check(database)))
 
-    def test_the_password_does_not_follow(self):
-        """Another address, user or encryption needs it again."""
+    def test_the_password_is_dropped_when_the_address_changes(self):
+        """The password must be entered again for another address, user or weaker encryption."""
         for name, value in (
             *(
                 ("host", "127.0.0.2"),
@@ -93,7 +93,7 @@ class TestServerConnection(TransactionCase):
         self.server.write({"host": "127.0.0.3", "password": "new"})
         self.assertEqual(self.server.password, "new")
 
-    def test_only_keepers_change_a_connection(self):
+    def test_only_system_administrators_change_a_connection(self):
         server = self.server.with_user(self.accountant)
         for values in (
             *(
@@ -123,7 +123,7 @@ class TestServerConnection(TransactionCase):
         server.action_test_connection()
         self.assertIn("ASTPP 6", self.server.check_report)
 
-    def test_keepers_are_those_of_the_servers_company(self):
+    def test_administrators_of_other_companies_cannot_change_it(self):
         other = self.env["res.company"].create({"name": "Another operator"})
         stranger = new_test_user(
             self.env, login="stranger", groups="base.group_system,account.group_account_manager",
@@ -136,7 +136,7 @@ class TestServerConnection(TransactionCase):
             with self.assertRaises(AccessError):
                 server.with_context(**context).action_test_connection()
 
-    def test_a_password_from_outside_names_its_address(self):
+    def test_an_external_password_names_its_address(self):
         server = self.server
         server.password = False
         self.startPatcher(patch.dict(os.environ))
@@ -168,7 +168,7 @@ class TestServerConnection(TransactionCase):
         self.server.invalidate_recordset()
 
     def test_the_report_survives_any_password(self):
-        """A password that is a word of every message neither mangles nor empties the report."""
+        """The report is neither garbled nor empty, even if the password is a word of every message."""
         self.mariadb.execute("ALTER TABLE cdrs DROP COLUMN rate_cost")
         self.mariadb.execute("DROP TABLE refill_coupon")
         self.addCleanup(self.mariadb.make_astpp)
@@ -193,7 +193,7 @@ class TestServerConnection(TransactionCase):
         self.assertNotIn("wrong one", self.server.check_report)
 
     def test_a_test_ends_in_time(self):
-        """Also with a table that somebody has locked."""
+        """The test ends in time even if somebody has locked a table."""
         self.patch(type(self.server), "_check_writing", lambda _self, _deadline=None: [])
         with self.mariadb.connect() as connection, connection.cursor() as cursor:
             cursor.execute("LOCK TABLES cdrs WRITE")

@@ -9,7 +9,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestSettlement(AstppCommon):
-    """What is owed to a reseller goes to his payable account once."""
+    """What is owed to a reseller moves to the reseller's payable account once."""
 
     def invoice(self, account, *amounts, **values):
         self.load_calls(account, *amounts, **values)
@@ -71,7 +71,7 @@ class TestSettlement(AstppCommon):
         self.assertFalse(unpaid.astpp_settlement_id)
 
     def test_commissions(self):
-        """A reseller who works for a commission gets a bill of what he earned, once."""
+        """A reseller who works for a commission gets one bill for the commission earned."""
         self.operator.prefix = "OP-"
         agent = self.make_account("Agent", account_type="reseller", commission_based=True)
         customer = self.make_account("Agent's Customer", parent_id=agent.id)
@@ -106,7 +106,7 @@ class TestSettlement(AstppCommon):
             self.env["astpp.settlement"].create({"kind": "commission", "account_id": self.reseller.id})
 
     def test_documents_booked_on_two_clearing_accounts(self):
-        """Each is settled from the account that it was booked on, whatever the issuer's account is today."""
+        """Each document is settled from the account it was booked on, whatever the issuer's account is today."""
         second = self.make_account("Second", parent_id=self.reseller.id)
         first = self.invoice(self.reseller_customer, "70")
         other = self.clearing_account.copy({"code": "ASTPP219"})
@@ -145,8 +145,8 @@ class TestSettlement(AstppCommon):
             settlement.unlink()
             self.assertFalse(document.astpp_settlement_id)
 
-    def test_settlement_whose_bill_is_gone_is_deleted(self):
-        """A bill that an earlier version let go leaves a settlement that ends in words, not in a database error."""
+    def test_settlement_that_lost_its_bill_cannot_be_deleted(self):
+        """Deleting a settlement whose bill an earlier version lost is refused in words, not by a database error."""
         self.invoice(self.reseller_customer, "70")
         settlement = self.settle(basis="invoiced")
         settlement.action_settle()

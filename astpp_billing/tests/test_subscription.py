@@ -8,7 +8,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestSubscription(AstppCommon):
-    """Start, renewal, change and end of what was ordered."""
+    """Start, renewal, change and end of orders."""
 
     def charges(self, subscription, *types):
         usage = self.env["astpp.usage"].search(
@@ -47,7 +47,7 @@ class TestSubscription(AstppCommon):
 
     @freeze_time("2024-01-10 10:00:00")
     def test_the_database_refuses_a_second_charge(self):
-        """Whatever the dates say, an order's period is in the ledger once."""
+        """Whatever the dates say, an order's period is charged once."""
         subscription = self.subscribe(self.customer, self.make_product())
         with freeze_time("2024-02-10 10:00:00"):
             self.renew()
@@ -70,7 +70,7 @@ class TestSubscription(AstppCommon):
 
     @freeze_time("2024-04-01 10:00:00")
     def test_upsell_in_the_middle(self):
-        """The rest of the old terms comes back, the rest of the new ones is charged."""
+        """The rest of the old terms is refunded, and the rest of the new ones charged."""
         small = self.make_product(price=30, astpp_prorate=True, astpp_refund_unused=True)
         large = self.make_product(name="Large", price=60, astpp_prorate=True, astpp_refund_unused=True)
         subscription = self.subscribe(self.customer, small)
@@ -111,7 +111,7 @@ class TestSubscription(AstppCommon):
 
     @freeze_time("2024-04-01 10:00:00")
     def test_change_without_proration_waits(self):
-        """What is not charged by the day changes at once and costs the new price from the next period on."""
+        """Without proration the product changes at once, but the new price applies from the next period on."""
         subscription = self.subscribe(self.customer, self.make_product(price=30))
         with freeze_time("2024-04-11 10:00:00"):
             subscription._plan_change(datetime.now(), quantity=2)
@@ -176,7 +176,7 @@ class TestSubscription(AstppCommon):
 
     @freeze_time("2024-04-01 10:00:00")
     def test_suspended_account(self):
-        """Nothing is charged for the time in between, and the new period starts on the day of the return."""
+        """The time in between is not charged, and a new period starts on the day of reactivation."""
         subscription = self.subscribe(self.customer, self.make_product(price=30))
         self.customer.status = "suspended"
         with freeze_time("2024-05-02 10:00:00"):
@@ -205,8 +205,8 @@ class TestSubscription(AstppCommon):
         self.assertTrue(all(self.env["astpp.usage"].search([("account_id", "=", account.id)]).mapped("prepaid")))
 
     @freeze_time("2024-04-01 10:00:00")
-    def test_funds_pay_as_many_as_they_can(self):
-        """The price holds the quantity already, and two renewals do not spend the same money."""
+    def test_funds_renew_as_many_as_they_cover(self):
+        """The price includes the quantity, and two renewals cannot spend the same funds."""
         account = self.make_account(payment_mode="prepaid", available_funds=100)
         product = self.make_product(price=10, astpp_release_without_funds=True)
         both = self.subscribe(account, product, quantity=2) | self.subscribe(account, product, quantity=2)

@@ -16,10 +16,10 @@ FAILURE = "odoo.addons.astpp_billing.models.services.astpp_subscription_failure"
 
 @tagged("post_install", "-at_install")
 class TestSubscriptionFailure(AstppCommon):
-    """A subscription that cannot be renewed stops nobody else, tells a person once, and is tried again."""
+    """A subscription that cannot be renewed does not stop others, raises one alert, and is tried again."""
 
     def make_absurd(self, subscription):
-        """A period that no calendar holds, from before there was a bound."""
+        """Give a subscription a period that no calendar holds, as was possible before there was a limit."""
         self.env.flush_all()
         self.env.cr.execute("UPDATE astpp_subscription SET period_count = 1000000000 WHERE id = %s", subscription.ids)
         self.env.invalidate_all()
@@ -34,13 +34,13 @@ class TestSubscriptionFailure(AstppCommon):
         return subscription.activity_ids.filtered(lambda activity: activity.astpp_alert == "renewal")
 
     def renew_by_cron(self):
-        """Do what the scheduled action does, with its commits; it must come to its end."""
+        """Do what the scheduled action does, with its commits; it must come to an end."""
         with self.enter_registry_test_mode():
             self.env.ref("astpp_billing.ir_cron_renew").method_direct_trigger()
         self.env.invalidate_all()
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_one_that_fails_stops_nobody(self):
+    def test_one_failure_does_not_stop_others(self):
         product = self.make_product()
         before, broken, after = (self.subscribe(self.customer, product) for _n in range(3))
         self.make_absurd(broken)
@@ -58,7 +58,7 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_conflicts_are_no_failures(self):
-        """Two processes met: the batch is done again, and nobody's order is to blame."""
+        """When two processes conflict, the batch is repeated, and no order is blamed."""
         subscription = self.subscribe(self.customer, self.make_product())
         cls = type(subscription)
         step, conflicts = cls._step, [SerializationFailure, DeadlockDetected]
@@ -74,8 +74,8 @@ class TestSubscriptionFailure(AstppCommon):
         self.assertFalse(subscription.renewal_failures or self.alerts(subscription))
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_what_a_failed_one_did_is_undone(self):
-        """The one that fails leaves nothing half done, those beside it have their messages."""
+    def test_a_failed_renewal_is_rolled_back(self):
+        """The failing order leaves nothing half done, and the others in the batch have their messages."""
         product = self.make_product()
         good, broken = self.subscribe(self.customer, product), self.subscribe(self.customer, product)
         self.env.cr.flush()
@@ -93,7 +93,7 @@ class TestSubscriptionFailure(AstppCommon):
             patch.object(cls, "_add_charges", fail_late),
             mute_logger(FAILURE),
         ):
-            # Tests do not track by themselves.
+            # Tests disable tracking by default.
             tracking = self.env["astpp.subscription"].with_context(tracking_disable=False, mail_notrack=False)
             while tracking._renew_batch():
                 pass
@@ -107,7 +107,7 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_levels_that_end_together_are_no_failure(self):
-        """One by one, the customer's order takes the reseller's with it before it is its turn."""
+        """One by one, the customer's order ends the reseller's before its turn comes."""
         once = self.make_product(astpp_recurring=False)
         retail = self.subscribe(self.reseller_customer, once)
         wholesale = retail._make_wholesale()
@@ -121,7 +121,7 @@ class TestSubscriptionFailure(AstppCommon):
         self.assertFalse(wholesale.renewal_failures or self.alerts(wholesale))
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_tried_again_later_each_time_and_told_once(self):
+    def test_retries_are_ever_later_with_one_alert(self):
         broken = self.subscribe(self.customer, self.make_product())
         self.make_absurd(broken)
         moment = datetime(2024, 2, 1, 10)
@@ -143,7 +143,7 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_try_again_at_once(self):
-        """An accountant with the Invoicing right mends it and presses the button."""
+        """An accountant with the Invoicing right alone fixes the cause and presses the button."""
         broken = self.subscribe(self.customer, self.make_product())
         self.make_absurd(broken)
         user = new_test_user(
@@ -163,7 +163,7 @@ class TestSubscriptionFailure(AstppCommon):
         self.assertFalse(self.alerts(broken))
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_ended_by_hand_is_no_failure_any_more(self):
+    def test_ending_by_hand_clears_the_failure(self):
         broken = self.subscribe(self.customer, self.make_product())
         self.make_absurd(broken)
         with freeze_time("2024-02-02 10:00:00"):
@@ -174,7 +174,7 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-04-01 10:00:00")
     def test_change_planned_twice(self):
-        """Two changes of one day come one after the other: the second one gives back what the first one charged."""
+        """Two changes on the same day follow each other: the second refunds what the first charged."""
         product = self.make_product(price=30, astpp_prorate=True)
         account = self.make_account(payment_mode="prepaid", available_funds=1000)
         self.customer.billing_day = 1
@@ -201,7 +201,7 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_suspended_until_its_end(self):
-        """A planned end later than the paid period: it ended before anybody resumed it."""
+        """If the planned end is after the paid period, the order has ended before it could be resumed."""
         subscription = self.subscribe(self.customer, self.make_product())
         subscription.end_date = "2024-02-15 00:00:00"
         subscription.action_suspend()
@@ -212,7 +212,7 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_due_but_unchanged_leaves_the_queue(self):
-        """Whatever the reason is: nobody is taken twice without getting on."""
+        """Whatever the reason, no order is processed twice without progress."""
         idle, other = (self.subscribe(self.customer, self.make_product()) for _n in range(2))
         cls = type(idle)
         renew = cls._renew
@@ -227,7 +227,7 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_deleted_close_reason(self):
-        """The addon's own reasons stay; one that was deleted before is made again."""
+        """The addon's own close reasons cannot be deleted; one that is missing is created again."""
         reason = self.env.ref("astpp_billing.close_reason_one_time")
         with self.assertRaisesRegex(UserError, "Archive"):
             reason.unlink()
@@ -267,7 +267,7 @@ class TestSubscriptionFailure(AstppCommon):
         self.assertEqual(subscription.notice_ids.filtered(lambda n: n.kind == "renewed").state, "failed")
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_one_number_keeps_no_other_in_quarantine(self):
+    def test_one_bad_number_does_not_keep_others_in_quarantine(self):
         dids = self.env["astpp.did"].create([{"number": f"442070{n}"} for n in range(3)])
         dids.quarantine_until = "2024-01-01 09:00:00"
         cls = type(dids)
@@ -283,7 +283,7 @@ class TestSubscriptionFailure(AstppCommon):
         self.assertEqual(dids.mapped("state"), ["free", "quarantine", "free"])
 
     @freeze_time("2024-01-01 10:00:00")
-    def test_one_reminder_keeps_no_other(self):
+    def test_one_bad_reminder_does_not_stop_others(self):
         self.operator.write({"notify_reminder": True, "notice_days": 7})
         first, second = (self.subscribe(self.customer, self.make_product()) for _n in range(2))
         cls = type(first)

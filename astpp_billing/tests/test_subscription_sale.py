@@ -6,7 +6,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestSubscriptionSale(AstppCommon):
-    """Sale orders become subscriptions, numbers and top-ups, once."""
+    """Sale orders create subscriptions, numbers and top-ups, once."""
 
     @classmethod
     def setUpClass(cls):
@@ -63,7 +63,7 @@ class TestSubscriptionSale(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_salesman(self):
-        """Selling needs no right on accounting."""
+        """Selling needs no accounting rights."""
         user = new_test_user(
             self.env, login="seller", groups="sales_team.group_sale_salesman_all_leads",
             company_id=self.env.company.id, company_ids=[(6, 0, self.env.company.ids)],
@@ -74,7 +74,7 @@ class TestSubscriptionSale(AstppCommon):
 
     @freeze_time("2024-01-01 10:00:00")
     def test_levels(self):
-        """The reseller pays his own price for what his customer orders, and only as long."""
+        """A reseller pays its own price for a customer's order, for as long as that order runs."""
         product = self.make_product(price=10, setup_fee=3)
         pricelist = self.env["product.pricelist"].create(
             {

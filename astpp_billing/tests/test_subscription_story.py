@@ -4,9 +4,9 @@ from odoo.tests import freeze_time, tagged
 
 from .common import AstppCommon
 
-# Untaxed totals, written by hand. Berlin; a call for 1.00 each month; a number from 31 January for
-# 3.10, a second one from 10 March (setup 6.00) for 4.00 that ends on 20 September and gives the rest back;
-# the package costs 20.00, from 15 January (setup 5.00), and from 11 June on 35.00 for the larger one.
+# Untaxed totals, calculated by hand. In Berlin; a call for 1.00 each month; a number for 3.10 from 31 January; a
+# second number for 4.00 (setup 6.00) from 10 March to 20 September, when the rest is refunded; the package for 20.00
+# (setup 5.00) from 15 January, and the larger one for 35.00 from 11 June.
 INVOICES = {
     "2024-02-01": 20.07,  # 17 of 31 days: 10.97, setup 5.00, number 3.10, call
     "2024-03-01": 24.10,  # 20.00, number on the 29th 3.10, call

@@ -41,7 +41,7 @@ class TestSync(SyncCommon):
         self.assertEqual(self.account(12).partner_id, by_number, "an accountant's choice stays")
 
     def test_changes_are_merged(self):
-        """ASTPP's news arrive, the accountant's changes stay, the switch's own fields follow it."""
+        """ASTPP's changes arrive, accountants' changes stay, and fields that ASTPP owns follow it."""
         self.sync()
         carla = self.account(12)
         carla.billing_day = 15
@@ -167,8 +167,8 @@ class TestSync(SyncCommon):
         self.assertEqual(sum(totals.mapped("astpp_count")), 17)
         self.assertEqual(totals.mapped("count_difference"), [0] * len(totals))
 
-    def test_what_callers_send_shifts_no_field(self):
-        """A caller chooses his name: separators in it must not move the price elsewhere."""
+    def test_caller_ids_cannot_shift_fields(self):
+        """Callers choose their caller ID, and separators in it must not shift the price into another field."""
         self.call(callerid="\x1f0\x1f\t\\N\n<1>", callednum="44\x1f1\t\\2", debit="0.3")
         self.sync()
         usage = self.usage()
@@ -206,7 +206,7 @@ class TestSync(SyncCommon):
         self.assertEqual(linked, {12: False, 13: True})
 
     def test_calls_of_unknown_accounts_stay_held(self):
-        """Once the account is known, twins and suspects among its calls wait for their release as ever."""
+        """Once the account is known, twins and suspicious calls are still held until they are released."""
         twin = self.call(account=77)
         self.mariadb.insert("cdrs", twin)
         self.call(account=77, debit=1, rate_cost=20, billseconds=3720, at=self.day - timedelta(hours=1))
@@ -218,7 +218,7 @@ class TestSync(SyncCommon):
         self.assertEqual(sorted(map(str, self.usage().mapped("exception"))), ["False", "duplicate", "suspect_rating"])
         self.assertFalse(any(self.usage().mapped("second_exception")))
 
-    def test_calls_before_the_start_stay_astpps(self):
+    def test_calls_before_the_start_are_not_loaded(self):
         self.call(at=self.day - timedelta(days=30))
         self.sync()
         self.assertFalse(self.usage())
@@ -261,7 +261,7 @@ class TestSync(SyncCommon):
         self.mariadb.insert("invoice_details", {**detail, "accountid": 4711})
         self.sync()
         self.assertEqual(self.usage(("source", "=", "charge")).mapped("exception"), [False, False, "unknown_account"])
-        # ASTPP's own invoice takes the first, a draft's editing the second.
+        # ASTPP's own invoice takes the first charge; editing a draft deletes the second.
         self.mariadb.execute("UPDATE invoice_details SET invoiceid = 3 WHERE id = %s", (first,))
         self.mariadb.execute("DELETE FROM invoice_details WHERE id = %s", (second,))
         self.sync()
@@ -279,7 +279,7 @@ class TestSync(SyncCommon):
         run.action_run()
         self.assertEqual(sorted(run.move_ids.mapped("amount_untaxed")), [0.24, 0.3])
 
-    def test_failure_is_told_once(self):
+    def test_failure_raises_one_alert(self):
         self.server.password = "wrong-Secret"
         for _attempt in range(3):
             self.assertFalse(self.server._sync(commit=False))
@@ -290,7 +290,7 @@ class TestSync(SyncCommon):
         self.sync()
         self.assertFalse(self.server.activity_ids)
 
-    def test_who_connects_is_responsible(self):
+    def test_connecting_user_becomes_responsible(self):
         server = self.env["astpp.server"].create({"name": "New", "responsible_id": self.env.ref("base.user_root").id})
         server.host = "db.example.com"
         self.assertEqual(server.responsible_id, self.env.user)
@@ -307,7 +307,7 @@ class TestSync(SyncCommon):
         self.assertNotIn(READER[1], messages)
 
     def test_password_comes_from_elsewhere(self):
-        """The environment goes before the configuration file, and both before what is stored."""
+        """The environment takes precedence over the configuration file, and both over the stored password."""
         number, address = self.server.id, f"127.0.0.1:{self.server.port}"
         self.server.password = "stored"
         filed = {f"astpp_password_{number}": READER[1], f"astpp_host_{number}": address}
@@ -321,7 +321,7 @@ class TestSync(SyncCommon):
         self.assertNotIn("wrong-Secret", " ".join(logs.output) + self.server.sync_error)
 
     def test_month_ends_in_the_customers_zone(self):
-        """A call is in the month in which it began where the customer is, whichever month it is in UTC."""
+        """A call belongs to the month in which it began in the customer's time zone, whatever the month in UTC."""
         account_zone = {"number": "C15", "posttoexternal": 1, "sweep_id": 2, "invoice_day": 1}
         self.mariadb.insert("accounts", {"id": 15, "timezone_id": 50, **account_zone})
         self.server.sync_from = "2024-01-01 00:00:00"
@@ -329,7 +329,7 @@ class TestSync(SyncCommon):
         account = self.account(15)
         midnight = pytz.timezone(account.tz).localize(datetime(2024, 2, 1)).astimezone(pytz.utc).replace(tzinfo=None)
         self.assertNotEqual(midnight, datetime(2024, 2, 1), "the zone is not UTC")
-        # One crosses the end of the month, one begins with the new one.
+        # One call crosses the end of the month, the other begins with the new month.
         self.call(account=15, at=midnight - timedelta(seconds=1), billseconds=600, debit=3)
         self.call(account=15, at=midnight, debit=4)
         self.server._astpp_own().sync_wide_date = False
@@ -354,7 +354,7 @@ class TestSync(SyncCommon):
 
     @mute_logger("odoo.sql_db")
     def test_window(self):
-        """All since the start at first, then the look-back, and five weeks once a night."""
+        """The first run covers everything since the start, later ones the look-back, and a nightly run five weeks."""
         start = self.server.sync_from.replace(minute=0, second=0)
         self.assertEqual(SyncRun(self.server).window[0], fields.Datetime.to_string(start))
         self.server._astpp_own().sync_wide_date = fields.Datetime.now()

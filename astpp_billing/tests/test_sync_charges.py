@@ -11,10 +11,10 @@ CHARGES = "odoo.addons.astpp_billing.models.sync.astpp_usage"
 
 @tagged("post_install", "-at_install")
 class TestSyncCharges(SyncCommon):
-    """ASTPP's charges, however many wait and however many orders there are."""
+    """ASTPP's charges, however many of them wait and however many orders there are."""
 
     def wait_for_invoice(self, ids):
-        """Have charges of account 12 wait in the ledger: text of a query for their ids in ASTPP."""
+        """Have charges of account 12 wait in the ledger, for the ASTPP ids that a query (text) returns."""
         self.env.flush_all()
         account = self.account(12)
         self.env.cr.execute(
@@ -44,7 +44,7 @@ class TestSyncCharges(SyncCommon):
         return dict(self.env.cr.fetchall())
 
     def test_waiting_charges_take_no_memory(self):
-        """As many as wait are compared, row by row as ASTPP sends them."""
+        """Any number of waiting charges is compared row by row, as ASTPP sends them."""
         self.sync()
         self.charge_in_astpp("seq_1_to_20000", "IF(seq % 4, 0, 7)")
         self.mariadb.execute("DELETE FROM invoice_details WHERE id % 10 = 1")
@@ -60,7 +60,7 @@ class TestSyncCharges(SyncCommon):
         self.assertEqual(self.check(), 0)
 
     def test_only_what_waits_is_compared(self):
-        """Billed, held and released charges stay as they are, and others' rows in between do not matter."""
+        """Billed, held and released charges stay as they are, and other accounts' rows in between do not matter."""
         self.sync()
         self.charge_in_astpp("seq_1_to_5000", "7")
         self.wait_for_invoice("VALUES (5), (6), (7), (4000), (4999), (90000), (4000000000)")
@@ -75,7 +75,7 @@ class TestSyncCharges(SyncCommon):
         self.assertEqual(self.check(), 0)
 
     def test_charges_of_many_orders(self):
-        """Finding the orders of charges is no matter of charges times orders."""
+        """The time to find the charges' orders does not grow with charges times orders."""
         count = 3000
         self.mariadb.execute(
             f"""
@@ -96,7 +96,7 @@ class TestSyncCharges(SyncCommon):
         self.assertLess(sum(map(int, reads.values())), 20 * count, "rows looked at")
 
     def test_charges_come_batch_by_batch(self):
-        """Each batch finds its accounts and orders; what is read again is known."""
+        """Accounts and orders are looked up batch by batch, and charges read again are recognised."""
         self.order_package()
         for account in (12, 13, 4711, 13):
             self.mariadb.insert(

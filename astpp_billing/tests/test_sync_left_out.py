@@ -10,14 +10,14 @@ from .sync_common import SyncCommon
 
 @tagged("post_install", "-at_install")
 class TestSyncLeftOut(SyncCommon):
-    """A bad row of ASTPP is left out and listed with its reason; all others go on."""
+    """A bad row of ASTPP is left out and listed with its reason; all others are taken over."""
 
     def add_account(self, astpp_id, number, **values):
         row = {"id": astpp_id, "number": number, "first_name": f"Nr {astpp_id}", "posttoexternal": 1}
         self.mariadb.insert("accounts", row | values)
 
     def refuse(self, table, condition):
-        """Have the database refuse rows."""
+        """Make the database refuse rows."""
         self.env.flush_all()
         self.env.cr.execute(f"ALTER TABLE {table} ADD CONSTRAINT {table}_test_refused CHECK (NOT ({condition}))")
 
@@ -25,7 +25,7 @@ class TestSyncLeftOut(SyncCommon):
         return {step.step: step.left_out_count for step in self.server.sync_step_ids if step.left_out_count}
 
     def test_number_of_a_deleted_account_is_used_again(self):
-        """In one run one account closes, far down, and another one opens with its number."""
+        """In one run an account closes, far down the list, and another one opens with its number."""
         self.mariadb.execute("UPDATE accounts SET deleted = 0, reseller_id = 7 WHERE id = 14")
         self.sync()
         self.mariadb.execute("UPDATE accounts SET deleted = 1 WHERE id = 14")
@@ -39,7 +39,7 @@ class TestSyncLeftOut(SyncCommon):
         self.assertEqual((self.step("accounts").added_count, self.step("accounts").changed_count), (0, 0))
 
     def test_number_used_again_before_the_first_run(self):
-        """Both are new: the contact with the number is the live account's, and so are the calls that wait for it."""
+        """Both accounts are new: the live one gets the contact with the number and the calls waiting for it."""
         partner = self.env["res.partner"].create({"name": "Known", "ref": "C14"})
         self.mariadb.execute("UPDATE accounts SET reseller_id = 0 WHERE id = 14")
         self.add_account(20, "C14", reseller_id=7)
@@ -52,7 +52,7 @@ class TestSyncLeftOut(SyncCommon):
         self.assertNotEqual(self.account(14).partner_id, partner)
 
     def test_two_live_accounts_with_one_number(self):
-        """The switch takes the older one; the other one is listed, told once, and comes when it has its own number."""
+        """ASTPP uses the older account; the other is listed, reported once, and mirrored when it has its own number."""
         self.add_account(20, "C12")
         self.add_account(21, "R21", type=1)
         self.call(account=20)
@@ -74,7 +74,7 @@ class TestSyncLeftOut(SyncCommon):
         self.assertFalse(self.left_out() or self.step("accounts").message)
 
     def test_account_that_takes_anothers_number(self):
-        """It stays here as it was; what it may spend is kept up to date."""
+        """The account stays unchanged in Odoo, except that its funds are kept up to date."""
         self.sync()
         self.mariadb.execute("UPDATE accounts SET number = 'C12', credit_limit = 70, balance = 30 WHERE id = 13")
         self.sync()
@@ -82,7 +82,7 @@ class TestSyncLeftOut(SyncCommon):
         self.assertEqual(self.left_out(), {"accounts": 1})
 
     def test_number_of_an_account_that_is_closed_here(self):
-        """ASTPP knows it as inactive: no clash."""
+        """The closed account is inactive in ASTPP, so there is no clash."""
         self.sync()
         self.account(12).status = "closed"
         self.mariadb.execute("UPDATE accounts SET status = 1 WHERE id = 12")
@@ -91,7 +91,7 @@ class TestSyncLeftOut(SyncCommon):
         self.assertEqual((self.account(12).status, self.account(20).number), ("closed", "C12"))
 
     def test_customers_of_a_reseller_who_is_left_out(self):
-        """They would be invoiced by somebody else: new ones wait, and those that are here keep their reseller."""
+        """Somebody else would invoice these customers, so new ones wait, and existing ones keep their reseller."""
         self.sync()
         self.add_account(20, "R5", type=1)
         self.add_account(21, "C21", reseller_id=20)
@@ -102,8 +102,8 @@ class TestSyncLeftOut(SyncCommon):
         self.assertIn("ID 21: its reseller, ID 20, is left out", self.step("accounts").message)
 
     @mute_logger("odoo.sql_db")
-    def test_number_that_was_given_in_odoo(self):
-        """An account made here, and renamed in ASTPP to a number that is taken here: refused by the database."""
+    def test_number_that_is_taken_in_odoo(self):
+        """The database refuses an account that ASTPP renames to a number already used in Odoo."""
         self.sync()
         made = self.make_account("Made here", server_id=self.server.id, number="C99", astpp_id=0)
         self.mariadb.execute("UPDATE accounts SET number = 'C99' WHERE id = 12")
@@ -120,7 +120,7 @@ class TestSyncLeftOut(SyncCommon):
 
     @mute_logger("odoo.sql_db")
     def test_bad_row_of_every_table(self):
-        """Each table has a good row and one that Odoo refuses."""
+        """Each table has one good row and one that Odoo refuses."""
         self.mariadb.insert(
             "taxes",
             {"id": 1, "taxes_description": "VAT", "taxes_rate": "21.5"},
@@ -187,7 +187,7 @@ class TestSyncLeftOut(SyncCommon):
 
     @mute_logger("odoo.sql_db")
     def test_bad_changes(self):
-        """What is here stays as it was, and is tried again."""
+        """The record stays as it was, and the change is tried again by the next run."""
         self.mariadb.insert("dids", *({"id": key, "number": f"44{key}"} for key in range(1, 6)))
         self.sync()
         self.refuse("astpp_did", "city = 'Nowhere'")
@@ -202,7 +202,7 @@ class TestSyncLeftOut(SyncCommon):
         self.assertFalse(self.left_out() or self.server.activity_ids)
 
     def test_unreadable_rows(self):
-        """Days that no calendar has, and texts where numbers belong."""
+        """Dates that do not exist, and texts where numbers belong."""
         self.order_package()
         self.mariadb.execute("UPDATE order_items SET next_billing_date = '2024-03-00 23:59:59'")
         self.mariadb.insert("refill_coupon", {"id": 1, "number": "good"})
@@ -225,8 +225,8 @@ class TestSyncLeftOut(SyncCommon):
         step = self.step("coupons")
         self.assertEqual((step.left_out_count, len(step.message.splitlines())), (60, 51))
 
-    def test_fault_of_the_database_is_no_rows(self):
-        """Nothing is left out because a connection broke: the run ends and comes again."""
+    def test_broken_connection_leaves_out_no_rows(self):
+        """If the connection breaks, no row is left out: the run fails and is repeated."""
         self.mariadb.insert("dids", {"id": 1, "number": "441"})
         error = psycopg2.OperationalError("the connection broke")
         with (

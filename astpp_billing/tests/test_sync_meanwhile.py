@@ -13,15 +13,15 @@ CALLS = "odoo.addons.astpp_billing.models.sync.astpp_server_calls"
 
 @tagged("post_install", "-at_install")
 class TestSyncMeanwhile(SyncCommon):
-    """What others do while calls are read ahead and put away."""
+    """What others change while calls are read ahead and loaded."""
 
     def while_a_piece_is_loaded(self, event, ahead=32):
-        """Synchronise, hour by hour, and have something happen while the first hour is put away."""
+        """Synchronise hour by hour, and run an action while the first hour is loaded."""
         server, sync_piece, happened = type(self.server), type(self.server)._sync_piece, []
 
         def busy(this, run, source, piece, chunks):
             if not happened:
-                # What comes next is read by now.
+                # Wait until the next hour is read.
                 time.sleep(0.5)
                 happened.append(event())
                 self.env.flush_all()
@@ -32,11 +32,11 @@ class TestSyncMeanwhile(SyncCommon):
         self.env.invalidate_all()
 
     def test_read_ahead_follows_account_change(self):
-        """An account moves to another customer while its calls are read and put away."""
+        """An account gets another customer while its calls are read and loaded."""
         for hour in range(6):
             self.call(at=self.day - timedelta(hours=hour))
         self.mariadb.execute("UPDATE cdrs SET billseconds = -5 WHERE uniqueid IN ('call-1', 'call-4')")
-        # More than the driver fetches at once: the connection is left in the middle of an answer.
+        # More rows than the driver fetches at once, so that the connection is left in the middle of a result.
         cross = ", ".join(f"accounts a{n}" for n in range(5))
         self.mariadb.execute(f"""
             INSERT INTO cdrs (uniqueid, accountid, callerid, callednum, billseconds, callstart, debit, cost, pattern,
@@ -53,7 +53,7 @@ class TestSyncMeanwhile(SyncCommon):
         self.assertEqual(self.usage().partner_id, other)
         self.assertEqual(self.step("cdr").message.count("billseconds: '-5'"), 2, "rows read twice are told once")
 
-    def test_account_known_while_its_calls_are_put_away(self):
+    def test_account_created_while_its_calls_are_loaded(self):
         for hour in range(3):
             self.call(account=77, at=self.day - timedelta(hours=hour))
         values = {"server_id": self.server.id, "number": "C77", "astpp_id": 77, "tz": "UTC"}
@@ -64,8 +64,8 @@ class TestSyncMeanwhile(SyncCommon):
         self.assertEqual(self.usage().mapped("exception"), [False] * 3)
         self.assertEqual(self.usage().partner_id, partner)
 
-    def test_calls_that_somebody_else_brings_meanwhile(self):
-        """A file of the hour that comes next is imported: its calls are looked for, not copied again."""
+    def test_calls_imported_meanwhile(self):
+        """If a file with the next hour is imported meanwhile, its calls are looked up rather than copied again."""
         for hour in range(3):
             self.call(at=self.day - timedelta(hours=hour))
         slices = []
@@ -80,7 +80,7 @@ class TestSyncMeanwhile(SyncCommon):
         self.assertEqual(len(self.usage()), 3)
 
     def test_calls_that_came_by_api_as_well(self):
-        """Both ways in for one server: what is equal is billed once."""
+        """If a server's calls arrive both ways, equal ones are billed once."""
         first, second = self.call(), self.call(at=self.day - timedelta(hours=3))
         fields_sent = (
             "uniqueid",

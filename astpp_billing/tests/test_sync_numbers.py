@@ -11,10 +11,10 @@ from .sync_common import SyncCommon
 
 @tagged("post_install", "-at_install")
 class TestSyncNumbers(SyncCommon):
-    """Accounts that were made in Odoo, by resellers on the portal, before ASTPP told of them."""
+    """Accounts created in Odoo, by users or by resellers on the portal, before ASTPP reports them."""
 
-    def test_made_here_first(self):
-        """ASTPP's account is the same one; whoever named its number first does not keep it."""
+    def test_account_created_in_odoo_first(self):
+        """ASTPP's account is matched; a reseller who claimed its number first does not keep it."""
         claimer = self.make_account("Claimer", account_type="reseller", server_id=self.server.id)
         made = self.make_account(
             "Carla", server_id=self.server.id, number="C12", astpp_id=0, parent_id=claimer.id,
@@ -31,14 +31,14 @@ class TestSyncNumbers(SyncCommon):
         return self.env["astpp.account"].sudo()._claim_number(reseller, number, partner)
 
     def connect_later(self):
-        """The resellers are known, and nobody asks ASTPP yet."""
+        """Set up resellers that are known while the server is not synchronised yet."""
         host, self.server.host = self.server.host, False
         resellers = [self.make_account(name, account_type="reseller", server_id=self.server.id, number=number,
                                        astpp_id=key) for name, number, key in (("Upper", "R5", 5), ("Lower", "R7", 7))]  # fmt: skip
         resellers[1].parent_id = resellers[0]
         return host, *resellers
 
-    def test_a_number_named_on_the_portal_is_his_when_astpp_says_so(self):
+    def test_a_claim_holds_once_astpp_confirms_it(self):
         host, upper, lower = self.connect_later()
         mine = self.claim(lower, "C12", "Carla", "carla@example.com")
         self.assertEqual(mine.number, "C12")
@@ -50,10 +50,10 @@ class TestSyncNumbers(SyncCommon):
         self.assertFalse(self.server._alerts("claim"))
         self.assertFalse(upper.child_ids - lower)
 
-    def test_a_number_named_on_the_portal_is_not_his_elsewhere(self):
-        """Calls and invoices go to the customer whom ASTPP means, not to who said the number first."""
+    def test_a_claim_fails_if_astpp_has_the_number_elsewhere(self):
+        """Calls and invoices go to the customer whom ASTPP means, not to whoever claimed the number first."""
         host, upper, _lower = self.connect_later()
-        # With the name and e-mail of the victim, and one without any reseller above.
+        # One with the victim's name and e-mail address, and one without a reseller above.
         squatted = [
             self.claim(upper, "C12", "Carla", "carla@example.com"),
             self.claim(upper, "C13", "Carla", "carla@example.com"),
@@ -85,7 +85,7 @@ class TestSyncNumbers(SyncCommon):
         self.sync()
         self.assertEqual(len(self.server._alerts("claim")), 1)
 
-    def test_a_number_is_named_once(self):
+    def test_a_number_is_claimed_once(self):
         self.sync()
         reseller = self.account(7)
         self.claim(reseller, "C99")
@@ -93,8 +93,8 @@ class TestSyncNumbers(SyncCommon):
             self.claim(reseller, "C99")
         self.claim(self.account(5), "C99")
 
-    def test_where_astpp_is_asked_no_number_is_taken_on_trust(self):
-        """Until ASTPP confirms it, calls of the number wait, and whoever has it keeps it."""
+    def test_no_claim_is_trusted_while_astpp_is_asked(self):
+        """Calls of the number wait until ASTPP confirms it, and its present owner keeps it."""
         self.sync()
         upper, lower = self.account(5), self.account(7)
         taken, new = self.claim(upper, "C12"), self.claim(lower, "C99")

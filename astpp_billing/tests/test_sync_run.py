@@ -32,8 +32,8 @@ class TestSyncRun(AstppCommon):
                 raise ConnectorError("gone")
             yield source, self.answers[source]
 
-    def test_hours_are_added_up_before(self):
-        """Once they are those from before; who looks again wants to know how it is now."""
+    def test_hours_are_summed_up_in_advance(self):
+        """The hours read in advance are used once; after that, the current ones are read."""
         run = self.run_of_server
         with run.adding_up_hours():
             pass
@@ -43,7 +43,7 @@ class TestSyncRun(AstppCommon):
         self.assertEqual(run.hours("cdr"), [hour(1), hour(2)])
 
     def test_hours_that_cannot_be_read(self):
-        """The step that needs them says so, not the one that adds them up by the way."""
+        """The step that needs the hours reports the error, not the one that sums them up in passing."""
         run = self.run_of_server
         del self.answers["reseller_cdr"]
         with run.adding_up_hours():
@@ -65,13 +65,13 @@ class TestSyncRun(AstppCommon):
         self.assertEqual((steps["orders"].read_count, steps["orders"].left_out_count), (2, 0))
         self.assertFalse(steps["orders"].message)
 
-    def test_settings_are_asked_for_once(self):
+    def test_settings_are_read_once(self):
         run = self.run_of_server
         with patch.object(sync_run, "system_settings", return_value={"base_currency": "EUR"}) as ask:
             self.assertEqual((run.settings, run.settings), ({"base_currency": "EUR"},) * 2)
         self.assertEqual(ask.call_count, 1)
 
-    def test_commits_when_it_is_told_to(self):
+    def test_commits_only_if_asked(self):
         for commits in (False, True):
             with patch.object(type(self.env["ir.cron"]), "_commit_progress", Mock()) as commit:
                 SyncRun(self.server, commits).commit()

@@ -7,7 +7,7 @@ from ..three_way import news, plain
 
 @tagged("post_install", "-at_install")
 class TestThreeWay(TransactionCase):
-    """What ASTPP said last, what it says now, and what Odoo has."""
+    """Merging ASTPP's last value, ASTPP's current value and Odoo's value."""
 
     def test_change_in_astpp(self):
         self.assertEqual(news({"price": 5}, {"price": 7}, {"price": 5}), {"price": 7})
@@ -16,7 +16,7 @@ class TestThreeWay(TransactionCase):
         self.assertEqual(news({"price": 5}, {"price": 5}, {"price": 6}), {})
 
     def test_change_on_both_sides(self):
-        """What was changed here stays, unless the field is ASTPP's."""
+        """Odoo's change stays, unless ASTPP owns the field."""
         self.assertEqual(news({"price": 5}, {"price": 7}, {"price": 6}), {})
         self.assertEqual(news({"price": 5}, {"price": 7}, {"price": 6}, {"price"}), {"price": 7})
 
@@ -25,8 +25,8 @@ class TestThreeWay(TransactionCase):
             news({"status": "open"}, {"status": "open"}, {"status": "closed"}, {"status"}), {"status": "open"}
         )
 
-    def test_field_that_astpp_never_spoke_of(self):
-        """It is as new as ASTPP's first word, and nobody's here."""
+    def test_field_without_an_earlier_value_in_astpp(self):
+        """A field without an earlier value in ASTPP counts as changed there and as unchanged in Odoo."""
         self.assertEqual(news({}, {"city": "Rome"}, {"city": False}), {"city": "Rome"})
 
     def test_equal_already(self):

@@ -8,7 +8,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestTopup(AstppCommon):
-    """Top-ups and coupons: invoiced, paid, credited once."""
+    """Top-ups and coupons are invoiced, paid and credited once."""
 
     @classmethod
     def setUpClass(cls):
@@ -44,7 +44,7 @@ class TestTopup(AstppCommon):
         line = self.env["astpp.usage"].search([("account_id", "=", self.account.id)])
         self.assertEqual((line.charge_type, line.amount, line.prepaid), ("topup", -50, True))
 
-    def test_credit_waits_for_the_money(self):
+    def test_credit_waits_for_the_payment(self):
         topup = self.topup()
         self.assertEqual((topup.state, len(self.queued())), ("invoiced", 0))
         self.assertNotEqual(topup.move_id.invoice_line_ids.account_id, self.advance)
@@ -54,7 +54,7 @@ class TestTopup(AstppCommon):
         self.assertEqual((topup.state, self.queued().mapped("amount")), ("credited", [50]))
 
     def test_taken_back_in_parts(self):
-        """Credit notes take back what was credited, never more, and each of them once."""
+        """Credit notes take back what was credited, never more, and each only once."""
         topup = self.topup(payment_journal_id=self.company_data["default_journal_bank"].id)
         move = topup.move_id
         for share, amounts in ((0.6, [50, -30]), (1, [50, -30, -20])):
@@ -78,7 +78,7 @@ class TestTopup(AstppCommon):
         credit.action_post()
         self.assertEqual((topup.state, self.queued().mapped("amount")), ("credited", [50, -20]))
 
-    def test_postpaid_and_nothing(self):
+    def test_postpaid_is_refused_and_unpaid_is_cancelled(self):
         with self.assertRaisesRegex(UserError, "postpaid"):
             self.env["astpp.topup"].create(
                 {"account_id": self.customer.id, "product_id": self.product.id, "amount": 5}
@@ -134,7 +134,7 @@ class TestTopup(AstppCommon):
         )
 
     def test_recognition(self):
-        """What was used goes from liability to income, each line once, and the check agrees."""
+        """What was used moves from liability to income, each line once, and the check confirms it."""
         self.operator.advance_account_id = self.advance
         self.load_calls(self.account, "1.25", "2.5")
         self.load_calls(self.account, "7", callstart="2024-02-02 10:00:00")

@@ -10,7 +10,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestUsage(AstppCommon):
-    def test_release_is_signed(self):
+    def test_release_records_the_user(self):
         row = self.row(self.customer)
         self.load(row, row)
         twin = self.env["astpp.usage"].search([("exception", "=", "duplicate"), ("account_id", "=", self.customer.id)])
@@ -18,7 +18,7 @@ class TestUsage(AstppCommon):
         twin.action_release()
         self.assertEqual((twin.exception, twin.released_by_id), (False, self.env.user))
 
-    def test_delivered_usage_is_evidence(self):
+    def test_delivered_usage_cannot_be_changed(self):
         usage = self.load_calls(self.customer, "1.00")
         with self.assertRaises(UserError):
             usage.amount = 2
@@ -46,8 +46,8 @@ class TestUsage(AstppCommon):
         with self.assertRaises(UserError):
             charge.unlink()
 
-    def test_database_refuses_what_must_not_be(self):
-        """No habit of a caller guards the ledger, the database does."""
+    def test_database_refuses_invalid_usage(self):
+        """The ledger is guarded by the database, not by the care of its callers."""
         usage = self.load_calls(self.customer, "1.00")
         self.bill(self.customer)
         self.env.flush_all()
@@ -70,7 +70,7 @@ class TestUsage(AstppCommon):
             ):
                 self.env.cr.execute(statement)
 
-    def test_account_moves_take_usage_along(self):
+    def test_usage_follows_its_account(self):
         billed = self.load_calls(self.reseller_customer, "1.00")
         self.bill(self.reseller_customer)
         unbilled = self.load_calls(self.reseller_customer, "2.00") - billed
@@ -80,7 +80,7 @@ class TestUsage(AstppCommon):
         self.assertEqual((billed.issuer_id, unbilled.issuer_id), (self.reseller_issuer, self.operator))
         self.assertEqual((billed | unbilled).partner_id, partner)
 
-    def test_merged_contacts_take_usage_along(self):
+    def test_usage_follows_merged_contacts(self):
         usage = self.load_calls(self.customer, "1.00")
         keeper = self.env["res.partner"].create({"name": "Keeper"})
         wizard = self.env["base.partner.merge.automatic.wizard"].create({})
@@ -88,7 +88,7 @@ class TestUsage(AstppCommon):
         self.assertEqual((usage.partner_id, self.customer.partner_id), (keeper, keeper))
 
     def test_charge_by_hand_follows_its_account(self):
-        """Moved to another account it is whose that one is, in its mode and by its issuer."""
+        """After moving to another account it has that account's payment mode and issuer."""
         charge = self.env["astpp.usage"].create({"account_id": self.customer.id, "date": "2024-01-10", "amount": 25})
         prepaid = self.make_account("Prepaid", payment_mode="prepaid", parent_id=self.reseller.id)
         charge.account_id = prepaid
@@ -102,7 +102,7 @@ class TestUsage(AstppCommon):
         self.assertEqual(self.bill(self.customer).move_ids.amount_untaxed, 25)
 
     def test_charge_by_hand_keeps_its_currency(self):
-        """50 USD are not 50 EUR."""
+        """50 USD do not become 50 EUR."""
         euro = self.setup_other_currency("EUR")
         other = self.env["astpp.server"].create({"name": "Euro Switch", "currency_id": euro.id})
         account = self.make_account("Euro", server_id=other.id)

@@ -13,7 +13,7 @@ FEBRUARY = datetime(2024, 2, 1)
 
 @tagged("post_install", "-at_install")
 class TestUsageBilling(AstppCommon):
-    """The ledger's verbs: what is added once, what is summed is what is billed."""
+    """The ledger's methods: entries are added once, and exactly what was summed is billed."""
 
     @classmethod
     def setUpClass(cls):
@@ -40,7 +40,7 @@ class TestUsageBilling(AstppCommon):
             }
         )
 
-    def test_states_mean_the_same_in_both_languages(self):
+    def test_states_mean_the_same_as_sql_and_domain(self):
         self.usage._add(
             [
                 self.entry("1", self.customer),
@@ -87,7 +87,7 @@ class TestUsageBilling(AstppCommon):
         )
 
     def test_entry_of_an_unknown_account_waits_for_it(self):
-        """It is held for what it was held for otherwise once the account is there."""
+        """Once the account is known, the entry is held only for its other exception, if it has one."""
         self.usage._add(
             [self.entry("1", account_ref="#4711", exception="astpp_invoiced"), self.entry("2", account_ref="#4711")]
         )
@@ -114,7 +114,7 @@ class TestUsageBilling(AstppCommon):
         self.usage._free(move.invoice_line_ids[0])
         self.assertEqual([group["charge_type"] for group in self.sums()], ["charge"])
 
-    def test_links_that_are_not_what_was_summed_are_refused(self):
+    def test_links_must_match_what_was_summed(self):
         self.usage._add([self.entry("1", self.customer)])
         [group] = self.sums()
         line = self.document(1).invoice_line_ids
@@ -130,7 +130,7 @@ class TestUsageBilling(AstppCommon):
                 change()
                 self.usage._bill([(group, line)])
 
-    def test_what_was_released_can_be_held_or_billed(self):
+    def test_released_usage_can_be_held_or_billed(self):
         self.usage._add([self.entry("1", self.customer)])
         where = SQL("u.account_id = %s", self.customer.id)
         self.assertEqual((self.usage._hold("gone", where), self.usage._hold("gone", where)), (1, 0))

@@ -13,7 +13,7 @@ from odoo.tests import HttpCase, new_test_user, tagged
 from .common import COLUMNS
 from .import_common import FILES, ImportCommon
 
-# The smallest PNG: one pixel.
+# The smallest possible PNG, of one pixel.
 PNG = (
     b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89\0\0\0\rIDATx\x9cc\xf8\xff\xff?\0"
     b"\x05\xfe\x02\xfe\xa75\x81\x84\0\0\0\0IEND\xaeB`\x82"
@@ -47,7 +47,7 @@ class TestUsageImport(ImportCommon):
         self.assertEqual(done.exception_count, 2)
         self.assertEqual(self.import_file(self.csv_file(row, row, row)).added_count, 0)
 
-    def test_rejects_are_handed_out(self):
+    def test_rejected_lines_can_be_downloaded(self):
         done = self.import_file(
             self.csv_file(
                 self.row(self.customer), "=cmd()", self.row(self.customer) | {"accountid": ""}, self.row(self.customer)
@@ -61,7 +61,7 @@ class TestUsageImport(ImportCommon):
         self.assertIn("accountid", rows[2][1])
 
     def test_unknown_account_waits_for_it(self):
-        """Calls of an account that Odoo does not have yet are kept, and found by the account."""
+        """Calls of an unknown account are kept, and assigned when the account is created."""
         row = self.row(self.customer) | {"accountid": "4711"}
         self.import_file(self.csv_file(row))
         usage = self.usage()
@@ -74,7 +74,7 @@ class TestUsageImport(ImportCommon):
         self.assertFalse(usage.exception)
 
     def test_number_of_a_closed_and_a_live_account(self):
-        """ASTPP uses numbers again: a file's call is the live account's, once; else the one's that was closed last."""
+        """As ASTPP reuses numbers, a file's call belongs to the live account, else to the one closed last."""
         accounts = self.make_account("First", number="N-7", status="closed")
         accounts |= self.make_account("Second", number="N-7")
         columns = ("account_number", *COLUMNS)
@@ -94,7 +94,7 @@ class TestUsageImport(ImportCommon):
         self.assertFalse(self.usage())
 
     def test_workbook(self):
-        """The same calls as CSV and as XLSX are the same calls."""
+        """The same calls are recognised whether they come as CSV or XLSX."""
         rows = [self.row(self.customer), self.row(self.customer, billseconds="x"), self.row(self.customer)]
         book = Workbook()
         book.active.append(COLUMNS)
@@ -112,13 +112,13 @@ class TestUsageImport(ImportCommon):
         with self.assertRaisesRegex(UserError, "damaged"):
             self.import_file(io.BytesIO(b"PK\x03\x04 no workbook"))
 
-    def test_done_once(self):
+    def test_an_import_runs_once(self):
         done = self.import_file(self.csv_file(self.row(self.customer)))
         with self.assertRaises(UserError):
             done._import_stream(self.csv_file(self.row(self.customer)), "x.csv")
 
     def test_no_calls(self):
-        """A report without calls is its first line alone."""
+        """A report without calls consists of its headings."""
         usage_import = self.make_import()
         for file in (self.csv_file(), io.BytesIO(self.report())):
             with self.assertRaisesRegex(UserError, "empty.csv: there are no calls in it"):
@@ -128,7 +128,7 @@ class TestUsageImport(ImportCommon):
         self.assertEqual((done.added_count, done.rejected_count), (0, 1), "a line that is no call is told of")
 
     def test_versions_in_one_file(self):
-        """One leg of a call with two amounts is billed once: the first line counts."""
+        """If one leg of a call has two amounts, only the first line is billed."""
         first = self.row(self.customer, debit="0.10")
         other = self.row(self.reseller_customer, debit="0.30") | {"uniqueid": first["uniqueid"]}
         unknown = self.row(self.customer) | {"accountid": "4711"}
@@ -151,9 +151,9 @@ class TestUsageImport(ImportCommon):
         self.assertEqual(self.usage().mapped("exception"), [False, "changed"])
 
     def test_number_given_again(self):
-        """The file's number means the account that has it now, not the closed one that had it."""
+        """The number in a file means the account that has it now, not a closed one that had it before."""
         closed = self.make_account("Gone", number="B7", status="closed")
-        # Whatever it is that keeps accounts from sharing a number today.
+        # Remove whatever keeps accounts from sharing a number today.
         self.env.cr.execute("ALTER TABLE astpp_account DROP CONSTRAINT IF EXISTS astpp_account_number_uniq")
         self.env.cr.execute("DROP INDEX IF EXISTS astpp_account_number_uniq")
         heir = self.make_account("Heir", number="B8")
@@ -168,7 +168,7 @@ class TestUsageImport(ImportCommon):
 
 @tagged("post_install", "-at_install")
 class TestUsageUpload(ImportCommon, HttpCase):
-    """What the web client sends, and what the import keeps of it."""
+    """What the web client uploads, and what the import keeps of it."""
 
     def upload(self, usage_import, content, name="calls.csv"):
         user = self.env["res.users"].search([("login", "=", "importer")]) or new_test_user(
@@ -194,7 +194,7 @@ class TestUsageUpload(ImportCommon, HttpCase):
         self.assertEqual((usage_import.state, usage_import.refusal), ("done", False))
 
     def workbook_damaged_in_the_middle(self):
-        """A workbook whose first rows can be read; a byte of the last ones is another one."""
+        """Return a workbook whose first rows are readable, but with a changed byte near its end."""
         file = io.BytesIO()
         book = Workbook(write_only=True)
         sheet = book.create_sheet()

@@ -5,7 +5,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestUsageImportBrowser(AstppCommon, HttpCase):
-    """Files in a real browser, with the Invoicing right alone."""
+    """Importing files in a real browser, with the Invoicing right alone."""
 
     def test_refused_imported_and_undone(self):
         server = self.env["astpp.server"].create({"name": "Tour ASTPP", "call_product_id": self.call_product.id})

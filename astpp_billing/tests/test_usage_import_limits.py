@@ -31,7 +31,7 @@ NAMESPACE = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 @tagged("post_install", "-at_install")
 class TestUsageImportLimits(ImportCommon):
-    """Files that are small and become large, or are damaged anywhere, are refused with a reason, and soon."""
+    """Small files that expand greatly, or that are damaged anywhere, are quickly refused with a reason."""
 
     def workbook(self, *rows):
         file = io.BytesIO()
@@ -43,7 +43,7 @@ class TestUsageImportLimits(ImportCommon):
         return file.getvalue()
 
     def with_part(self, name, *blocks, content=None):
-        """A workbook one of whose parts is another one."""
+        """Return a workbook with one of its parts replaced."""
         file = io.BytesIO()
         with (
             zipfile.ZipFile(io.BytesIO(content or self.workbook(self.row(self.customer)))) as source,
@@ -51,7 +51,7 @@ class TestUsageImportLimits(ImportCommon):
         ):
             for info in source.infolist():
                 if info.filename not in (name, TEXTS):
-                    # openpyxl writes no shared texts of its own.
+                    # openpyxl writes no shared strings of its own.
                     kinds = b"</Types>"
                     target.writestr(info.filename, source.read(info).replace(kinds, SHARED_TEXTS + kinds))
             if name != TEXTS:
@@ -80,7 +80,7 @@ class TestUsageImportLimits(ImportCommon):
         self.assertFalse(self.usage())
 
     def test_workbooks_that_unpack_to_gigabytes(self):
-        """Cells, rows, texts, formats without end."""
+        """Cells, rows, strings and formats without end."""
         cells, rows, texts = "<c/>" * 100_000, "<row/>" * 100_000, "<si><t/></si>" * 100_000
         strings = f'<sst xmlns="{NAMESPACE}">'
         self.assertRefused(self.sheet("<row>", *[cells] * 100, "</row>"), "too large")
@@ -111,7 +111,7 @@ class TestUsageImportLimits(ImportCommon):
         self.assertRefused(",".join([*COLUMNS, *map(str, range(200))]).encode(), "200", "calls.csv")
         self.assertRefused(self.sheet('<row><c r="XFD1"><v>1</v></c></row>'), "missing|columns")
 
-    def test_workbooks_with_words_of_their_own(self):
+    def test_workbooks_with_document_types_are_refused(self):
         bomb = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
         for name in (SHEET, TEXTS):
             with self.subTest(name):
@@ -120,7 +120,7 @@ class TestUsageImportLimits(ImportCommon):
                 )
 
     def test_workbooks_damaged_anywhere(self):
-        """Bytes changed at random, broken XML, parts left out: imported or refused, nothing else."""
+        """With bytes changed at random, broken XML or missing parts, a file is either imported or refused."""
         content = self.workbook(*(self.row(self.customer) for _row in range(50)))
         chance = random.Random(16)
         outcomes = {"refused": 0, "done": 0}
@@ -153,7 +153,7 @@ class TestUsageImportLimits(ImportCommon):
         self.assertGreater(outcomes["refused"], 50)
 
     def test_cells_that_no_date_fits(self):
-        """Dates out of range: the row is rejected, the others are imported."""
+        """Rows with dates out of range are rejected, the others imported."""
         row = self.row(self.customer)
         for form in ("yyyy-mm-dd hh:mm:ss", "[h]:mm:ss", "hh:mm"):
             for value in (1e300, -1e300, 99_999_999_999, -99_999_999, -1, 2_958_466, 0, 1e10, 1e308):
@@ -169,7 +169,7 @@ class TestUsageImportLimits(ImportCommon):
                     self.assertEqual((done.line_count, done.rejected_count), (2, 1))
 
     def packed(self, block, times):
-        """A gzip file of a block many times over."""
+        """Return a gzip file of a block repeated many times."""
         packer = zlib.compressobj(9, zlib.DEFLATED, 31)
         return b"".join([*(packer.compress(block) for _time in range(times)), packer.flush()])
 
@@ -177,7 +177,7 @@ class TestUsageImportLimits(ImportCommon):
         self.assertRefused(self.packed(bytes(1 << 20), 2048), "no text", "zeros.csv.gz")
 
     def test_compressed_lines_without_end(self):
-        """What packs a thousand times is no file of calls, whatever its first line says."""
+        """What compresses a thousandfold is no file of calls, whatever its first line says."""
         head = (",".join(COLUMNS) + "\n").encode()
         for block in (b"x\n" * (1 << 19), bytes(1 << 20), b"a" * (1 << 20)):
             content = gzip.compress(head) + self.packed(block, 200)
@@ -208,7 +208,7 @@ class TestUsageImportLimits(ImportCommon):
         done = self.import_file(self.csv_file(row, *({**row, **values} for values in bad)))
         self.assertEqual((done.added_count, done.rejected_count), (1, len(bad)))
 
-    def test_into_the_own_companys_server_only(self):
+    def test_only_into_servers_of_the_own_company(self):
         other = self.env["res.company"].create({"name": "Unrelated operator"})
         user = new_test_user(
             self.env, login="importer_b", groups="base.group_user,account.group_account_invoice",
@@ -224,10 +224,10 @@ class TestUsageImportLimits(ImportCommon):
 
 @tagged("post_install", "-at_install")
 class TestUsageUploadRights(ImportCommon, HttpCase):
-    """Whoever may not import is told so before his file is read."""
+    """Users who may not import are refused before their file is read."""
 
     def post_head(self, usage_import_id, session, length=300 << 20):
-        """Send the head of a request and nothing of its body; return the status line."""
+        """Send the head of a request without its body; return the status line."""
         url = urlsplit(self.base_url())
         with self.allow_requests():
             lines = [
@@ -243,7 +243,7 @@ class TestUsageUploadRights(ImportCommon, HttpCase):
                 return peer.recv(4096).split(b"\r\n")[0].decode()
 
     def test_refusals_have_a_text_for_any_file(self):
-        """What a damaged file or its name is like does not keep the reason from being kept."""
+        """The reason for a refusal is kept, however damaged the file or strange its name."""
         user = new_test_user(
             self.env, login="damaged_uploader", groups="base.group_user,account.group_account_invoice",
             company_id=self.env.company.id, company_ids=[(6, 0, self.env.company.ids)],
@@ -311,5 +311,5 @@ class TestUsageUploadRights(ImportCommon, HttpCase):
         session = self.authenticate(mine.login, mine.login)
         self.assertIn(" 413 ", self.post_head(usage_import.id, session.sid, 5 << 30))
         self.assertIn(" 404 ", self.post_head("9" * 50, session.sid))
-        # No address of ours any more: Odoo looks for a page, within its own limit.
+        # Not one of our URLs any more: Odoo looks for a page, within its own limit.
         self.assertRegex(self.post_head("9" * 4000, session.sid), " 4(04|13) ")

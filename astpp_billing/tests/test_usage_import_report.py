@@ -11,7 +11,7 @@ from .import_common import REPORT, ImportCommon
 
 @tagged("post_install", "-at_install")
 class TestUsageImportReport(ImportCommon):
-    """CDR reports: for people to read, in their currency, language, clock, and with what a spreadsheet made of them."""
+    """CDR reports in people's currency, language and time, some of them changed by a spreadsheet."""
 
     def dates(self):
         return [str(date) for date in self.usage().mapped("date")]
@@ -66,7 +66,7 @@ class TestUsageImportReport(ImportCommon):
             self.import_file("report_two_debits.csv")
         self.assertEqual(len(self.usage()), 1)
 
-    # What a spreadsheet did
+    # What spreadsheets do to files
 
     def saved(self, book):
         file = io.BytesIO()
@@ -104,7 +104,7 @@ class TestUsageImportReport(ImportCommon):
         self.assertEqual(done.rejected_count, 5)
 
     def test_minutes_resaved_as_text(self):
-        """A spreadsheet's CSV has 1:05:00 for ASTPP's 1:05 as well."""
+        """A CSV saved by a spreadsheet also has 1:05:00 for ASTPP's 1:05."""
         lines = [
             self.report_line(f"2024-01-15 12:00:0{place}", duration)
             for place, duration in enumerate(("1:05", "61:05", "1:05:00", "61:05:00", "0:01:05"))
@@ -119,7 +119,7 @@ class TestUsageImportReport(ImportCommon):
         self.assertIn("a spreadsheet shortened", self.rejects(done))
 
     def test_text_of_other_encodings(self):
-        """Each file is read as a whole in one encoding, and it is said in which."""
+        """Each file is read in one encoding, which the import reports."""
         line = self.report_line(account="Ñandú Müller (A00001)").replace("Ann", "Zoë")
         report = self.report(line).decode()
         for number, (encoding, label) in enumerate(
@@ -161,7 +161,7 @@ class TestUsageImportReport(ImportCommon):
     # Clocks
 
     def test_report_in_summer(self):
-        """ASTPP knows no daylight saving: its Berlin is an hour east of UTC all year (ASTPP facts 1.1)."""
+        """ASTPP ignores daylight saving: its Berlin is an hour ahead of UTC all year (ASTPP facts 1.1)."""
         self.customer.write({"tz": "Europe/Berlin", "billed_until": "2024-05-31 22:00:00"})
         with freeze_time("2024-07-02 10:00:00"):
             self.import_file("report_berlin_summer.csv", tz="Europe/Berlin")
@@ -183,7 +183,7 @@ class TestUsageImportReport(ImportCommon):
             self.assertEqual(self.make_import(tz=tz).clock_text, text)
 
     def test_hours_when_clocks_change(self):
-        """In local time one hour comes twice and one not at all; for ASTPP's clock all are hours as others."""
+        """In local time one hour occurs twice and one never; on ASTPP's clock these are hours like any other."""
         lines = [self.report_line("2024-10-27 02:30:00"), self.report_line("2024-03-31 02:30:00")]
         done = self.import_file(self.report(*lines), tz="Europe/Berlin", clock="local")
         self.assertEqual((done.added_count, done.rejected_count), (0, 2))
@@ -196,7 +196,7 @@ class TestUsageImportReport(ImportCommon):
         self.import_file(self.csv_file(self.row(self.customer)), tz="Europe/Berlin", clock="local")
         self.assertEqual(self.dates(), ["2024-01-15 12:00:00"])
 
-    # What the ledger has already
+    # Calls that the ledger has already
 
     def test_same_report_with_another_zone(self):
         self.import_file("report.csv", tz="UTC")
@@ -208,7 +208,7 @@ class TestUsageImportReport(ImportCommon):
         self.assertEqual((third.added_count, third.exception_count), (2, 2))
 
     def test_same_report_with_another_clock(self):
-        """In winter both clocks are one, in summer they are an hour apart."""
+        """In winter the two clocks agree, in summer they are an hour apart."""
         lines = [self.report_line("2024-01-15 12:00:00"), self.report_line("2024-07-15 12:00:00")]
         self.import_file(self.report(*lines), tz="Europe/Berlin", clock="local")
         again = self.import_file(self.report(*lines), tz="Europe/Berlin", clock="fixed")
@@ -222,7 +222,7 @@ class TestUsageImportReport(ImportCommon):
         self.assertEqual(self.usage().mapped("exception"), [False, "duplicate"])
 
     def test_calls_an_hour_apart(self):
-        """Who calls one number every hour, to the second, is billed for each of them."""
+        """A customer who calls one number every hour, to the second, is billed for each call."""
         lines = [self.report_line(f"2024-01-15 {hour}:00:00") for hour in range(10, 15)]
         done = self.import_file(self.report(*lines), tz="Europe/Berlin")
         self.assertEqual((done.added_count, done.exception_count), (5, 0))
@@ -231,7 +231,7 @@ class TestUsageImportReport(ImportCommon):
         self.assertEqual((done.known_count, done.added_count, done.exception_count), (5, 3, 0))
 
     def test_report_of_calls_from_a_table(self):
-        """The report of a server whose tables come as well says each call a second time."""
+        """If the server's tables are synchronised as well, the report repeats their calls."""
         row = self.row(self.customer)
         self.load(row, self.row(self.customer, callstart="2024-01-15 12:00:01"), self.row(self.customer, callednum="1"))
         done = self.import_file(self.report(self.report_line(), self.report_line("2024-01-15 12:00:02")))
@@ -239,7 +239,7 @@ class TestUsageImportReport(ImportCommon):
         held = self.usage().filtered("exception")
         self.assertEqual((held.source, str(held.date), held.exception), ("import", "2024-01-15 12:00:00", "duplicate"))
 
-    def test_report_that_tells_no_number(self):
+    def test_report_without_numbers(self):
         self.load(self.row(self.customer))
         report = b"Date,Account,Duration,Debit\n2024-01-15 12:00:00,A00001,01:00,0.1\n"
         self.assertEqual(self.import_file(report).exception_count, 1)
@@ -251,8 +251,8 @@ class TestUsageImportReport(ImportCommon):
             usage = self.usage().filtered(lambda usage, source=source: usage.source == source)
             self.assertEqual(usage.mapped("exception"), ["duplicate", False])
 
-    def test_resellers_calls_are_their_own(self):
-        """One call is in the report of the customer and in that of his reseller."""
+    def test_resellers_calls_are_separate(self):
+        """A call is both in the customer's report and in the reseller's."""
         self.load(self.row(self.reseller_customer))
         self.load(self.row(self.reseller), source="reseller_cdr")
         lines = [self.report_line(account=f"X ({account.number})") for account in (self.reseller, self.customer)]
@@ -260,7 +260,7 @@ class TestUsageImportReport(ImportCommon):
         self.assertEqual((done.added_count, done.exception_count), (2, 1))
 
     def test_report_of_hours_that_were_synchronised(self):
-        """The synchronisation has all calls of the hours that it read, whatever zone the report was taken to be in."""
+        """The synchronisation has all calls of the hours it has read, whatever time zone is given for the report."""
         self.env["astpp.sync.slice"].create(
             {"server_id": self.server.id, "source": "cdr", "start": "2024-01-15 12:00:00", "row_count": 1}
         )
@@ -270,7 +270,7 @@ class TestUsageImportReport(ImportCommon):
         self.assertEqual(self.usage().mapped("exception"), [False, "duplicate", "duplicate", False])
 
     def test_line_of_a_report_that_changed(self):
-        """A report has no call IDs: account, moment, number and duration tell its lines apart."""
+        """A report has no call IDs: its lines are identified by account, time, number and duration."""
         self.import_file(self.report(self.report_line()))
         done = self.import_file(self.report(self.report_line(debit="0.2"), self.report_line(number="1")))
         self.assertEqual((done.added_count, done.exception_count), (2, 1))

@@ -6,10 +6,10 @@ from .import_common import ImportCommon
 
 @tagged("post_install", "-at_install")
 class TestUsageImportUndo(ImportCommon):
-    """A wrong import is taken back; what is on invoices stays."""
+    """Undoing an import takes back its calls, except those on invoices."""
 
     def billed_import(self):
-        """Three calls, of which January's is on an invoice."""
+        """Import three calls, and bill those of January."""
         rows = [
             self.row(self.customer, callstart=f"2024-{month}-15 12:00:00", debit="1") for month in ("01", "02", "03")
         ]
@@ -72,7 +72,7 @@ class TestUsageImportUndo(ImportCommon):
         self.assertEqual(len(self.usage()), 2)
 
     def test_calls_of_the_tables_are_read_again(self):
-        """The synchronisation took the file's calls for known: it has to bring them now."""
+        """The synchronisation took the file's calls as known, so it must read them now."""
         slices = self.env["astpp.sync.slice"].create(
             [
                 {"server_id": self.server.id, "source": source, "start": f"2024-01-{day} 12:00:00", "fingerprint": "x"}
@@ -85,7 +85,7 @@ class TestUsageImportUndo(ImportCommon):
         slices.invalidate_recordset()
         self.assertEqual(slices.mapped("fingerprint"), ["", "x", "x"])
 
-    def test_calls_held_because_of_it_are_told_of(self):
+    def test_calls_held_because_of_the_import_are_reported(self):
         done = self.import_file(self.report(self.report_line()))
         self.load(self.row(self.customer))
         answer = done.action_undo()
@@ -93,7 +93,7 @@ class TestUsageImportUndo(ImportCommon):
         self.assertEqual(self.usage().exception, "duplicate")
 
     def test_minutes_follow(self):
-        """What is counted from usage is counted without what was taken back."""
+        """Used minutes no longer count calls that were taken back."""
         allowance = self.subscribe(self.customer, self.make_product("package", astpp_free_minutes=100)).allowance_ids
         call = self.row(self.customer, calltype="FREE", billseconds="600", callstart=allowance.period_start)
         done = self.import_file(self.csv_file(call))

@@ -9,7 +9,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestUsageLoad(AstppCommon):
-    """Two ways into the ledger: looking for each row, or copying the rows of hours that it has nothing of."""
+    """Two ways to load the ledger: looking up each row, or copying the rows of hours that it does not have."""
 
     def setUp(self):
         super().setUp()
@@ -42,8 +42,8 @@ class TestUsageLoad(AstppCommon):
             for total in self.env["astpp.usage.total"].search([("server_id", "=", self.server.id)], order="id")
         ]
 
-    def test_both_ways_hold_the_same(self):
-        """Twins are duplicates, another version of a leg is changed; the first one is billed, by either way."""
+    def test_both_ways_give_the_same_exceptions(self):
+        """Either way, twins are held as duplicates and other versions of a leg as changed; the first one is billed."""
         counts = self.load(*self.rows)
         loaded = self.usage()
         sums = self.totals()
@@ -68,7 +68,7 @@ class TestUsageLoad(AstppCommon):
         self.assertEqual(self.usage(), before)
 
     def test_order_of_two_items(self):
-        """Two subscriptions of one order stop no calls of its package."""
+        """Two subscriptions of one order do not stop the calls of its package."""
         product = self.make_product("package", astpp_free_minutes=100)
         subscriptions = self.subscribe(self.customer, product) | self.subscribe(self.customer, product)
         subscriptions._astpp_own().astpp_order_id = 77

@@ -6,7 +6,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestUsageRate(AstppCommon):
-    """Usage is worth the rate of the invoice date, each line's at the rate of its own server."""
+    """Usage is converted at the rate of the invoice date, each line at its own server's rate."""
 
     @classmethod
     def setUpClass(cls):

@@ -10,7 +10,7 @@ from .common import AstppCommon
 
 @tagged("post_install", "-at_install")
 class TestViews(AstppCommon):
-    """What the web client asks for when it opens our menus."""
+    """What the web client requests when it opens our menus."""
 
     def actions(self):
         data = (

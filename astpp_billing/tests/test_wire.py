@@ -15,10 +15,10 @@ from .rogue_server import PLUGIN, PROTOCOL_41, SECRET, SECURE, RogueServer, gree
 
 @tagged("post_install", "-at_install")
 class TestWire(TransactionCase):
-    """What is sent to whatever answers at an address: nothing that it should not have, and not for ever."""
+    """Whatever answers at a server's address gets no data that it should not have, and no unlimited time."""
 
     def ask(self, rogue, deadline=None, **values):
-        """Connect and ask; return the error."""
+        """Connect and run a query; return the error."""
         settings = Settings("127.0.0.1", rogue.port, "astpp", "reader", SECRET)._replace(**values)
         started = time.monotonic()
         with self.assertRaises(ConnectorError) as raised, Database(settings, deadline) as database:
@@ -32,7 +32,7 @@ class TestWire(TransactionCase):
         for text in (SECRET.encode(), SECRET.encode("utf-16-le"), b"SELECT", b"SET ", b"astpp", b"reader"):
             self.assertNotIn(text, rogue.heard)
 
-    def test_nothing_is_sent_to_a_server_without_the_encryption_that_is_asked_for(self):
+    def test_nothing_is_sent_without_the_required_encryption(self):
         for tls in ("on", "verify"):
             for plugin in ("mysql_native_password", "caching_sha2_password", "sha256_password", "mysql_clear_password"):
                 with self.subTest(tls=tls, plugin=plugin), RogueServer(greeting(plugin)) as rogue:
@@ -41,7 +41,7 @@ class TestWire(TransactionCase):
                     self.assertEqual(rogue.heard, b"")
 
     def test_passwords_are_not_handed_out(self):
-        """Neither as they are nor encrypted with a key of whoever asks."""
+        """Neither in plain text nor encrypted with a key of the other side's."""
         key = (
             rsa.generate_private_key(public_exponent=65537, key_size=2048)
             .public_key()
@@ -91,7 +91,7 @@ class TestWire(TransactionCase):
                 self.assertLess(self.seconds, 5)
 
     def test_rogue_answers_to_a_question(self):
-        """Whoever lets us in may still answer nonsense, or ask for a file of ours."""
+        """A server that lets us in may still answer nonsense, or request a local file."""
         for answer in (
             b"\xff\xff\xff\x01" + bytes(1000),
             packet(1, b"\xfb/etc/passwd"),
@@ -107,13 +107,13 @@ class TestWire(TransactionCase):
                 self.assertLess(self.seconds, 8)
 
     def test_silent_and_slow_listeners(self):
-        """The handshake has a time of its own, for all of it, however small the pieces."""
+        """The handshake as a whole has a time limit, however small the pieces it arrives in."""
         for says, pause, tls in (
             (b"", 0, "off"),
             (b"", 0, "verify"),
             (greeting(), 0.1, "off"),
             (bytes([200, 0, 0, 0]) + bytes(200), 0.4, "off"),
-            # Says that it encrypts, and then does not.
+            # Announces encryption and then does not encrypt.
             (greeting(capabilities=PROTOCOL_41 | SECURE | PLUGIN | 0x800), 0, "on"),
         ):
             with self.subTest(says=says[:8], tls=tls), RogueServer(says, pause=pause) as rogue:
@@ -122,14 +122,14 @@ class TestWire(TransactionCase):
                 self.assertIsInstance(error, UnreachableError, error)
         self.assertLessEqual(Settings("h", 1, "d", "u", "p").timeout, 10)
 
-    def test_a_deadline_ends_what_was_let_in(self):
+    def test_a_deadline_also_ends_open_sessions(self):
         ok = packet(2, b"\0\0\0\x02\0\0\0")
         with RogueServer(greeting(), ok, packet(1, b"\0\0\0\x02\0\0\0"), packet(1, b"\0\0\0\x02\0\0\0")) as rogue:
             error = self.ask(rogue, deadline=time.monotonic() + 2)
             self.assertIn("did not answer in time", str(error))
             self.assertLess(self.seconds, 5)
 
-    def test_certificate_files_tell_nothing_of_the_server(self):
+    def test_certificate_errors_reveal_no_files(self):
         with RogueServer(greeting()) as rogue:
             texts = {
                 str(self.ask(rogue, tls="verify", ca_file=path)).replace(path, "")
@@ -147,8 +147,8 @@ class TestWire(TransactionCase):
             self.assertEqual(len(texts), 1, texts)
             self.assertEqual(rogue.heard, b"")
 
-    def test_the_driver_is_one_that_can_be_mended(self):
-        """What is overridden is private: another version of PyMySQL has to be looked at."""
+    def test_the_driver_has_the_expected_version(self):
+        """It overrides private methods, so another version of PyMySQL must be checked first."""
         connection = pymysql.connections.Connection
         for name in driver.CHANGED:
             self.assertTrue(callable(getattr(connection, name, None)), name)

@@ -5,7 +5,7 @@ from ..models.astpp_guard_mixin import ours
 
 
 class AccountMoveReversal(models.TransientModel):
-    """Crediting an invoice of usage: the accountant says what becomes of the usage.
+    """Let the accountant choose what happens to the usage of a credited invoice.
 
     With *Reverse and Create Invoice* the new invoice bills it, whatever was chosen.
     """
@@ -38,7 +38,7 @@ class AccountMoveReversal(models.TransientModel):
 
     @ours
     def reverse_moves(self, is_modify=False):
-        """Reverse, and let invoices that replace credited ones bill their usage.
+        """Reverse the invoices; replacement invoices bill the usage of those they replace.
 
         :raise UserError: when an invoice cannot be replaced by a new one
         """

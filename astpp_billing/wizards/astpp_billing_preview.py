@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class AstppBillingPreview(models.TransientModel):
-    """What a billing run would do with an account, found out without writing."""
+    """What a billing run would do with an account, determined without writing."""
 
     _name = "astpp.billing.preview"
     _description = "Billing Preview"

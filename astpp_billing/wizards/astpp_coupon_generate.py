@@ -5,7 +5,7 @@ MOST = 10_000
 
 
 class AstppCouponGenerate(models.TransientModel):
-    """Make a batch of refill coupons."""
+    """Generate a batch of refill coupons."""
 
     _name = "astpp.coupon.generate"
     _description = "Generate Coupons"
@@ -36,7 +36,7 @@ class AstppCouponGenerate(models.TransientModel):
             wizard.currency_id = wizard.server_id.currency_id
 
     def action_generate(self):
-        """Create the batch and show it, ready to be exported or printed."""
+        """Generate the batch and show it, ready to be exported or printed."""
         self.ensure_one()
         self.env["astpp.coupon"].check_access("create")
         if not 1 <= self.count <= MOST or not 8 <= self.digits <= 19 or self.amount <= 0:

@@ -11,7 +11,7 @@ class AstppCouponRedeem(models.TransientModel):
     number = fields.Char(required=True)
 
     def action_redeem(self):
-        """Credit the account."""
+        """Credit the account with the coupon."""
         self.ensure_one()
         self.account_id.check_access("write")
         coupon = self.env["astpp.coupon"]._redeem(self.number, self.account_id)

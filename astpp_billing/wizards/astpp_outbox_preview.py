@@ -10,7 +10,7 @@ from ..models.astpp_guard_mixin import ours
 
 
 class AstppOutboxPreview(models.TransientModel):
-    """What a waiting change would do to ASTPP as it is now; nothing is written."""
+    """What a waiting change would do to ASTPP's current values; nothing is written."""
 
     _name = "astpp.outbox.preview"
     _description = "Preview of a Change for ASTPP"
@@ -29,7 +29,7 @@ class AstppOutboxPreview(models.TransientModel):
     @api.model
     @ours
     def _make(self, server):
-        """Make a line for each value that the waiting changes of a server would write.
+        """Create a line for each value that a server's waiting changes would write.
 
         :raise UserError: when ASTPP cannot be read
         """
@@ -45,7 +45,7 @@ class AstppOutboxPreview(models.TransientModel):
         return self.create(lines)
 
     def _balance_lines(self, entries, database):
-        """Each change on top of the ones before it."""
+        """Return the lines of balance changes, each on top of the previous ones."""
         balances = current_balances(database, entries.account_id.mapped("astpp_id"))
         written = set().union(*(self._written_ids(server) for server in entries.server_id))
         lines = []
@@ -72,7 +72,7 @@ class AstppOutboxPreview(models.TransientModel):
             note = self._note(entry) if now or row.may_be_missing else self.env._("No such row.")
             shown = row.shown(now)
             lines += [self._line(entry, each, note) for each in shown]
-            # Later changes come on top of earlier ones.
+            # Later changes apply on top of earlier ones.
             now.update({each.column: each.after for each in shown})
         return lines
 

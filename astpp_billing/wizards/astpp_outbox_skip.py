@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class AstppOutboxSkip(models.TransientModel):
-    """Give changes for ASTPP up, and say why."""
+    """Skip changes for ASTPP and record the reason."""
 
     _name = "astpp.outbox.skip"
     _description = "Skip Changes for ASTPP"
@@ -11,7 +11,7 @@ class AstppOutboxSkip(models.TransientModel):
     reason = fields.Char(required=True, help="For instance: made in ASTPP by hand.")
 
     def action_skip(self):
-        """Skip them; the account's other changes go on."""
+        """Skip the changes, so that the account's other changes can proceed."""
         self.ensure_one()
         self.outbox_ids._skip(self.reason)
         return {"type": "ir.actions.act_window_close"}

@@ -5,7 +5,7 @@ from ..models.astpp_guard_mixin import ours
 
 
 class AstppPriceChange(models.TransientModel):
-    """Carry the prices of products to existing subscriptions, from a date on."""
+    """Apply products' current prices to existing subscriptions from a date on."""
 
     _name = "astpp.price.change"
     _description = "Change Prices of Subscriptions"
@@ -43,7 +43,7 @@ class AstppPriceChange(models.TransientModel):
 
     @ours
     def action_apply(self):
-        """Plan the new prices for the subscriptions listed."""
+        """Plan the new prices for the listed subscriptions."""
         self.ensure_one()
         for line in self.line_ids:
             line.subscription_id.check_access("write")

@@ -7,7 +7,7 @@ from ..models.astpp_guard_mixin import ours
 
 
 class AstppRecognition(models.TransientModel):
-    """Book what prepaid customers used in a month from liability to income."""
+    """Recognise as income what prepaid customers used in a month, out of customer advances."""
 
     _name = "astpp.recognition"
     _description = "Recognise Prepaid Consumption"
@@ -21,7 +21,7 @@ class AstppRecognition(models.TransientModel):
 
     @ours
     def action_recognise(self):
-        """Make one entry for each issuer and show them."""
+        """Create one entry per issuer and show the entries."""
         self.ensure_one()
         self.env["account.move"].check_access("create")
         until = self.month + relativedelta(months=1, day=1)

@@ -6,7 +6,7 @@ from ..models.astpp_guard_mixin import ours
 
 
 class AstppSubscriptionChange(models.TransientModel):
-    """Upsell: another product, quantity or price from a date on."""
+    """Change a subscription's product, quantity or price from a date on."""
 
     _name = "astpp.subscription.change"
     _description = "Change a Subscription"
@@ -58,7 +58,7 @@ class AstppSubscriptionChange(models.TransientModel):
 
     @ours
     def action_change(self):
-        """Plan the change, or make it when its day is today."""
+        """Plan the change, or make it at once if its date is today."""
         self.ensure_one()
         subscription = self.subscription_id
         subscription.check_access("write")

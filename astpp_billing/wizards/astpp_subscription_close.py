@@ -6,7 +6,7 @@ from ..renewal_period import day_start
 
 
 class AstppSubscriptionClose(models.TransientModel):
-    """End subscriptions: now, with the paid period, or on a day."""
+    """End subscriptions: now, with the paid period, or on a date."""
 
     _name = "astpp.subscription.close"
     _description = "End Subscriptions"
@@ -29,7 +29,7 @@ class AstppSubscriptionClose(models.TransientModel):
 
     @ours
     def action_close(self):
-        """End them, or note when they will end."""
+        """End the subscriptions, or record when they will end."""
         self.ensure_one()
         subscriptions = self.subscription_ids.filtered(lambda s: s.state != "terminated")
         subscriptions.check_access("write")

@@ -1,4 +1,4 @@
-"""A guard around each wizard: what it names has to be its user's to see."""
+"""A guard around each wizard: users may only choose records that they may read."""
 
 from odoo import models
 

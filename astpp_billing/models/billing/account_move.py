@@ -4,7 +4,7 @@ from ..astpp_guard_mixin import ours
 
 
 class AccountMove(models.Model):
-    """An invoice that bills usage: its account, issuer and period, and its usage."""
+    """Invoices that bill usage: account, issuer, period and usage of an invoice."""
 
     _inherit = "account.move"
 
@@ -48,7 +48,7 @@ class AccountMove(models.Model):
         copy=False,
         help="Credit notes set the usage of this invoice free, or another invoice bills it instead.",
     )
-    # Portal users read invoices, but have no access to the ledger that these are computed from.
+    # Restricted by groups: portal users may read invoices, but not the ledger that this is computed from.
     astpp_usage_count = fields.Integer(
         string="Usage Lines",
         compute="_compute_astpp_usage_count",
@@ -72,7 +72,7 @@ class AccountMove(models.Model):
     @ours
     def _post(self, soft=True):
         if not self.env.context.get("astpp_settled_ids"):
-            # What the customer has had under this number keeps its amounts.
+            # Invoices posted before keep their amounts: the customer may already have received them.
             self.filtered(lambda move: not move.posted_before)._astpp_convert_again()
         posted = super()._post(soft)
         posted._astpp_post_credits()
@@ -91,6 +91,6 @@ class AccountMove(models.Model):
             self.partner_id = account._invoice_partner()
 
     def action_view_astpp_usage(self):
-        """Open the charge history of the invoices: exactly the lines that they bill."""
+        """Open the charge history of the lines that these invoices bill."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_charge_history")
         return action | {"domain": [("move_id", "in", self.ids)], "context": {}}

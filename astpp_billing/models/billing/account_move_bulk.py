@@ -3,30 +3,30 @@ from odoo.fields import Command
 
 from .account_move_complete import COMPLETE
 
-# Who made the invoices is said by the billing run.
+# No chatter and followers for each invoice: the billing run tells who created it.
 QUIET = {"mail_create_nolog": True, "mail_create_nosubscribe": True, "mail_notrack": True}
-# What lines are created with as Odoo computes it.
+# Computed line fields that are created with the values that Odoo would compute.
 GIVEN = ("price_subtotal", "price_total", "parent_state", "date", "invoice_date")
 
 
 class AccountMove(models.Model):
     """Creating many invoices at once, with their tax and receivable lines.
 
-    Odoo synchronises the dynamic lines of one invoice after the other, writing each line. Here all lines come with the
-    invoice, so there is nothing to synchronise.
+    Odoo synchronises the dynamic lines invoice by invoice and writes each line on the way. Here all lines are created
+    together with the invoice, so that there is nothing to synchronise.
 
-    Amounts come from Odoo's tax engine and payment terms; ``test_bulk_equals_stock`` compares
-    every field with what Odoo itself creates.
+    Amounts are computed by Odoo's tax engine and payment terms; ``test_bulk_equals_stock`` compares
+    every field with what Odoo itself would create.
     """
 
     _inherit = "account.move"
 
     @api.model
     def _astpp_create_bulk(self, vals_list):
-        """Create customer invoices and credit notes of product lines.
+        """Create customer invoices and credit notes with product lines.
 
-        What is not covered is left to ``create``: cash rounding, early payment discounts, analytic distribution
-        models, storno accounting, and all invoices where a module extends what is passed over here.
+        Cases not covered here are left to ``create``: cash rounding, early payment discounts, analytic distribution
+        models, storno accounting, and companies where a module extends a hook that is skipped here.
 
         :param vals_list: values for ``create``; lines in ``invoice_line_ids`` as create commands
             with ``product_id``, ``name``, ``quantity`` and ``price_unit``
@@ -46,14 +46,14 @@ class AccountMove(models.Model):
         )
         complete._astpp_with_settled_lines()._astpp_settle_lines()
         others = moves.create([vals for vals, is_covered in zip(vals_list, covered, strict=True) if not is_covered])
-        # The callers' context again: what they do next is synchronised as ever.
+        # Back to the caller's context, so that later changes are synchronised as usual.
         complete, others = iter(complete.with_env(self.env)), iter(others.with_env(self.env))
         return self.concat(*(next(complete if is_covered else others) for is_covered in covered))
 
     def _astpp_settle_lines(self):
-        """Take what lines were given as it is, and know the lines before anything of them is to be written.
+        """Keep given line values: skip recomputation and fill caches, so each line is written once.
 
-        Numbering reads them, and would have half of their columns written then and half of them later.
+        Otherwise numbering, which reads the lines, would flush half of their columns early and the rest later.
         """
         lines = self.line_ids
         for name in GIVEN:
@@ -62,26 +62,29 @@ class AccountMove(models.Model):
             self.mapped(field.name)
 
     def _astpp_post_bulk(self):
-        """Post invoices that were created here, as they are; with one among them that Odoo created, as Odoo does."""
+        """Post invoices without synchronising their lines again, unless one of them was left to Odoo's ``create``."""
         plain = all(self._astpp_is_plain(company) for company in self.company_id)
         complete = plain and all(self._astpp_is_covered(move) for move in self)
-        # As when people post what they have saved: what is computed of drafts is computed of drafts.
+        # Compute what depends on the draft state while they are drafts, as when a user saves first and posts later.
         self._recompute_recordset()
         self.line_ids._recompute_recordset()
-        # Nothing changes with posting that lines depend on.
+        # Posting changes nothing that lines depend on.
         moves = self._astpp_with_settled_lines() if complete else self
         # Not soft: an invoice dated tomorrow in the customer's zone is meant to be posted now.
         return moves._post(soft=False).with_env(self.env)
 
     def _astpp_with_settled_lines(self):
-        """Return these moves, whose lines are what they are to be: see ``_sync_dynamic_lines``."""
+        """Return these moves with a context that skips the synchronisation of their lines, and of no other move's.
+
+        See ``_sync_dynamic_lines``.
+        """
         return self.with_context(astpp_settled_ids=frozenset(self.ids))
 
     @api.model
     def _astpp_headers(self, vals_list):
-        """Return unsaved invoices without lines, of which Odoo computes the defaults.
+        """Return unsaved invoices without lines, on which Odoo computes the defaults.
 
-        As one recordset, so that what they have in common is read at once.
+        They are one recordset, so that prefetching works across all of them.
         """
         return self.concat(
             *(
@@ -92,13 +95,13 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_is_plain(self, company):
-        """Tell whether nothing but Odoo's accounting has a say in a company's invoices."""
+        """Tell whether only Odoo's accounting affects a company's invoices: no analytic models, no extended hooks."""
         return self._astpp_has_no_analytics(company) and not self._astpp_extended_hooks()
 
     @api.model
     def _astpp_has_no_analytics(self, company):
         """Tell whether no analytic distribution model can apply to a company's invoices."""
-        # sudo: whoever bills need not see analytics.
+        # sudo: accountants may not have access to analytic accounting.
         models_of_company = [("company_id", "in", (False, *company.parent_ids.ids))]
         return not self.env["account.analytic.distribution.model"].sudo().search_count(models_of_company, limit=1)
 
@@ -114,7 +117,7 @@ class AccountMove(models.Model):
     def _astpp_complete(self, vals, header, products):
         """Return the values of an invoice with all its lines.
 
-        :param products: {key: (account, taxes, unit)}, filled on the way
+        :param products: cache {key: (account, taxes, unit)} of ``_astpp_product_defaults``
         """
         base_lines = [
             self._astpp_base_line(header, command[2], products) for command in vals.get("invoice_line_ids", [])
@@ -143,7 +146,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_precomputed(self, header):
-        """Return all that Odoo computes before it creates an invoice: it would take a copy with lines to do so."""
+        """Precompute header values; Odoo would copy the invoice with its lines for it."""
         return {
             name: field.convert_to_write(header[name], header)
             for name, field in self._fields.items()
@@ -152,7 +155,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_common_line_vals(self, header):
-        """Return what Odoo will compute of most lines: what it finds as it should be, it does not write once more."""
+        """Return what Odoo would compute for most lines; setting it at once saves a second UPDATE."""
         return {
             "price_subtotal": 0.0,
             "price_total": 0.0,
@@ -168,7 +171,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_line_totals(self, base_line, company):
-        """Return what a line says of itself: rounded alone, whatever the other lines are."""
+        """Return the line's own subtotal and total, rounded independently of the other lines."""
         self.env["account.tax"]._round_base_lines_tax_details([base_line], company)
         details = base_line["tax_details"]
         return {
@@ -178,7 +181,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_amounts(self, vals):
-        """Return what an invoice of these values would come to, in its currency.
+        """Return the amounts of an invoice with these values, in its currency, without creating it.
 
         :return: dict of ``amount_untaxed`` and ``amount_total``
         """
@@ -194,7 +197,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_base_line(self, header, vals, products):
-        """Return a line as Odoo's tax engine takes it; its ``vals`` are those of the journal item."""
+        """Return a base line for Odoo's tax engine; its ``vals`` are the values of the journal item."""
         account, taxes, unit = self._astpp_product_defaults(header, vals["product_id"], products)
         if "tax_ids" in vals:
             taxes = taxes.browse(vals["tax_ids"][0][2])
@@ -226,7 +229,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_product_defaults(self, header, product_id, products):
-        """Return account, taxes and unit that Odoo gives a product on such an invoice."""
+        """Return the account, taxes and unit that Odoo would set for a product on such an invoice; cached."""
         position, journal = header.fiscal_position_id._origin, header.journal_id._origin
         key = (journal, position, header.move_type, product_id)
         if key not in products:
@@ -282,7 +285,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_totals(self, lines, company, currency):
-        """Return what the customer owes for some lines, in both currencies."""
+        """Return the amount receivable for some lines, in the company's and in the invoice's currency."""
         return (
             company.currency_id.round(-sum(line["balance"] for line in lines)),
             currency.round(-sum(line["amount_currency"] for line in lines)),

@@ -2,10 +2,10 @@ from contextlib import contextmanager
 
 from odoo import api, models
 
-# Marks values that come with all lines. An object: no client of the API can send it.
+# Marks values that include all lines. It is an object, which no API client can send.
 COMPLETE = object()
-# What Odoo calls when it synchronises an invoice's lines, and the bulk path does not: a module that extends one of
-# these has something to say about each invoice.
+# Methods that Odoo calls to synchronise an invoice's lines and that bulk creation skips. If a module extends one of
+# them, invoices have to be created by Odoo.
 SYNC_HOOKS = {
     "account.move": (
         *("_get_sync_stack", "_sync_dynamic_lines", "_sync_dynamic_line", "_sync_tax_lines", "_sync_rounding_lines"),
@@ -15,13 +15,16 @@ SYNC_HOOKS = {
     ),
     "account.move.line": ("_sync_invoice", "_compute_totals", "_compute_all_tax", "_compute_term_key"),
 }
-# Modules whose extensions say nothing about invoices of usage: they are about expenses, deliveries, rounding lines.
+# Modules whose extensions do not affect usage invoices: they concern expenses, deliveries and rounding lines.
 SILENT = {"account", "astpp_billing", "hr_expense", "sale_stock", "l10n_it_edi"}
 
 
 class AccountMove(models.Model):
-    """Invoices that come with all their lines have nothing to be synchronised; all other moves do, also those that
-    another module makes while ours are created or posted."""
+    """Skip the synchronisation of invoices that are created with all their lines.
+
+    All other moves are synchronised as usual, including those that other modules create while ours are created or
+    posted.
+    """
 
     _inherit = "account.move"
 
@@ -30,7 +33,7 @@ class AccountMove(models.Model):
         complete = bool(vals_list) and all(vals.pop("astpp_complete", None) is COMPLETE for vals in vals_list)
         if not complete:
             return super().create(vals_list)
-        # From here on inwards: what modules around this one make of it is not theirs alone.
+        # Set only for the rest of the super() chain: modules that override create outside of ours never see it.
         moves = self.with_context(skip_invoice_sync=True, skip_invoice_line_sync=True, astpp_bulk=True)
         return super(AccountMove, moves).create(vals_list).with_env(self.env)
 
@@ -45,7 +48,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_extended_hooks(self):
-        """Return the hooks of Odoo's synchronisation that installed modules extend, as model.method: module."""
+        """Return {"model.method": module} of the ``SYNC_HOOKS`` that installed modules extend."""
         found = {}
         for model, names in SYNC_HOOKS.items():
             for base in type(self.env[model]).mro():

@@ -23,7 +23,7 @@ class AccountMoveLine(models.Model):
     )
 
     def _check_company(self, fnames=None):
-        """Check each account, tax, customer … of a batch's lines once, not once for each line."""
+        """For bulk creation, check each account, tax, customer … once instead of once for each line."""
         if not self.env.context.get("astpp_bulk"):
             return super()._check_company(fnames)
         for name in self._fields if fnames is None else fnames:

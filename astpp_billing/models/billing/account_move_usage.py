@@ -6,10 +6,10 @@ from ..astpp_guard_mixin import ours
 
 
 class AccountMove(models.Model):
-    """What becomes of an invoice's usage when the invoice is cancelled, deleted or credited.
+    """What happens to an invoice's usage when the invoice is cancelled, deleted or credited.
 
-    Reset to draft keeps it. Cancelled or deleted sets it free. A credit note keeps it, unless the accountant chose
-    to have it billed again: then it is free once all credit notes in force add up to the whole invoice.
+    Resetting to draft keeps the usage billed. Cancelling or deleting sets it free. A credit note keeps it billed,
+    unless the accountant chose to bill it again: it is set free once posted credit notes add up to the whole invoice.
     """
 
     _inherit = "account.move"
@@ -24,7 +24,7 @@ class AccountMove(models.Model):
     )
 
     def copy_data(self, default=None):
-        """A duplicate bills no period: only what reverses or replaces an invoice is about its period."""
+        """Do not copy the period to duplicates; only reversals and replacements are about the original's period."""
         vals_list = super().copy_data(default)
         if not self.env.context.get("include_business_fields"):
             for vals in vals_list:
@@ -45,7 +45,10 @@ class AccountMove(models.Model):
         return super().button_cancel()
 
     def _astpp_check_undone(self):
-        """Refuse to bring back what set usage free, or lost it: the usage may be on another invoice by now."""
+        """Refuse to undo a document whose usage was set free: another invoice may bill it by now.
+
+        :raise UserError: for cancelled invoices of a run, credited invoices, and their posted credit notes
+        """
         if gone := self.filtered(lambda move: move.state == "cancel" and move.astpp_run_id):
             raise UserError(
                 self.env._(
@@ -54,7 +57,7 @@ class AccountMove(models.Model):
                     ", ".join(move.display_name for move in gone),
                 )
             )
-        # Any credit note of an invoice whose usage is free is a part of the whole.
+        # If an invoice's usage is free, each of its credit notes is needed to make up the full amount.
         free = self.filtered(
             lambda move: move.astpp_usage_released
             or (move.state == "posted" and (move.astpp_releases_usage or move.reversed_entry_id.astpp_usage_released))
@@ -68,9 +71,10 @@ class AccountMove(models.Model):
             )
 
     def _astpp_post_credits(self):
-        """Check what these confirmed credit notes credit of usage, and set it free where they say so."""
+        """Check the posted credit notes of usage invoices, and set the usage free where they are meant to."""
         credits_of_usage = self.filtered(lambda move: move.reversed_entry_id._astpp_bills_usage())
-        # Of two credit notes confirmed at the same moment, the second one has to see the first: both change the row.
+        # Update the credited invoices' rows so that two credit notes confirmed at the same time conflict: the second
+        # one is retried and sees the first.
         self.env.cr.execute(
             SQL(
                 "UPDATE account_move SET astpp_usage_released = astpp_usage_released WHERE id = ANY(%s)",
@@ -83,17 +87,20 @@ class AccountMove(models.Model):
             credit._astpp_release_credited()
 
     def _astpp_bills_usage(self):
-        """Tell whether usage is linked to this: an invoice of a billing run, or an entry of consumption or a refill."""
+        """Tell whether this is an invoice of a billing run, or an entry for prepaid consumption or a refill."""
         return bool(self.astpp_run_id or self.astpp_recognition_month or self.astpp_is_refill)
 
     def _astpp_credited_amount(self):
-        """Return what the credit notes in force credit of this invoice, in its currency, with taxes."""
+        """Return the total of the posted credit notes of this invoice, in its currency, taxes included."""
         self.ensure_one()
         credits_in_force = self.reversal_move_ids.filtered(lambda move: move.state == "posted")
         return self.currency_id.round(sum(credits_in_force.mapped("amount_total")))
 
     def _astpp_check_credited(self):
-        """Refuse a credit note of an invoice that was credited as a whole, its usage being free."""
+        """Refuse another credit note for an invoice that was fully credited and whose usage was set free.
+
+        :raise UserError: if so
+        """
         invoice = self.reversed_entry_id
         if invoice.astpp_usage_released:
             raise UserError(
@@ -104,9 +111,9 @@ class AccountMove(models.Model):
             )
 
     def _astpp_release_credited(self):
-        """Set the usage of the invoice that this credit note credits free, if nothing of it is left.
+        """Set the usage of the credited invoice free, now that it is fully credited.
 
-        :raise UserError: when all credit notes in force are not exactly the invoice
+        :raise UserError: when its posted credit notes do not add up to exactly the invoice's total
         """
         invoice = self.reversed_entry_id
         credited = invoice._astpp_credited_amount()
@@ -125,14 +132,14 @@ class AccountMove(models.Model):
         if not self.env.context.get("astpp_replaced"):
             invoice._astpp_release_usage()
         invoice.astpp_usage_released = True
-        # What was credited before with its usage kept settles nothing in ASTPP any more.
+        # Earlier credit notes that kept the usage no longer count as payments in ASTPP.
         invoice._astpp_queue_payments()
 
     @ours
     def _astpp_take_usage(self):
-        """Bill the usage of the credited invoice that this draft replaces: each line that of its original.
+        """Take over the usage of the credited invoice that this draft replaces, line by line.
 
-        The period stays billed; deleted or cancelled, the replacement sets the usage free as any invoice does.
+        The period stays billed. Deleting or cancelling the replacement sets the usage free as usual.
         """
         self.ensure_one()
         old = self.astpp_replaces_id
@@ -141,7 +148,7 @@ class AccountMove(models.Model):
             new_line.write({name: line[name] for name in ("astpp_usage_amount", "astpp_usage_rate")})
         self.write({"astpp_run_id": old.astpp_run_id.id, "astpp_rate": old.astpp_rate})
         self.env["astpp.usage"]._rebill(pairs)
-        # sudo: results are the run's own log, and name the invoice that bills the period.
+        # sudo: results are the run's log, readonly for users; they must point to the invoice that bills the period.
         self.env["astpp.billing.result"].sudo().search([("move_id", "=", old.id)]).move_id = self
 
     def _astpp_product_lines(self):
@@ -150,7 +157,10 @@ class AccountMove(models.Model):
         )
 
     def _astpp_release_usage(self):
-        """Set the usage of these invoices free and let their period be billed again."""
+        """Set the usage of these invoices free and reopen their periods for billing.
+
+        ``billed_until`` moves back only where the invoice was the last one of its account.
+        """
         billed = self.filtered(
             lambda move: move._astpp_bills_usage()
             or (move.is_purchase_document() and move.invoice_line_ids.filtered("astpp_usage_amount"))
@@ -158,7 +168,7 @@ class AccountMove(models.Model):
         if not billed:
             return
         self.env["astpp.usage"]._free(billed.line_ids)
-        # Accountants may cancel invoices; the period's mark is the billing run's.
+        # sudo: accountants may cancel invoices, but not write the results of billing runs.
         results = self.env["astpp.billing.result"].sudo().search([("move_id", "in", billed.ids)])
         for result in results.sorted("period_end", reverse=True):
             account = result.account_id

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 
 class AccountTax(models.Model):
-    """ASTPP's flat amount of a tax: a fixed tax in the server's base currency, whatever the document's is."""
+    """ASTPP's flat taxes: fixed amounts in the server's base currency, whatever the document's currency is."""
 
     _inherit = "account.tax"
 
@@ -31,7 +31,7 @@ class AccountTax(models.Model):
 
     @api.model
     def _astpp_flat_rate(self, base_line, company, currency):
-        """Return how much of the document's currency one unit of a flat amount's currency is."""
+        """Return the conversion rate from a flat tax's currency to the document's currency."""
         if currency == base_line["currency_id"]:
             return 1.0
         move = getattr(base_line["record"], "move_id", None)

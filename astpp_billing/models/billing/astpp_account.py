@@ -4,14 +4,14 @@ from odoo import api, fields, models
 
 from ..astpp_guard_mixin import ours
 
-# Failures that an alert lists; more are counted.
+# How many failures an alert lists; the others are only counted.
 LISTED = 10
-# The first attempt after a failure comes in an hour, later ones after three times as long, up to a day.
+# A failed account is retried after an hour; each further failure triples the wait, up to a day.
 FIRST_WAIT, LONGEST_WAIT = timedelta(hours=1), timedelta(days=1)
 
 
 class AstppAccount(models.Model):
-    """An account that could not be billed: the reason, when it is tried again, and who is told."""
+    """Accounts that could not be billed: the reason, the next attempt, and the alert."""
 
     _inherit = "astpp.account"
 
@@ -31,7 +31,7 @@ class AstppAccount(models.Model):
 
     @ours
     def _note_billing_failure(self, reason):
-        """Keep why these accounts could not be billed; the scheduled action leaves them alone for a while."""
+        """Record why these accounts could not be billed, and when the scheduled action tries again."""
         now = fields.Datetime.now()
         for account in self:
             wait = min(FIRST_WAIT * 3 ** min(account.billing_failures, 5), LONGEST_WAIT)
@@ -45,15 +45,15 @@ class AstppAccount(models.Model):
 
     @ours
     def _forget_billing_failures(self):
-        """The accounts were billed."""
+        """Clear the failures of accounts that have been billed."""
         self.filtered("billing_retry_date").with_context(mail_notrack=True).write(
             {"billing_error": False, "billing_failures": 0, "billing_retry_date": False}
         )
 
     @api.model
     def _tell_billing_failures(self):
-        """Tell those responsible for the servers which accounts cannot be billed, and take back what is mended."""
-        # sudo: whoever bills need not see servers, and accounts of other companies may fail as well.
+        """Raise an alert on each server that has failing accounts, and clear it on the others."""
+        # sudo: accountants may have no access to servers, and the alert covers the accounts of all companies.
         failing = self.sudo().search([("billing_retry_date", "!=", False)], order="number")
         servers = self.env["astpp.server"].sudo().with_context(active_test=False).search([])  # pylint: disable=no-search-all
         by_server = failing.grouped("server_id")

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class AstppBillingResult(models.Model):
-    """What a billing run did for one period of one account."""
+    """The result of a billing run for one period of one account."""
 
     _name = "astpp.billing.result"
     _description = "Billing Result"

@@ -5,15 +5,15 @@ from ...conflicts import retry
 from ..astpp_guard_mixin import ours
 from ..ledger.usage_state import HELD
 
-# Accounts of one transaction: large enough for bulk speed, small enough that an accountant
+# Accounts billed in one transaction: enough for bulk speed, few enough that an accountant
 # who posts in the same series waits a few seconds at most.
 BATCH = 100
-# Periods billed while the user waits for the button.
+# Periods billed at once when a user presses the button; the scheduled action bills the rest.
 AT_ONCE = 200
 
 
 class AstppBillingRun(models.Model):
-    """One execution of invoicing: which accounts, up to when, and what came of it."""
+    """One run of invoicing: the accounts, the date up to which they are billed, and the results."""
 
     _name = "astpp.billing.run"
     _description = "Billing Run"
@@ -114,7 +114,7 @@ class AstppBillingRun(models.Model):
 
     @ours
     def action_run(self):
-        """Bill what fits into one request at once; the scheduled action does what is left."""
+        """Bill up to ``AT_ONCE`` periods in this request and leave the rest to the scheduled action."""
         for run in self:
             if run.state == "done":
                 raise UserError(self.env._("This run is done. Start a new one."))
@@ -125,24 +125,24 @@ class AstppBillingRun(models.Model):
             while left > 0 and (billed := run._bill_due_batch()):
                 left -= len(billed)
             if run.due_count:
-                # Any accountant may start a run; the scheduled action is an administrator's.
+                # sudo: any accountant may start a run, but only administrators have access to scheduled actions.
                 self.env.ref("astpp_billing.ir_cron_billing").sudo()._trigger()
             else:
                 run._finish()
 
     def _finish(self):
-        """End the run, and tell people what waits for them."""
+        """End the run, and notify people of drafts and failures."""
         self.state = "done"
         self._tell_drafts()
         self.env["astpp.account"]._tell_billing_failures()
 
     def _tell_drafts(self):
-        """Tell the accountant responsible, once, that drafts wait for him."""
+        """Notify the responsible accountants, once for the run, of invoices left as drafts."""
         self.ensure_one()
         drafts = self.move_ids.filtered(lambda move: move.state == "draft")
         if not drafts:
             return
-        # Whoever runs the batch may not read servers.
+        # sudo: the user who runs the batch may have no access to servers.
         servers = self.env["astpp.server"].sudo().search([("company_id", "=", self.company_id.id)])
         people = (servers.responsible_id or self.create_uid).partner_id
         self.message_post(
@@ -156,12 +156,12 @@ class AstppBillingRun(models.Model):
 
     @ours
     def action_stop(self):
-        """End the runs after the batch that is being billed."""
+        """Stop the runs as soon as the current batch is billed."""
         self.filtered(lambda run: run.state == "running").stop_requested = True
 
     @ours
     def action_retry_failed(self):
-        """Forget the failures of the run and bill their accounts again."""
+        """Delete the failed results of the run and bill their accounts again."""
         self.ensure_one()
         self.result_ids.filtered(lambda result: result.state == "failed").sudo().unlink()
         self.state = "running"
@@ -180,16 +180,16 @@ class AstppBillingRun(models.Model):
         return action | {"domain": [("run_id", "=", self.id), ("state", "=", "failed")]}
 
     def action_view_exceptions(self):
-        """Open the usage of the run's accounts that waits for a release."""
+        """Open the held usage of the run's accounts."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
         return action | {"domain": self._exception_domain(), "context": {}}
 
     @api.model
     def _cron_bill(self):
-        """Finish running runs and start one for each company that has due accounts.
+        """Continue running billing runs, and start one for each company that has due accounts.
 
-        One batch is one transaction; the process may die anywhere and the next call goes on.
+        Each batch is one transaction, so if the process dies the next call simply continues.
         """
         progress = self.env["ir.cron"]
         runs = self.search([("state", "=", "running")]) | self._start_due_runs()
@@ -199,7 +199,7 @@ class AstppBillingRun(models.Model):
                 return
 
     def _bill_all(self):
-        """Bill batch after batch, each in a transaction of its own.
+        """Bill batch after batch, each in its own transaction.
 
         :return: False when the scheduled action's time is up
         """
@@ -207,13 +207,13 @@ class AstppBillingRun(models.Model):
         while True:
             billed, time_left = retry(self.env, self._bill_next)
             if not billed or not time_left:
-                # Nothing is left, or other runs hold it: the next call looks again.
+                # Nothing is left, or the rest is locked by other runs and left to the next call.
                 return bool(time_left)
 
     def _bill_next(self):
         """Bill the next batch and commit it, or end the run.
 
-        :return: (accounts that were taken on, seconds that the scheduled action has left)
+        :return: (accounts of the batch, seconds left for the scheduled action)
         """
         progress = self.env["ir.cron"]
         if self.stop_requested:

@@ -14,28 +14,29 @@ _logger = logging.getLogger(__name__)
 
 
 class AstppBillingRun(models.Model):
-    """The steps of one batch: collect, create, link, post, advance."""
+    """The steps of a batch: collect usage, create invoices, link usage, post, advance the accounts' periods."""
 
     _inherit = "astpp.billing.run"
 
     def _bill_due_batch(self, limit=None):
-        """Bill one period of up to ``limit`` due accounts inside this transaction.
+        """Bill one period of up to ``limit`` due accounts in this transaction.
 
-        :return: the accounts that were taken on, whether they could be billed or not
+        :return: the accounts of the batch, whether they could be billed or not
         """
         self.ensure_one()
         run = self.with_company(self.company_id)
         accounts = run._claim_due(limit or BATCH)
         if accounts and not run._try_bill(accounts):
-            # One of them fails: bill them one by one to find out which.
+            # One of them failed: bill them one by one to find out which.
             for together in run._shared(accounts) if len(accounts) > 1 else ():
                 run._try_bill(together, alone=True)
         self.invalidate_recordset()
         return accounts
 
     def _try_bill(self, accounts, alone=False):
-        """Bill the accounts in a savepoint; note the reason when they share an invoice.
+        """Bill the accounts in a savepoint, and record the reason of a failure if it cannot be narrowed down further.
 
+        :param alone: the accounts share an invoice, so they cannot be billed separately
         :return: whether they were billed
         """
         try:
@@ -45,7 +46,7 @@ class AstppBillingRun(models.Model):
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
         except Exception as error:
-            # Whatever it is, it is this account's alone and must not stop the others.
+            # Whatever the error is, it concerns these accounts only and must not stop the others.
             self.env.invalidate_all()
             if alone or len(accounts) == 1:
                 if not isinstance(error, UserError):
@@ -55,7 +56,7 @@ class AstppBillingRun(models.Model):
             return False
 
     def _shared(self, accounts):
-        """Split accounts into those that share an invoice; most are alone.
+        """Group accounts that share an invoice; most groups are a single account.
 
         :return: list of recordsets
         """
@@ -71,12 +72,12 @@ class AstppBillingRun(models.Model):
         )
 
     def _bill(self, accounts):
-        """Invoice the running period of each account."""
+        """Invoice the next period of each account."""
         periods = {account: account._billing_period() for account in accounts}
-        # Before the invoice, which says what was paid since the last one.
+        # Refills first, because the invoice lists the payments since the last one.
         refills = self.env["account.move"]._astpp_refill_domain()
         self.env["account.move"]._astpp_book_refills(
-            # sudo: whoever bills need not see other companies' usage; the accounts are the run's.
+            # sudo: the usage may belong to another company; it is restricted to the run's accounts.
             self.env["astpp.usage"].sudo().search(refills & Domain("account_id", "in", accounts.ids), order="id")
         )
         groups = self._collect(periods)
@@ -85,21 +86,21 @@ class AstppBillingRun(models.Model):
         self._post(moves)
         ends = accounts.grouped(lambda account: (periods[account][1], periods[account][1] != account.next_period_end))
         for (end, early), together in ends.items():
-            # The invoice and the run's result say it: no message for each account.
+            # No tracking messages on accounts: the invoice and the run's results show the change.
             values = {"billed_until": end, **({"final_date": end} if early else {})}
             together.with_context(mail_notrack=True).write(values)
         accounts._forget_billing_failures()
         self._create_results(self._summarise(periods, groups, moves))
 
     def _collect(self, periods, since=None):
-        """Sum what the accounts have unbilled before the end of their period, exactly.
+        """Sum the accounts' unbilled usage up to the end of their periods, exactly.
 
-        Usage that arrived late, dated before the period, is taken along. A group of failed calls only is left out: it
-        would be a line about nothing. Refills are payments: they are booked as such.
+        Late usage dated before the period is included. Groups of failed calls only are left out, because they would
+        make empty lines. Refills are left out, because they are booked as payments.
 
         :param periods: {account: (start, end)}, naive UTC
-        :param since: {account: moment} before which usage is left out, for previews
-        :return: {account: [group, …]}, groups as ``_sum_unbilled`` returns them, by ``charge_type``, ``direction``
+        :param since: {account: naive UTC before which usage is ignored}, for previews
+        :return: {account: [group, …]}, groups as returned by ``_sum_unbilled``, by ``charge_type``, ``direction``
             and ``product_id``
         """
         rows = self.env["astpp.usage"]._sum_unbilled(
@@ -119,10 +120,9 @@ class AstppBillingRun(models.Model):
         return groups
 
     def _create_moves(self, periods, groups):
-        """Create the invoices of a batch at once.
+        """Create all invoices of a batch at once.
 
-        :return: {account: account.move}, those of a shared invoice in one move; accounts that get
-            none are left out
+        :return: {account: account.move} of the accounts that get an invoice; several accounts may share a move
         """
         rates = {}
         bills = [
@@ -134,14 +134,14 @@ class AstppBillingRun(models.Model):
         return {account: move for (accounts, _vals), move in zip(bills, moves, strict=True) for account in accounts}
 
     def _link_usage(self, groups, moves):
-        """Bill each group of usage by the invoice line that was made of it."""
+        """Link each group of usage to the invoice line created for it."""
         lines = {move: iter(move.invoice_line_ids.sorted("sequence")) for move in set(moves.values())}
         self.env["astpp.usage"]._bill(
             [(group, next(lines[move])) for account, move in moves.items() for group in groups.get(account, [])]
         )
 
     def _post(self, moves):
-        """Post the invoices whose mode is to confirm."""
+        """Post the invoices that are to be confirmed, and leave the others as drafts."""
         to_post, drafts = self.env["account.move"], self.env["account.move"]
         for account, move in moves.items():
             mode = account.invoice_mode or account.issuer_id.invoice_mode if self.mode == "issuer" else self.mode
@@ -149,10 +149,10 @@ class AstppBillingRun(models.Model):
                 to_post |= move
             else:
                 drafts |= move
-        # An invoice that several accounts share waits if one of them says so.
+        # A shared invoice stays a draft if one of its accounts says so.
         to_post -= drafts
         to_post._astpp_post_bulk()
-        # Odoo tracks no change of what was made in the same transaction: the chatter says who did it.
+        # Odoo does not track changes of records created in the same transaction, so log who created and confirmed them.
         origin = self.env._("Made and confirmed by %s", self.name), self.env._("Made by %s", self.name)
         bodies = {move.id: origin[0] if move in to_post else origin[1] for move in to_post | drafts}
         (to_post | drafts)._message_log_batch(bodies=bodies)
@@ -177,8 +177,11 @@ class AstppBillingRun(models.Model):
         }
 
     def _create_results(self, values):
-        """Record what became of each account: {account: values}."""
-        # Results are the run's own log, nobody writes them by hand.
+        """Create the results of the run.
+
+        :param values: {account: values of its result}
+        """
+        # sudo: results are the run's log, readonly for users.
         self.env["astpp.billing.result"].sudo().create(
             [
                 {

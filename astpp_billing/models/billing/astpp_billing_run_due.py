@@ -2,17 +2,17 @@ from odoo import fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-# Refills are payments: an entry of their own bills them, no invoice.
+# Refills are payments, billed by an entry of their own and never by an invoice.
 NO_REFILLS = SQL("t.charge_type <> 'topup'")
 
 
 class AstppBillingRun(models.Model):
-    """Which accounts a run bills, and taking hold of them."""
+    """Finding the accounts that a run bills, and locking them."""
 
     _inherit = "astpp.billing.run"
 
     def _scope_domain(self):
-        """Return the domain of the accounts that the run's filters choose."""
+        """Return the domain of the accounts selected by the run's filters."""
         self.ensure_one()
         domain = Domain("billing_company_id", "=", self.company_id.id) & Domain("account_type", "!=", "provider")
         if self.issuer_ids:
@@ -22,10 +22,10 @@ class AstppBillingRun(models.Model):
         return domain
 
     def _due_domain(self):
-        """Return the domain of the accounts that are to be billed now.
+        """Return the domain of the accounts to bill now.
 
-        Active postpaid ones whose period has ended; suspended, closed and newly prepaid ones with
-        usage that no invoice has: their final invoice does not wait for the end of the period.
+        These are active postpaid accounts whose period has ended, and suspended, closed and newly prepaid
+        accounts with unbilled usage: their final invoice does not wait for the end of the period.
         """
         scope = self._scope_domain() & Domain("invoice_enabled", "=", True)
         ended = Domain("next_period_end", "<=", fields.Datetime.now()) & Domain("next_invoice_date", "<=", self.date)
@@ -34,15 +34,15 @@ class AstppBillingRun(models.Model):
         if self.scheduled:
             now = fields.Datetime.now()
             scope &= Domain("billing_retry_date", "=", False) | Domain("billing_retry_date", "<=", now)
-        # A failed account waits for the next run, or this one would never end.
+        # Accounts that failed wait for the next run; otherwise this one would never end.
         failed = self.env["astpp.billing.result"].search([("run_id", "in", self._origin.ids), ("state", "=", "failed")])
         return scope & due & Domain("id", "not in", failed.account_id.ids)
 
     def _final_ids(self, scope, ended):
         """Return the ids of the accounts that get a final invoice.
 
-        One at once; usage that comes later waits for the end of a period, like any other. Failed calls alone are
-        nothing to invoice: they would keep an account due for ever.
+        The first final invoice is made at once; usage that arrives later is billed at the end of its period as usual.
+        Failed calls do not count, because they are not invoiced and would keep the account due forever.
         """
         wanted = Domain("final_date", "=", False) | ended
         if self.date < fields.Date.context_today(self):
@@ -54,10 +54,10 @@ class AstppBillingRun(models.Model):
         return self.env["astpp.usage"]._accounts_with_unbilled(accounts.select(), fields.Datetime.now(), NO_REFILLS)
 
     def _claim_due(self, limit):
-        """Lock due accounts that no other run holds, and return them.
+        """Lock due accounts that no other run has locked, and return them.
 
-        The lock is taken together with the search and held to the end of the transaction. Accounts
-        that share an invoice with a claimed one come along.
+        The lock is taken by the search itself and held until the end of the transaction. Accounts that
+        share an invoice with a locked one are included.
         """
         self.ensure_one()
         domain = self._due_domain()
@@ -66,7 +66,7 @@ class AstppBillingRun(models.Model):
             return accounts
         shared = domain & Domain("partner_id", "in", accounts.partner_id.filtered("astpp_one_invoice").ids)
         together = self._lock_accounts(shared)
-        # Should another run hold a part of them, it is left to whoever gets them all.
+        # If another run has locked some accounts of a shared invoice, leave them all to the run that gets all of them.
         split = (accounts.search(shared) - together).partner_id
         return (accounts | together).filtered(lambda account: account.partner_id not in split)
 

@@ -11,14 +11,14 @@ class AstppBillingRun(models.Model):
     _inherit = "astpp.billing.run"
 
     def _prepare_move_vals(self, accounts, periods, groups, rates):
-        """Return the values of one invoice, a credit note when its total is negative.
+        """Return the values of an invoice, or of a credit note when the total is negative.
 
-        :param accounts: the accounts that share it, mostly one
-        :param periods: {account: (start, end)}
-        :param groups: what ``_collect`` returned
-        :param rates: {(server, currency): rate}, filled on the way: looked up once for a batch
+        :param accounts: the accounts that share the invoice, usually one
+        :param periods: {account: (start, end)}, naive UTC
+        :param groups: result of ``_collect``
+        :param rates: cache {(server, currency): rate} for the batch, see ``_rate``
         :return: None when there is nothing to invoice, or a negative total is carried over
-        :raise UserError: when the issuer has no journal or a currency no rate
+        :raise UserError: when the issuer has no journal, or a rate is missing
         """
         account, issuer = accounts[0], accounts[0].issuer_id
         if not issuer.journal_id:
@@ -30,7 +30,7 @@ class AstppBillingRun(models.Model):
             account.currency_id.round(float(group["amount"]) * self._rate(each, rates)) for each, group in entries
         ]
         total = account.currency_id.round(sum(amounts))
-        # Whoever is billed for the last time has no next invoice to carry anything over to.
+        # After the last invoice of an account there is none to carry a credit over to.
         goes_on = any(each.payment_mode == "postpaid" and each.status != "closed" for each in accounts)
         carried = total < 0 and issuer.negative_policy == "carry" and goes_on
         if (not entries and not issuer.invoice_no_usage) or carried:
@@ -66,7 +66,7 @@ class AstppBillingRun(models.Model):
 
     def _prepare_line_vals(self, account, group, amount, position, is_shared=False):
         """Return the values of the invoice line that bills one group of usage."""
-        # sudo: a reseller's own company invoices usage of the operator's server.
+        # sudo: a reseller's own company invoices usage of the operator's server, to which it has no access.
         server = account.sudo().server_id
         default = server.call_product_id if group["charge_type"] in CALLS else server.charge_product_id
         product = self.env["product.product"].browse(group["product_id"]) or default
@@ -88,29 +88,32 @@ class AstppBillingRun(models.Model):
         return vals
 
     def _own_taxes(self, account):
-        """Return the taxes that replace those of products; a reseller's own company has taxes of its own."""
+        """Return the account's taxes, which replace those of products; none if another company invoices the account.
+
+        That is a reseller's own company, in which the operator's taxes are not valid.
+        """
         return account.tax_ids if account.company_id == self.company_id else account.tax_ids.browse()
 
     def _flat_taxes(self, account):
-        """Return the flat amounts among an account's taxes: ASTPP adds them once to an invoice (ASTPP facts 5.1)."""
+        """Return the account's flat taxes, which ASTPP adds once to each invoice (ASTPP facts 5.1)."""
         return self._own_taxes(account).filtered(lambda tax: tax.amount_type == "fixed")
 
     def _add_flat_taxes(self, lines, entries):
-        """Put each flat tax on the first line of an invoice that it can be charged with.
+        """Add each flat tax to the first invoice line of its account that can bear it.
 
         :param lines: values of the invoice's lines
-        :param entries: (account, group) of each of them
+        :param entries: (account, group) of each line
         """
         added = self.env["account.tax"]
         for vals, (account, group) in zip(lines, entries, strict=True):
             new = self._flat_taxes(account) - added
-            # On a negative line it would be given back.
+            # On a negative line the tax would be refunded.
             if new and group["charge_type"] not in FUNDS and vals["price_unit"] >= 0:
                 vals["tax_ids"] = [Command.set([*vals["tax_ids"][0][2], *new.ids])]
                 added |= new
 
     def _prepare_empty_line_vals(self, account):
-        """Return the line of an invoice without usage: Odoo posts none without a line."""
+        """Return the line of an invoice without usage; Odoo does not post invoices without lines."""
         return {
             "sequence": 10,
             # sudo: as above.
@@ -138,9 +141,9 @@ class AstppBillingRun(models.Model):
         )
 
     def _rate(self, account, rates):
-        """Return the account's invoice currency for one unit of its server's currency, on the invoice date.
+        """Return the rate from the server's base currency to the account's invoice currency, on the invoice date.
 
-        :param rates: {(server, currency): rate}, where it is looked up first
+        :param rates: cache {(server, currency): rate}, filled on demand
         :raise UserError: when Odoo has no rate for a currency
         """
         key = (account.server_id, account.currency_id)

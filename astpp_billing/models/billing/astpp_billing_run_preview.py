@@ -3,20 +3,20 @@ from odoo.exceptions import UserError
 
 from ..ledger.usage_state import HELD
 
-# Periods of an account that a preview looks into: five years of months.
+# A preview shows at most so many periods of an account: five years of months.
 PERIODS = 60
 
 
 class AstppBillingRun(models.Model):
-    """Previewing a run."""
+    """Previewing what a run would invoice, without creating anything."""
 
     _inherit = "astpp.billing.run"
 
     def action_preview(self):
-        """Show what the run would invoice, and why other accounts get nothing."""
+        """Show what the run would invoice, and why other accounts would get no invoice."""
         self.ensure_one()
         self.check_access("read")
-        # Whoever may read a run may see its preview; rows are gone after a while.
+        # sudo: preview rows are a transient copy for users who may read the run.
         previews = self.env["astpp.billing.preview"].sudo()
         previews.search([("run_id", "=", self.id)]).unlink()
         previews.create(self.with_company(self.company_id)._preview())
@@ -24,7 +24,7 @@ class AstppBillingRun(models.Model):
         return action | {"domain": [("run_id", "=", self.id)]}
 
     def _preview(self):
-        """Return the values of the preview: a row for each period of each account in scope."""
+        """Return the values of the preview's rows, one for each period of each account in scope."""
         accounts = self.env["astpp.account"]
         scope = accounts.search(self._scope_domain(), order="issuer_id, partner_id, id")
         due = accounts.search(self._due_domain())
@@ -47,7 +47,7 @@ class AstppBillingRun(models.Model):
                 break
             groups = self._collect(periods, since)
             if turn:
-                # What is not active is billed on only while something is left.
+                # Accounts that are not active are billed further only while they have usage left.
                 periods = {
                     account: period
                     for account, period in periods.items()
@@ -62,7 +62,11 @@ class AstppBillingRun(models.Model):
         return rows
 
     def _next_periods(self, periods):
-        """Return the periods after these that have ended too, those of accounts that are not active by now."""
+        """Return the periods that follow these and are due as well.
+
+        :param periods: {account: (start, end)}, naive UTC
+        :return: the same; a final period of an account that is not active ends now at the latest
+        """
         now, following = fields.Datetime.now(), {}
         final = self.date >= fields.Date.context_today(self)
         for account, (_start, end) in periods.items():
@@ -77,7 +81,7 @@ class AstppBillingRun(models.Model):
         return following
 
     def _preview_bill(self, accounts, periods, groups, rates):
-        """Return the rows of accounts that share an invoice; the amounts stand with the first."""
+        """Return the rows of accounts that share an invoice; only the first row has the amounts."""
 
         def row(account, outcome, **values):
             first, last = account._local_dates(*periods[account])
@@ -104,7 +108,7 @@ class AstppBillingRun(models.Model):
         return [row(first, outcome, **amounts)] + [row(account, outcome, reason=together) for account in others]
 
     def _preview_left_out(self, account):
-        """Return the row of an account that is not due, with the reason."""
+        """Return the row of an account that is not due, with the reason why."""
         if account.payment_mode == "prepaid":
             outcome, reason = "7_off", self.env._("Prepaid: ASTPP charges it live")
         elif not account.invoice_enabled:

@@ -8,25 +8,25 @@ from odoo import fields, models
 
 from ...charge_types import CALLS
 
-# Charges listed on an invoice.
+# Charges listed on an invoice at most.
 MOST_CHARGES = 200
-# Calls listed in the PDF; more of them come as a file.
+# Calls listed in the PDF at most; a longer list goes out as a file.
 MOST_CALLS = 2000
 
 
 class AccountMove(models.Model):
-    """What the printed invoice says beyond Odoo's own: usage, services, balance, brand."""
+    """Data for the printed invoice beyond Odoo's own: usage, services, balance, brand."""
 
     _inherit = "account.move"
 
     def _astpp_usage_summary(self):
-        """Sum the invoice's usage by type and direction, for documents.
+        """Sum the invoice's usage by type and direction, for the printed document.
 
         :return: list of dicts with ``label``, ``calls``, ``minutes`` ("m:ss") and ``amount``
-            (Monetary, invoice currency: that of the invoice line, so that the sums agree)
+            (Monetary, in the invoice's currency, taken from the invoice line so that the sums agree)
         """
         self.ensure_one()
-        # Customers have no access to usage as such; the invoice they may read says which.
+        # sudo: customers have no access to usage; whoever may read the invoice may read the usage it bills.
         usage = self.env["astpp.usage"].sudo()
         types = dict(usage._fields["charge_type"]._description_selection(self.env))
         directions = dict(usage._fields["direction"]._description_selection(self.env))
@@ -48,38 +48,38 @@ class AccountMove(models.Model):
         return sorted(summary, key=lambda row: row["sequence"])
 
     def _astpp_shown(self, line):
-        """Return what the document says that a line comes to: with or without taxes, as the company prints it."""
+        """Return a line's amount as the document shows it: with or without taxes, by the company's setting."""
         return line.price_total if self.company_price_include == "tax_included" else line.price_subtotal
 
     def _astpp_period_dates(self):
-        """Return the first and last day of the period in the account's zone, or None."""
+        """Return the first and last day of the period in the account's time zone, or None."""
         self.ensure_one()
         if not self.astpp_period_end or not self.astpp_account_id:
             return None
         return self.astpp_account_id.sudo()._local_dates(self.astpp_period_start, self.astpp_period_end)
 
     def _astpp_report_company(self):
-        """Return the company whose name and address head the document: see ``_report_company``."""
+        """Return the company whose name and address appear in the document's header: see ``_report_company``."""
         self.ensure_one()
         return self.astpp_issuer_id.sudo()._report_company(self.company_id.sudo())
 
     def _astpp_brand_color(self):
-        """Return the colour of a reseller's headings, or False: the operator's are the company's."""
+        """Return the colour of headings in a reseller's document, or False for the operator's company colours."""
         self.ensure_one()
-        # Whoever may see the document may see its colour.
+        # sudo: whoever may see the document may see its colour.
         issuer = self.astpp_issuer_id.sudo()
         return issuer.account_id and issuer.brand_color
 
     def _compute_display_link_qr_code(self):
-        """Ours have a payment code of their own, without Odoo's sign in it."""
+        """Hide Odoo's QR code on our invoices: they print a payment code of their own."""
         res = super()._compute_display_link_qr_code()
         self.filtered("astpp_account_id").display_link_qr_code = False
         return res
 
     def _astpp_payment_code(self):
-        """Return the payment link as a QR code: an SVG image as data URI.
+        """Return the payment link as a QR code: an SVG image in a data URI.
 
-        Odoo draws its own as a bitmap, which needs a library that many systems do not have.
+        Not Odoo's bitmap, because drawing it needs a library that many systems do not have.
         """
         self.ensure_one()
         widget = QrCodeWidget(self._get_portal_payment_link(), barLevel="M")
@@ -90,7 +90,7 @@ class AccountMove(models.Model):
         return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
 
     def _astpp_charges(self):
-        """Return the charges that are no calls, by date, as usage lines; the first ``MOST_CHARGES``."""
+        """Return the invoice's charges other than calls, by date, as usage lines; at most ``MOST_CHARGES``."""
         self.ensure_one()
         return (
             self.env["astpp.usage"]
@@ -103,7 +103,7 @@ class AccountMove(models.Model):
         )
 
     def _astpp_allowances(self):
-        """Return the included minutes that ran in the invoice's period."""
+        """Return the allowances of included minutes that were valid in the invoice's period."""
         self.ensure_one()
         start, end = self.astpp_period_start, self.astpp_period_end
         if not start or not end:
@@ -122,7 +122,7 @@ class AccountMove(models.Model):
         )
 
     def _astpp_call_list(self):
-        """Return the calls for the annex, by account and date, or None when it is not wanted or too long."""
+        """Return the calls for the annex, by account and date; None if not wanted, empty or too long."""
         self.ensure_one()
         if self._astpp_call_list_kind() != "annex":
             return None
@@ -133,11 +133,11 @@ class AccountMove(models.Model):
         return usage.search(domain, order="account_id, date, id")
 
     def _astpp_call_list_kind(self):
-        """Return how the customer gets his calls: none, annex or file."""
+        """Return how the customer receives the list of calls: none, annex or file."""
         account = self.sudo().astpp_account_id
         return account.call_list if account.call_list != "issuer" else self.sudo().astpp_issuer_id.call_list
 
     def _astpp_local(self, moment, account=None):
-        """Return a moment in the account's zone, for printing."""
+        """Return a datetime in the account's time zone, for printing."""
         account = (account or self.astpp_account_id).sudo()
         return fields.Datetime.context_timestamp(self.with_context(tz=account.tz or "UTC"), moment)

@@ -6,20 +6,20 @@ from odoo import models
 from ...charge_types import CALLS
 from ...fair_split import shares, whole_units
 
-# Destinations listed on an invoice; what is beyond goes into one line.
+# Destinations listed on an invoice; all others are summed up in one line.
 MOST_DESTINATIONS = 40
 
 
 class AccountMove(models.Model):
-    """The table of an invoice's calls by destination, which adds up to the invoice's lines."""
+    """The table of an invoice's calls by destination, whose amounts add up to the invoice's lines."""
 
     _inherit = "account.move"
 
     def _astpp_destinations(self):
-        """Sum the calls by direction and destination, the dearest first.
+        """Sum the calls by direction and destination, the most expensive first.
 
         :return: list of dicts with ``destination``, ``direction``, ``calls``, ``minutes`` ("m:ss") and
-            ``amount`` (invoice currency, with or without taxes as the lines say), which add up to the lines for calls
+            ``amount`` (invoice currency, taxes as on the lines); the amounts add up to the invoice's lines for calls
         """
         self.ensure_one()
         rows = sorted(self._astpp_destination_sums().items(), key=lambda row: (-row[1][2], -row[1][0], row[0][0]))
@@ -43,8 +43,8 @@ class AccountMove(models.Model):
         ]
 
     def _astpp_destination_sums(self):
-        """Return {(destination, direction): [calls, seconds, usage amount, part of what the lines say]}."""
-        # Customers have no access to usage as such; the invoice they may read says which.
+        """Return {(destination, direction): [calls, seconds, usage amount, share of the lines' amounts]}."""
+        # sudo: customers have no access to usage; whoever may read the invoice may read the usage it bills.
         found = self.env["astpp.usage"].sudo()._billed_sums(self, "charge_type", "destination", "direction")
         by_line = defaultdict(list)
         for row in found:
@@ -62,20 +62,20 @@ class AccountMove(models.Model):
         return sums
 
     def _astpp_factor(self, line):
-        """Return what one unit of a line's usage is in what the line says: converted, and taxes on one side only."""
+        """Return the factor from a line's usage amount to its printed amount: currency rate, and taxes if included."""
         base = line.price_unit * line.quantity * (1 - line.discount / 100)
         taxes = Fraction(str(self._astpp_shown(line))) / Fraction(str(base)) if base else 1
         return self._astpp_converted() * taxes
 
     def _astpp_converted(self):
-        """Return what one unit of usage is in the invoice's currency; on a credit note credits are positive."""
+        """Return the factor from usage to the invoice's currency; on a credit note, credits become positive."""
         return Fraction(str(self.astpp_rate or 1)) * (-1 if self.move_type == "out_refund" else 1)
 
     def _astpp_split(self, total, exact, factor=None):
         """Split a total over rows by their exact amounts, in whole units of the invoice's currency.
 
-        :param factor: what one unit of the exact amounts is in the total, roughly; none for usage
-        :return: floats that add up to the total
+        :param factor: approximate factor from the exact amounts to the total; the invoice's usage rate by default
+        :return: list of floats that add up to the total
         """
         unit = Fraction(str(self.currency_id.rounding))
         factor = self._astpp_converted() if factor is None else factor

@@ -9,19 +9,19 @@ _logger = logging.getLogger(__name__)
 
 
 def _harmless_name(name):
-    """Leave of a name what no system takes for a path, a drive or a hidden file."""
+    """Replace what a system could take for part of a path, a drive or a hidden file."""
     return re.sub(r"[^\w.,()+ -]", "-", name).lstrip(". ")
 
 
 class AccountMove(models.Model):
-    """The stored document of an invoice, and what goes out with its mail."""
+    """The stored PDF of an invoice, and the attachments of its mail."""
 
     _inherit = "account.move"
 
     def _astpp_store_pdf(self):
-        """Store the documents of posted invoices that have none, with one call of the PDF engine.
+        """Render and store the PDFs of posted invoices that have none, in one call of the PDF engine per company.
 
-        Should one of them break it, they are rendered one by one; those that fail stay without.
+        If that fails, each invoice is rendered alone; those that fail again stay without a PDF.
         """
         missing = self.filtered(lambda move: move.state == "posted" and not move.invoice_pdf_report_id)
         for moves in missing.grouped("company_id").values():
@@ -41,11 +41,11 @@ class AccountMove(models.Model):
         documents = {move: {"pdf_report": send._get_default_pdf_report_id(move)} for move in self}
         send._prepare_invoice_pdf_report(documents)
         send._link_invoice_documents(documents)
-        # For Odoo an invoice is sent when its document is made: ours are made before, to wait for their mail.
+        # Odoo marks an invoice as sent once its PDF exists, but ours are rendered before their mail goes out.
         unsent.is_move_sent = False
 
     def _astpp_attachments(self):
-        """Return the attachments of a mail: the document, and the list of calls when it is wanted as a file."""
+        """Return the attachments of the invoice's mail: the PDF, and the list of calls if it goes out as a file."""
         self.ensure_one()
         self._astpp_store_pdf()
         self.invalidate_recordset(["invoice_pdf_report_id"])
@@ -57,40 +57,40 @@ class AccountMove(models.Model):
         return attachments
 
     def _astpp_mails_call_file(self):
-        """Tell whether the list of calls goes with the invoice's mail as a file."""
+        """Tell whether the list of calls is attached to the invoice's mail as a file."""
         kind = self._astpp_call_list_kind()
         return kind == "file" or (kind == "annex" and self._astpp_call_list() is None)
 
     def _astpp_send_again(self):
-        """Mail invoices once more because somebody asked for it: an event of its own, in place of one that waits."""
+        """Mail invoices again at a user's request: note a new event that replaces one still waiting."""
         notices, now = self.env["astpp.notice"], fields.Datetime.now()
         mine = [("move_id", "in", self.ids), ("kind", "=", "invoice")]
         waiting = notices.search([*mine, ("state", "=", "waiting"), ("date", "<", now)])
-        # Whoever sends invoices may read notices only.
+        # sudo: whoever sends invoices may only read notices.
         waiting.sudo().write({"state": "off", "message": self.env._("Sent by hand.")})
         notices._note("invoice", dict.fromkeys(self, now))
 
     def _astpp_sender_missing(self):
-        """Say why the invoice cannot be mailed, if a reseller has no address: nobody is to get the operator's."""
+        """Return why the invoice cannot be mailed if its reseller has no address; the operator's must not stand in."""
         self.ensure_one()
-        # sudo: whoever sends invoices need not see issuers.
+        # sudo: whoever sends invoices may have no access to issuers.
         issuer = self.sudo().astpp_issuer_id
         if not issuer.account_id or issuer._email_from():
             return None
         return self.env._("Issuer %s has no e-mail address: enter one on his contact.", issuer.name)
 
     def _is_ready_to_be_sent(self):
-        """Odoo asks before it mails a paid invoice by itself: ours have a mail of their own, where it is wanted."""
+        """Keep Odoo from mailing a paid invoice by itself: ours have a payment mail of their own."""
         return not self.astpp_account_id and super()._is_ready_to_be_sent()
 
     def _get_mail_template(self):
-        """Invoices of an issuer are sent in his words, whoever sends them."""
+        """Send an issuer's invoices with the issuer's mail template, whoever sends them."""
         if self and all(move.astpp_issuer_id and move.is_sale_document() for move in self):
             return self.env.ref("astpp_billing.mail_template_invoice")
         return super()._get_mail_template()
 
     def _astpp_file_name(self, extension):
-        """Return the name of a file of this document: a number may have any characters, a file's no path."""
+        """Return a file name for this document, without characters of its number that are unsafe in file names."""
         self.ensure_one()
         name = self.name if self.name and self.state == "posted" else f"draft-{self.id}"
         return f"{_harmless_name(name)}.{extension}"
@@ -100,7 +100,7 @@ class AccountMove(models.Model):
         return _harmless_name(name) if self.astpp_issuer_id else name
 
     def _astpp_call_file(self):
-        """Return the invoice's charges as an attached CSV file, made once."""
+        """Return the invoice's charges as an attached CSV file, which is created only once."""
         name = self._astpp_file_name("csv")
         attachments = self.env["ir.attachment"].sudo()
         known = attachments.search(

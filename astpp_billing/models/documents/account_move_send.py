@@ -4,14 +4,14 @@ from .astpp_subscription import LAYOUT
 
 
 class AccountMoveSend(models.AbstractModel):
-    """Odoo's *Send*, of one invoice or many: what an issuer issued goes out in his name, and is not mailed again."""
+    """Make Odoo's *Send* mail an issuer's invoices in the issuer's name, and cancel the mail that is still pending."""
 
     _inherit = "account.move.send"
 
     @api.model
     def _get_default_sending_settings(self, move, from_cron=False, **custom_settings):
         if move.astpp_issuer_id and "mail_body" not in custom_settings:
-            # Nobody has seen the words: they are not those of a template for everybody's invoices.
+            # Sent without anyone seeing the text: use the issuer's template, not a generic one.
             custom_settings.pop("mail_template", None)
         return super()._get_default_sending_settings(move, from_cron=from_cron, **custom_settings)
 
@@ -35,14 +35,14 @@ class AccountMoveSend(models.AbstractModel):
 
     @api.model
     def _is_applicable_to_move(self, method, move, **move_data):
-        # Also where Odoo sends in spite of an error: never in the operator's name.
+        # Even when Odoo sends despite an error: the operator's name must not appear.
         if method == "email" and move._astpp_sender_missing():
             return False
         return super()._is_applicable_to_move(method, move, **move_data)
 
     @api.model
     def _get_placeholder_mail_attachments_data(self, move, invoice_edi_format=None, extra_edis=None, pdf_report=None):
-        """Name the list of calls beside the document, where it is wanted as a file."""
+        """List the file of calls beside the PDF if it is to be attached."""
         data = super()._get_placeholder_mail_attachments_data(
             move, invoice_edi_format=invoice_edi_format, extra_edis=extra_edis, pdf_report=pdf_report
         )
@@ -53,7 +53,7 @@ class AccountMoveSend(models.AbstractModel):
 
     @api.model
     def _get_mail_params(self, move, move_data):
-        """Add the list of calls, unless whoever sends took it out."""
+        """Attach the file of calls, unless the sender removed it."""
         params = super()._get_mail_params(move, move_data)
         if params and move.astpp_account_id and move._astpp_mails_call_file():
             name = move._astpp_file_name("csv")
@@ -67,12 +67,12 @@ class AccountMoveSend(models.AbstractModel):
 
     @api.model
     def _send_mail(self, move, mail_template, **kwargs):
-        # sudo: whoever sends invoices need not see issuers.
+        # sudo: whoever sends invoices may have no access to issuers.
         issuer = move.sudo().astpp_issuer_id
         if not issuer:
             return super()._send_mail(move, mail_template, **kwargs)
         if sender := issuer._email_from():
-            # Whatever template was chosen: customers know the issuer and nobody else.
+            # Whatever template was chosen: customers deal with the issuer only.
             kwargs |= {"email_from": sender, "reply_to": issuer._reply_to()}
             kwargs["author_id"] = issuer.partner_id.id if issuer.account_id else kwargs.get("author_id")
         return super(AccountMoveSend, self.with_context(astpp_issuer_mail=True))._send_mail(
@@ -85,11 +85,11 @@ class AccountMoveSend(models.AbstractModel):
         sent = self.env["account.move"]
         for move, data in moves_data.items():
             partners = self.env["res.partner"].browse(data.get("mail_partner_ids") or [])
-            # A copy for somebody else does not make up for the customer's.
+            # Sending a copy to somebody else does not count: the customer must be among the recipients.
             if move.astpp_issuer_id and move.commercial_partner_id in partners.sudo().commercial_partner_id:
                 sent |= move
         if sent:
-            # The document may have been made before: then Odoo has not noted it.
+            # Odoo does not mark the invoice as sent if its PDF existed before.
             sent.is_move_sent = True
             self.env["astpp.notice"]._sent_by_hand(sent)
         return res

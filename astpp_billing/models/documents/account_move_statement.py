@@ -8,21 +8,21 @@ from odoo.tools import SQL
 
 
 class AccountMove(models.Model):
-    """What a customer owes an issuer in all: on the issuer's documents, and before he is reminded.
+    """A customer's balance with an issuer, for the issuer's invoices and reminders.
 
-    The source are the items on his receivable accounts. Whose an item is says its document; of a payment, the
-    invoices that it pays, or the journal that it came into. What names nobody is for the only issuer that the
-    customer deals with, of several for the operator.
+    It is computed from the items on the customer's receivable accounts. An item belongs to the issuer of its document;
+    a payment belongs to the issuer of the invoices it pays, or of the journal it was received in. Anything else belongs
+    to the only issuer the customer deals with, or to the operator if there are several.
     """
 
     _inherit = "account.move"
 
     def _astpp_statement(self):
-        """Return the customer's open items of this issuer beside this invoice, or None without any.
+        """Return the customer's balance with this issuer as of this invoice, or None if there is nothing beside it.
 
         :return: dict of amounts in the invoice's currency: ``before`` (open from earlier documents), ``paid``
-            (payments since the one before), ``credit`` (payments and credits that pay no invoice yet), ``this``
-            (open of this one), ``due`` (in all; below zero the customer is in credit)
+            (payments since the previous document), ``credit`` (payments and credits not yet used for an invoice),
+            ``this`` (open of this invoice), ``due`` (total; negative when the customer is in credit)
         """
         self.ensure_one()
         if self.move_type != "out_invoice" or self.state != "posted" or not self.astpp_issuer_id:
@@ -41,11 +41,11 @@ class AccountMove(models.Model):
         return {name: self.currency_id.round(amount) for name, amount in totals.items()}
 
     def _astpp_earlier(self):
-        """Return the domain of the issuer's documents for the customer before this one."""
+        """Return the domain of the issuer's earlier documents for this customer."""
         same_day = Domain("invoice_date", "=", self.invoice_date) & Domain("id", "<", self.id)
         return (
             Domain("astpp_issuer_id", "=", self.astpp_issuer_id.id)
-            # The customer's contacts: moves have an index by these, none by commercial entity.
+            # By the customer's contacts: moves have an index on partner, none on commercial partner.
             & Domain("partner_id", "child_of", self.commercial_partner_id.id)
             & Domain("company_id", "=", self.company_id.id)
             & Domain("move_type", "in", ("out_invoice", "out_refund"))
@@ -54,7 +54,7 @@ class AccountMove(models.Model):
         )
 
     def _astpp_open_amounts(self):
-        """Return what is open from earlier documents, and from what is no document of the issuer's."""
+        """Return (open amount of the issuer's earlier documents, open amount of items other than its documents)."""
         rows = self.env.execute_query(
             SQL(
                 """
@@ -76,7 +76,7 @@ class AccountMove(models.Model):
         )
 
     def _astpp_paid_since(self, day):
-        """Return what the customer paid this issuer from a day to the invoice's, each payment at its day's rate."""
+        """Return what the customer paid this issuer from a day to the invoice date, each payment at its day's rate."""
         rows = self.env.execute_query(
             SQL(
                 """
@@ -104,9 +104,9 @@ class AccountMove(models.Model):
         return self._astpp_in_currency(rows)
 
     def _astpp_in_currency(self, amounts):
-        """Add up amounts in the invoice's currency.
+        """Sum up amounts in the invoice's currency.
 
-        :param amounts: [(id of a currency, date of the rate, amount)]
+        :param amounts: [(currency id, date of the rate, amount)]
         """
         currencies = self.env["res.currency"]
         return sum(
@@ -115,7 +115,7 @@ class AccountMove(models.Model):
         )
 
     def _astpp_covered(self):
-        """Return those of these open invoices that their customers' credit pays, were it put to the oldest first."""
+        """Return those of these open invoices that the customer's credit would cover if it paid the oldest first."""
         if not self:
             return self
         rows = self.env.execute_query(
@@ -133,7 +133,7 @@ class AccountMove(models.Model):
         for partner, company, issuer, move, due, currency, amount in rows:
             if (currency, company) not in rates:
                 rates[currency, company] = self._astpp_rate_today(currency, company)
-            # In company currency at one day's rate: equal amounts of a currency stay equal.
+            # Converted to company currency at today's rate, so equal amounts in one currency stay equal.
             value = Decimal(amount) * rates[currency, company]
             if move:
                 invoices[partner, company, issuer].append((due or fields.Date.today(), move, value))
@@ -155,11 +155,12 @@ class AccountMove(models.Model):
         return Decimal(str(currency._get_conversion_rate(currency, company.currency_id, company, today)))
 
     def _astpp_items(self, condition):
-        """Return the query of receivable items of these invoices' customers and companies, and whose each is.
+        """Return the query of the receivable items of these invoices' customers and companies, each with its issuer.
 
-        ``issuer_id`` is 0 where an item may be of several issuers. A document is an issuer's invoice or credit note;
-        one that a payment without an entry pays has nothing open.
-        :param condition: of the lines ``l`` of the entries ``m``
+        ``issuer_id`` is 0 when the item could belong to several issuers. ``is_document`` marks an issuer's invoices and
+        credit notes; one with status paid or in payment has no residual, even if its payment has no journal entry.
+
+        :param condition: SQL condition on the items ``l`` and their moves ``m``
         """
         for model in (
             "account.move",

@@ -3,7 +3,7 @@ from odoo.exceptions import ValidationError
 
 
 class AstppIssuer(models.Model):
-    """What an issuer tells his customers, when, and in whose name."""
+    """What an issuer tells its customers, when, and in whose name."""
 
     _inherit = "astpp.issuer"
 
@@ -26,7 +26,7 @@ class AstppIssuer(models.Model):
         help="Days after which open invoices are reminded of, such as 3, 14, 30. Empty: never.",
     )
 
-    # Dates so far away that they cannot be computed would stop everybody's mails.
+    # Limits, because dates too far away to be computed would stop everybody's mails.
     _notice_range = models.Constraint(
         "CHECK(notice_days BETWEEN 0 AND 365 AND due_days BETWEEN 0 AND 365)", "Days of notice are 0 to 365."
     )
@@ -44,6 +44,6 @@ class AstppIssuer(models.Model):
                 )
 
     def _overdue_steps(self):
-        """Return the days after the due date on which open invoices are reminded of, in order."""
+        """Return, in order, how many days after the due date open invoices are reminded of."""
         self.ensure_one()
         return sorted({int(days) for days in (self.overdue_days or "").split(",") if days.strip()})

@@ -11,12 +11,12 @@ KINDS = [
     ("overdue", "Overdue"),
     ("payment", "Payment Received"),
 ]
-# Subscriptions of one transaction.
+# Subscriptions handled in one transaction.
 BATCH = 100
 
 
 class AstppNotice(models.Model):
-    """A mail about an event of a subscription or an invoice: one mail an event, by the database."""
+    """A mail about an event of a subscription or an invoice; the database allows only one per event."""
 
     _name = "astpp.notice"
     _description = "Customer Notice"
@@ -45,7 +45,7 @@ class AstppNotice(models.Model):
         default="queued",
     )
     mail_id = fields.Many2one("mail.mail", ondelete="set null", readonly=True, index="btree_not_null")
-    # Mails are deleted when they were sent; what became of them stays with their message.
+    # Odoo deletes a mail once it is sent; its message stays and keeps the outcome.
     mail_message_id = fields.Many2one("mail.message", ondelete="set null", readonly=True, index="btree_not_null")
     attempts = fields.Integer(readonly=True)
     mailed_date = fields.Datetime(string="Mailed On", readonly=True)
@@ -72,7 +72,7 @@ class AstppNotice(models.Model):
 
     @api.model
     def _cron_remind(self):
-        """Queue the reminders that are due, batch by batch; a second run finds those that are left."""
+        """Queue due reminders, batch by batch; another run picks up whatever is left."""
         progress = self.env["ir.cron"]
         due = self._due_reminders()
         progress._commit_progress(remaining=len(due))
@@ -84,9 +84,9 @@ class AstppNotice(models.Model):
 
     @api.model
     def _due_reminders(self):
-        """Return ids of the subscriptions whose renewal is near and has no reminder yet.
+        """Return the ids of subscriptions that renew soon and have no reminder yet.
 
-        Those that end with the period are not renewed, and those that ASTPP renews are reminded by it.
+        Subscriptions that end with the period are not renewed, and ASTPP itself sends reminders for those it renews.
         """
         self.env["astpp.subscription"].flush_model()
         self.env["astpp.issuer"].flush_model()

@@ -2,21 +2,21 @@ from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.tools import SQL, email_split
 
-# Times that a mail is handed to the mail server again after it failed.
+# How often a failed mail is handed to the mail server again.
 MOST_ATTEMPTS = 5
-# Failures that are named when they are told of.
+# Failures that an alert lists by name.
 MOST_NAMED = 10
 
 
 class AstppNotice(models.Model):
-    """What becomes of the mails: read from their notifications, for Odoo deletes mails that it has sent."""
+    """Track whether mails were delivered, from their notifications, because Odoo deletes the mails it has sent."""
 
     _inherit = "astpp.notice"
 
     def _hand_over(self, mails):
-        """Note the mails of these notices, one each and in their order, and have Odoo note what becomes of them.
+        """Link these notices to their mails, in the same order, and have Odoo track the delivery of the mails.
 
-        :param mails: made with ``MAIL_VALUES`` (astpp_subscription_notice.py)
+        :param mails: created with ``MAIL_VALUES`` (astpp_subscription.py)
         """
         for notice, mail in zip(self, mails, strict=True):
             notice.write({"mail_id": mail.id, "mail_message_id": mail.mail_message_id.id})
@@ -26,12 +26,12 @@ class AstppNotice(models.Model):
             recipients = recipients or [{"mail_email_address": address} for address in email_split(mail.email_to or "")]
             about = {"mail_mail_id": mail.id, "mail_message_id": mail.mail_message_id.id, "is_read": True}
             rows += [about | {"notification_type": "email"} | recipient for recipient in recipients]
-        # The system's record of its own mail.
+        # sudo: notifications are the system's records.
         self.env["mail.notification"].sudo().create(rows)
 
     @api.model
     def _follow_mails(self):
-        """Note which mails went out, which failed, and which came back after all; hand what failed over again."""
+        """Update notices whose mails were sent, failed or bounced, and send failed mails again."""
         self._note_news(self._mail_news())
         self._tell_failures()
 
@@ -48,7 +48,7 @@ class AstppNotice(models.Model):
             rows.append((notice_id, state, attempts + (state != "sent"), text))
         if not rows:
             return
-        # Mails are the system's.
+        # sudo: mails are the system's records.
         mails = self.env["mail.mail"].sudo().browse(again)
         mails.write({"state": "outgoing", "failure_type": False, "failure_reason": False})
         self.env["account.move"].sudo().browse(unsent).is_move_sent = False
@@ -65,9 +65,10 @@ class AstppNotice(models.Model):
 
     @api.model
     def _mail_news(self):
-        """Return of which mails there are news: queued ones that left the queue, and sent ones that came back.
+        """Return the mails with news: queued ones that left the queue, and sent ones that bounced.
 
-        Sent ones are not looked at again: those that bounced are found from their notifications.
+        Bounces are found from the notifications, so sent mails need not be checked one by one.
+
         :return: [(notice id, invoice id, kind, attempts, mail id, state of the mail, state of its notifications,
             reason)]
         """
@@ -102,7 +103,7 @@ class AstppNotice(models.Model):
 
     @api.model
     def _state_of(self, mail, status, attempts):
-        """Return the state of a notice by those of its mail, None when it is gone, and of its notifications."""
+        """Return a notice's state from the state of its mail (None when deleted) and of its notifications."""
         if status in ("bounce", "canceled") or mail == "cancel":
             return "failed"
         if mail == "exception":
@@ -113,7 +114,7 @@ class AstppNotice(models.Model):
 
     @api.model
     def _without_reason(self, mail, status):
-        """Say why a mail failed where the mail server said nothing."""
+        """Describe why a mail failed when the mail server gave no reason."""
         if status == "bounce":
             return self.env._("The mail came back: the address takes none.")
         if status == "canceled" or mail == "cancel":
@@ -124,7 +125,7 @@ class AstppNotice(models.Model):
 
     @api.model
     def _tell_failures(self):
-        """Tell the users responsible for the servers of new failures, once; take it back when none is left."""
+        """Alert each server's responsible user to new failures, once; clear the alert when none is left."""
         self.flush_model()
         failed = self.env.execute_query(
             SQL(
@@ -157,8 +158,8 @@ class AstppNotice(models.Model):
 
     @api.model
     def _sent_by_hand(self, moves):
-        """Note that somebody sent these invoices to their customers: what waits for them is not mailed any more."""
-        # Whoever sends invoices may read notices only, and mails are the system's.
+        """Note that a user sent these invoices to their customers, and cancel what is still waiting for them."""
+        # sudo: whoever sends invoices may only read notices, and mails are the system's records.
         notices = self.sudo().search(
             [
                 *[("move_id", "in", moves.ids), ("kind", "=", "invoice")],
@@ -168,7 +169,7 @@ class AstppNotice(models.Model):
         unsent = notices.mail_id.filtered(lambda mail: mail.state in ("outgoing", "exception"))
         unsent.write({"state": "cancel"})
         self._notifications(unsent).write({"notification_status": "canceled"})
-        # What has left the queue is followed as ever.
+        # Mails that have left the queue are still tracked.
         pending = notices.filtered(lambda notice: notice.state != "queued" or notice.mail_id in unsent)
         pending.write({"state": "off", "message": self.env._("Sent by hand.")})
 
@@ -181,7 +182,7 @@ class AstppNotice(models.Model):
         failed.check_access("read")
         if not self.env.user.has_group("account.group_account_invoice"):
             raise AccessError(self.env._("Only accountants can have mails sent again."))
-        # Accountants see notices and may have them sent again, no more.
+        # sudo: accountants may only read notices and have them sent again.
         failed = failed.sudo()
         kept = failed.filtered("mail_id")
         kept.mail_id.write({"state": "outgoing", "failure_type": False, "failure_reason": False})
@@ -198,7 +199,7 @@ class AstppNotice(models.Model):
         self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger()
 
     def _queue_again(self, kind):
-        """Make the mails of orders' notices anew; of several of one order one at a time."""
+        """Render the mails of subscription notices again, only one per subscription in each batch."""
         batch = {notice.subscription_id.id: notice.id for notice in self}
         self.env["astpp.subscription"].sudo().browse(batch)._queue_mails(kind, batch)
         if rest := self - self.browse(batch.values()):

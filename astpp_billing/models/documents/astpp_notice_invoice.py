@@ -9,7 +9,7 @@ from .astpp_subscription import LAYOUT, MAIL_VALUES
 
 _logger = logging.getLogger(__name__)
 
-# Invoices that one call of the PDF engine renders: starting it costs more than the pages.
+# Invoices rendered by one call of the PDF engine: starting it costs more than rendering the pages.
 PDF_BATCH = 20
 HOUR = timedelta(hours=1)
 SWITCHES = {
@@ -21,13 +21,13 @@ SWITCHES = {
 
 
 class AstppNotice(models.Model):
-    """Mails about invoices: noted with their cause, made and queued one transaction each."""
+    """Mails about invoices: noted in the transaction of the event, rendered and queued later, one transaction each."""
 
     _inherit = "astpp.notice"
 
     @api.model
     def _note(self, kind, dates):
-        """Note an event of invoices, unless it was noted before; the mail is made later.
+        """Note an event of invoices unless it is noted already; the mail is created later.
 
         :param dates: {account.move: datetime of the event}
         """
@@ -46,14 +46,14 @@ class AstppNotice(models.Model):
             rows,
             page_size=1000,
         )
-        # Whoever posts or registers a payment causes it.
+        # sudo: whoever posts or registers a payment triggers the scheduled action.
         self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger()
 
     @api.model
     def _cron_send(self):
-        """Render what has no PDF yet, twenty at a time, and queue the mails, each in its own transaction.
+        """Render missing PDFs, twenty at a time, and queue the mails, each in a transaction of its own.
 
-        What fails is noted on its notice and holds up nobody.
+        A failure is noted on its notice and does not stop the others.
         """
         progress = self.env["ir.cron"]
         self._note_due()
@@ -73,12 +73,12 @@ class AstppNotice(models.Model):
 
     @api.model
     def _next_mails(self):
-        """Return what may be mailed now: all that waits, or what the limit of an hour leaves.
+        """Return the notices that may be mailed now: all waiting ones, or as many as the hourly limit still allows.
 
-        The system parameter ``astpp_billing.mails_per_hour`` is the limit, 0 or none for no limit. What is over it
-        is looked at again in ten minutes.
+        The system parameter ``astpp_billing.mails_per_hour`` is the limit; 0 or empty means no limit. Notices beyond
+        it are tried again in ten minutes.
         """
-        # What somebody has told Odoo to send is not mailed beside it.
+        # Skip invoices that a user has queued in Odoo's own *Send*.
         waiting = ["&", ("state", "=", "waiting"), "|", ("kind", "!=", "invoice"), ("move_id.sending_data", "=", False)]
         text = self.env["ir.config_parameter"].sudo().get_param("astpp_billing.mails_per_hour") or "0"
         most = int(text) if text.strip().isdecimal() else 0
@@ -92,33 +92,33 @@ class AstppNotice(models.Model):
         return self.search(waiting, order="id", limit=room) if room else self.browse()
 
     def _make_mail(self):
-        """Queue the mail of one notice, or say why not; once, whoever else is about to mail the same invoice."""
+        """Queue one notice's mail or note why not; never twice, even if another process mails the same invoice."""
         self.ensure_one()
         move = self.move_id
         if not self.try_lock_for_update(allow_referencing=True) or self.state != "waiting":
             return
         if self.kind == "invoice" and move.sudo().sending_data:
-            # Somebody sends it right now. If that comes to nothing, the next run does.
+            # A user is sending it right now. If that fails, the next run sends it.
             return
         try:
             with self.env.cr.savepoint():
                 self.write(self._mail_outcome(move.sudo()))
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-            # Somebody changes the invoice at this moment: the next run mails it.
+            # The invoice is being changed right now: the next run mails it.
             self.env.invalidate_all()
         except Exception as error:
-            # A broken template, document or address is this invoice's alone.
+            # A broken template, PDF or address affects this invoice only.
             self.env.invalidate_all()
             if not isinstance(error, UserError):
                 _logger.warning("Notice %s of %s cannot be made", self.kind, move.display_name, exc_info=True)
             self.write({"state": "failed", "message": str(error)[:500]})
 
     def _mail_outcome(self, move):
-        """Make the mail and return what to note on the notice."""
+        """Create the mail and return the values to write on the notice."""
         issuer_switch, partner_switch = SWITCHES[self.kind]
         reminds = self.kind in ("due", "overdue")
         settled = reminds and (move.payment_state not in ("not_paid", "partial") or move._astpp_covered())
-        # The customer says it on the portal, and his invoice address may have a wish of its own.
+        # Customers choose on the portal, and the invoice address may have its own preference.
         wanted = all(partner[partner_switch] for partner in move.partner_id | move.astpp_account_id.partner_id)
         if not move.astpp_issuer_id[issuer_switch] or not wanted or settled:
             return {"state": "off"}
@@ -139,7 +139,7 @@ class AstppNotice(models.Model):
 
     @api.model
     def _note_due(self):
-        """Note which invoices are due in some days, or overdue since some, as their issuers say."""
+        """Note invoices that are due soon or overdue, by their issuers' settings."""
         today = fields.Date.context_today(self)
         [(longest,)] = self.env["astpp.issuer"]._read_group([], [], ["due_days:max"])
         moves = self.env["account.move"].search(
@@ -164,12 +164,12 @@ class AstppNotice(models.Model):
 
     @api.model
     def _note_new(self, kind, dates):
-        """Note those that are not noted yet; asking first keeps the scheduled action from waking itself."""
+        """Note events that are not noted yet; searching first keeps the scheduled action from triggering itself."""
         known = {
             (notice.move_id, notice.date)
             for notice in self.search([("kind", "=", kind), ("move_id", "in", [move.id for move in dates])])
         }
         new = {move: date for move, date in dates.items() if (move, date) not in known}
-        # Whoever is in credit is reminded of nothing that his credit pays.
+        # Customers are not reminded of invoices that their credit covers.
         covered = self.env["account.move"].union(*new)._astpp_covered()
         self._note(kind, {move: date for move, date in new.items() if move not in covered})

@@ -16,21 +16,22 @@ SWITCHES = {
     "ended": "notify_ended",
 }
 LAYOUT = "astpp_billing.mail_layout"
-# Odoo keeps the message and what becomes of it when the mail is gone; customers' pages do not show it.
+# Odoo keeps the message and its delivery status after deleting the mail; the portal does not show it.
 MAIL_VALUES = {"is_notification": True, "is_internal": True}
 
 
 class AstppSubscription(models.Model):
-    """Telling customers: one mail for each event, in their language and the issuer's name."""
+    """Mail customers about their subscriptions: one mail per event, in their language and in the issuer's name."""
 
     _inherit = "astpp.subscription"
 
     notice_ids = fields.One2many("astpp.notice", "subscription_id", string="Notices")
 
     def _notify(self, kind):
-        """Queue one mail for each subscription, unless this event had its notice.
+        """Queue one mail per subscription, unless the event has its notice already.
 
-        A mail that cannot be made is noted and holds up nobody: the charge stands without it.
+        A mail that cannot be created is noted as failed and stops nothing: the charge stands without it.
+
         :param kind: reminder, renewed, suspended or ended
         """
         date_field = {"reminder": "next_date", "renewed": "start_date", "ended": "end_date"}.get(kind)
@@ -60,7 +61,7 @@ class AstppSubscription(models.Model):
         self.browse(wanted)._queue_mails(kind, wanted)
 
     def _remind(self):
-        """Queue the reminders of these renewals; one that fails keeps no other from it."""
+        """Queue reminders for these subscriptions; one that fails does not stop the others."""
         try:
             with self.env.cr.savepoint():
                 self._notify("reminder")
@@ -74,14 +75,14 @@ class AstppSubscription(models.Model):
                 subscription._remind()
 
     def _queue_mails(self, kind, notices):
-        """Render and queue the mails of a notice, together if possible, else one by one.
+        """Render and queue the mails of these notices, together if possible, else one by one.
 
         :param notices: {subscription id: notice id}
         """
         try:
             with self.env.cr.savepoint():
                 if self:
-                    # The notice is the operator's message, whoever caused it; the template is an administrator's.
+                    # sudo: whoever causes the notice may not read the template; the mail is the operator's message.
                     template = self.env.ref(f"astpp_billing.mail_template_{kind}").sudo()
                     mails = template.send_mail_batch(self.ids, email_values=MAIL_VALUES, email_layout_xmlid=LAYOUT)
                     queued = self.env["astpp.notice"].browse([notices[subscription.id] for subscription in self])
@@ -104,7 +105,7 @@ class AstppSubscription(models.Model):
             subscription._queue_mails(kind, notices)
 
     def _title(self):
-        """Name what was ordered, in the language of the context."""
+        """Return what was ordered, as text in the context's language."""
         self.ensure_one()
         name = self.product_id.name
         if self.did_id:
@@ -112,14 +113,14 @@ class AstppSubscription(models.Model):
         return f"{self.quantity} × {name}" if self.quantity > 1 else name
 
     def _price_text(self):
-        """Return the price of a whole period, quantity included, as text."""
+        """Return the price of a whole period for the full quantity, as text."""
         self.ensure_one()
         return self.currency_id.format(float(self._amount()))
 
     def _local_day(self, name, days=0):
-        """Return the local day of a date field for the customer, some days later; False for an empty one.
+        """Return a datetime field as a date in the account's time zone, shifted by some days; False when it is empty.
 
-        Odoo renders a template with any record when it is saved, also with one that has no such date.
+        Odoo renders a template with an arbitrary record when the template is saved, even one where the field is empty.
         """
         self.ensure_one()
         if not self[name]:

@@ -2,12 +2,12 @@ from odoo import models
 
 from ...document_sources import own_sources_only
 
-# The field of Odoo's documents that says that one is ours.
+# The field that marks one of Odoo's documents as ours.
 OURS = {"account.move": "astpp_issuer_id", "sale.order": "astpp_account_id"}
 
 
 class IrActionsReport(models.Model):
-    """Documents with texts of customers, resellers and ASTPP fetch nothing from elsewhere while they are made."""
+    """Keep documents with texts from customers, resellers and ASTPP from fetching anything while they are rendered."""
 
     _inherit = "ir.actions.report"
 
@@ -17,7 +17,7 @@ class IrActionsReport(models.Model):
         return super(IrActionsReport, reports)._render_qweb_pdf_prepare_streams(report_ref, data, res_ids)
 
     def _prepare_html(self, html, report_model=False):
-        """Odoo puts its layout, with the styles of the database, around what is left."""
+        """Remove foreign sources before Odoo wraps the content in its layout, which holds the database's own styles."""
         if self.env.context.get("astpp_own_sources"):
             parameters = self.env["ir.config_parameter"].sudo()
             urls = {self._get_report_url(), self.get_base_url(), parameters.get_param("web.base.url")}
@@ -25,10 +25,10 @@ class IrActionsReport(models.Model):
         return super()._prepare_html(html, report_model)
 
     def _astpp_is_ours(self, report, res_ids):
-        """Tell whether a report is of a model of ours, or of documents of which one is ours."""
+        """Tell whether the report is for one of our models, or any of its documents is ours."""
         if (report.model or "").startswith("astpp."):
             return True
         if report.model not in OURS or not res_ids:
             return False
-        # sudo: whose documents may be printed is Odoo's to check; here it is only asked what they are.
+        # sudo: Odoo checks who may print the documents; this only asks whether they are ours.
         return any(self.env[report.model].sudo().browse(res_ids).mapped(OURS[report.model]))

@@ -5,7 +5,7 @@ from ..astpp_guard_mixin import admitted, check_vals
 
 
 class AccountMove(models.Model):
-    """What of ours is readonly on Odoo's documents is so for every client: see ``astpp.guard.mixin``."""
+    """Make our readonly fields on Odoo's documents readonly for every client: see ``astpp.guard.mixin``."""
 
     _inherit = "account.move"
 
@@ -37,12 +37,12 @@ class AccountMove(models.Model):
 
     @api.model
     def _guarded_fields(self):
-        """Return the names of our fields that only our own methods write."""
+        """Return the names of the fields that only our own methods may write."""
         return _ours(self)
 
 
 class AccountMoveLine(models.Model):
-    """As on documents."""
+    """Guard our fields on the lines in the same way."""
 
     _inherit = "account.move.line"
 
@@ -57,7 +57,7 @@ class AccountMoveLine(models.Model):
 
     @api.model
     def _guarded_fields(self):
-        """As on documents."""
+        """Return the names of the fields that only our own methods may write."""
         return _ours(self)
 
 

@@ -1,6 +1,6 @@
-"""Who may not change what: a guard around each model of ours, as its outermost part.
+"""A guard around each of our models, outside all other overrides, that limits what users may write.
 
-``FROZEN`` names what a record belongs to, and when that is settled.
+``FROZEN`` lists the fields that say what a record belongs to, and when they can no longer change.
 """
 
 from odoo import models
@@ -10,7 +10,7 @@ from ..astpp_guard_mixin import AstppGuardMixin  # noqa: F401  (registered befor
 
 def _has(record, model, field):
     """Tell whether records of a model point to this one."""
-    # sudo: used is used, whoever may see it.
+    # sudo: a record counts as used even if the user may not see what uses it.
     return bool(
         record.env[model].sudo().with_context(active_test=False).search_count([(field, "=", record.id)], limit=1)
     )
@@ -43,7 +43,7 @@ FROZEN = {
     "astpp.tax": ({"server_id"}, lambda tax: True),
     "astpp.payment": ({"server_id"}, lambda payment: True),
 }
-# What a reseller's own company may write of the accounts that it invoices: how, not whose or up to which debt.
+# What a reseller's own company may write on the accounts it invoices: how they are billed, not owner or credit limit.
 BILLED_FOR = {
     "astpp.account": {
         *("invoice_enabled", "invoice_mode", "call_list", "cycle_unit", "cycle_interval", "billing_day"),
@@ -66,7 +66,7 @@ MODELS = (
 
 
 def guard(name, base=models.Model):
-    """Put a guard around a model."""
+    """Wrap a guard around a model."""
     frozen, used = FROZEN.get(name, (frozenset(), None))
     type(base)(
         "Guard",

@@ -1,14 +1,14 @@
-"""The ledger: every billable event once. It is reached through the verbs of ``astpp.usage``:
+"""The ledger holds every billable event exactly once. Other rooms use it through these methods of ``astpp.usage``:
 
-- ``_add`` entries, ``_load_calls`` and ``_copy_owned`` calls: an event is in the ledger once, whoever brings it again;
-- ``_sum_unbilled`` and ``_bill``: what is unbilled, in groups; each group to the line that bills it, proven by its count;
-- ``_free`` sets it free, ``_rebill`` has another document bill it, ``_hold`` keeps it from being billed;
-- ``_adopt``, ``_follow``, ``_disown``: whose it is, as accounts come and change;
-- ``_unbilled_around``, ``_accounts_with_unbilled``, ``_billed_sums``, ``_daily_sums`` …: what it comes to;
-- ``usage_state``: the states that lines are in, as SQL and as domains.
+- ``_add`` (charges and credits), ``_load_calls`` and ``_copy_owned`` (calls) add events, each at most once;
+- ``_sum_unbilled`` sums unbilled usage in groups, ``_bill`` links each group to its invoice line and checks the count;
+- ``_free`` makes usage unbilled again, ``_rebill`` moves it to another document, ``_hold`` keeps it from being billed;
+- ``_adopt``, ``_follow`` and ``_disown`` keep its account, customer and issuer up to date;
+- ``_unbilled_around``, ``_accounts_with_unbilled``, ``_billed_sums``, ``_daily_sums`` … report on it;
+- ``usage_state`` defines the states of a line, as SQL and as domains.
 
-They all work in the caller's transaction and commit nothing. Nobody else writes the ledger in SQL, nor says what makes
-a line billed, held or prepaid: ``tests/test_ledger_door.py`` looks for it.
+All of them work in the caller's transaction and never commit. No other room writes the ledger in SQL or defines what
+makes a line billed, held or prepaid; ``tests/test_ledger_door.py`` enforces this.
 """
 
 from . import astpp_account

@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 
 
 class AstppAccount(models.Model):
-    """An account's usage, which follows the account."""
+    """An account's usage, kept in step with the account's customer and issuer."""
 
     _inherit = "astpp.account"
 
@@ -44,12 +44,12 @@ class AstppAccount(models.Model):
         return res
 
     def _adopt_usage(self):
-        """Give these accounts the usage that waits for them, unless whoever makes them does so when all are there."""
+        """Assign waiting usage to these accounts, unless the caller does so later for all accounts at once."""
         if not self.env.context.get("astpp_adopt_later"):
             self.env["astpp.usage"]._adopt(self)
 
     def _denormalise_usage(self):
-        """Have usage follow these accounts; moving a reseller changes the issuer of the accounts below as well."""
+        """Update the customer and issuer of usage, including accounts below: a moved reseller changes their issuer."""
         self.env["astpp.usage"]._follow(self.with_context(active_test=False).search([("id", "child_of", self.ids)]))
 
     @api.ondelete(at_uninstall=False)

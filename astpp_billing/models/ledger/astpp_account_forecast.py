@@ -6,7 +6,7 @@ from ...billing_cycle import boundary_at_or_before
 
 
 class AstppAccount(models.Model):
-    """What the running period is worth so far, and what it will be."""
+    """The amount of the running period so far, and a forecast for its end."""
 
     _inherit = "astpp.account"
 

@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 
 
 class AstppIssuer(models.Model):
-    """Usage that is not billed yet is invoiced by whoever is its accounts' issuer now."""
+    """When issuers change, unbilled usage moves to the current issuer of its account."""
 
     _inherit = "astpp.issuer"
 

@@ -30,16 +30,16 @@ TOTALLED = {
     *("server_id", "account_id", "partner_id", "issuer_id", "charge_type", "direction", "product_id", "prepaid"),
     *("exception", "date", "duration", "amount", "cost"),
 }
-# What people may write: of a charge by hand what it says, of a delivered line the product alone.
+# Fields that users may write: on manual charges, and on usage that was delivered by ASTPP.
 EDITABLE = {"account_id", "date", "charge_type", "amount", "rated_amount", "description", "product_id"}
 EDITABLE_DELIVERED = {"product_id"}
 
 
 class CopiedMany2one(fields.Many2one):
-    """A many2one that repeats what the account says, without a foreign key of its own.
+    """A many2one without a foreign key, usually copied from the account.
 
-    Checking six keys a row costs more than the row itself. The account's own key guards them:
-    nobody deletes the others while an account or usage has them.
+    Checking six foreign keys costs more than inserting the row. The references stay valid all the same:
+    the account has foreign keys of its own, and the other models refuse to delete records that have usage.
     """
 
     def update_db_foreign_key(self, model, column):
@@ -47,13 +47,13 @@ class CopiedMany2one(fields.Many2one):
 
 
 class AstppUsage(models.Model):
-    """The ledger: every billable event once, linked to the invoice line that bills it."""
+    """The ledger: every billable event exactly once, linked to the invoice line that bills it."""
 
     _name = "astpp.usage"
     _description = "ASTPP Usage"
     _order = "date desc, id desc"
     _rec_name = "description"
-    # Tens of millions of rows: who wrote them is said by their source.
+    # With tens of millions of rows, log columns are too expensive; ``source`` tells where a row came from.
     _log_access = False
 
     server_id = CopiedMany2one("astpp.server", required=True, readonly=True)
@@ -82,7 +82,7 @@ class AstppUsage(models.Model):
     currency_id = CopiedMany2one("res.currency", required=True, readonly=True)
     description = fields.Char()
     product_id = fields.Many2one("product.product", ondelete="restrict")
-    # Nobody deletes a subscription or a DID that has usage: see their own guards.
+    # No foreign keys needed: subscriptions and DIDs with usage cannot be deleted (see their ``ondelete`` methods).
     subscription_id = CopiedMany2one("astpp.subscription", readonly=True)
     did_id = CopiedMany2one("astpp.did", string="DID", readonly=True)
     period_start = fields.Datetime(readonly=True, help="The period that a renewal pays for begins then, in UTC.")
@@ -96,14 +96,14 @@ class AstppUsage(models.Model):
     )
     released_by_id = fields.Many2one("res.users", readonly=True)
     released_date = fields.Datetime(readonly=True)
-    # Whoever deletes an import takes its lines back first, or may not.
+    # No foreign key needed: deleting an import removes its lines, or fails if some are billed.
     import_id = CopiedMany2one("astpp.usage.import", string="Imported File", readonly=True, copy=False)
     # Says which document bills the line, and repeats what it is held for; only totals change when usage is billed.
     total_id = CopiedMany2one("astpp.usage.total", readonly=True, copy=False)
     move_line_id = fields.Many2one(related="total_id.move_line_id", string="Invoice Line")
     move_id = fields.Many2one(related="total_id.move_id", string="Invoice")
 
-    # The key first: it begins with the moment, so that new rows go to one end of the index.
+    # source_key comes first: keys begin with the time of the event, so new rows are appended at one end of the index.
     _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")
     _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
     _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
@@ -120,15 +120,13 @@ class AstppUsage(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        """Add charges by hand: server, customer, issuer and currency follow from the account."""
+        """Create manual charges; server, customer, issuer and currency are taken from the account."""
         for vals in vals_list:
             account = self.env["astpp.account"].browse(vals.get("account_id"))
             if not account:
                 raise UserError(self.env._("A charge needs an account."))
             if not self.env.su and vals.keys() - EDITABLE:
-                raise UserError(
-                    self.env._("Only account, date, type, amount and description of a charge are yours to say.")
-                )
+                raise UserError(self.env._("You can only set account, date, type, amount and description."))
             vals.update(self._owner_vals(account), source="manual")
             vals.setdefault("rated_amount", vals.get("amount", 0.0))
         usage = super().create(vals_list)
@@ -137,7 +135,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _owner_vals(self, account):
-        """Return what a charge repeats of its account."""
+        """Return the values that a charge copies from its account."""
         server = account.server_id
         return {
             "server_id": server.id,
@@ -165,9 +163,9 @@ class AstppUsage(models.Model):
         return res
 
     def _moved_vals(self, vals):
-        """Return what changes with the account of charges by hand: whose, by whom, in which mode.
+        """Return the values that change when manual charges move to another account.
 
-        :raise UserError: when the amount would mean another one, or the charge would be another company's
+        :raise UserError: when the company would change, or the currency would change without a new amount
         """
         account = self.env["astpp.account"].browse(vals["account_id"])
         if not account:
@@ -196,14 +194,14 @@ class AstppUsage(models.Model):
         return super().unlink()
 
     def action_release(self):
-        """Let lines with an exception be billed; unknown accounts have to be created instead."""
+        """Release lines with an exception for billing; for an unknown account, create the account instead."""
         if not self.env.user.has_group("account.group_account_invoice"):
             raise AccessError(self.env._("Only accountants can release usage."))
         if self.filtered(lambda usage: not usage.account_id):
             raise UserError(
                 self.env._("Usage of unknown accounts cannot be released. Create the account, and it takes its usage.")
             )
-        # Readonly for everybody, so that a release is always signed.
+        # sudo: these fields are readonly for users, so that every release records who made it and when.
         self.filtered("exception").sudo().write(
             {"exception": False, "released_by_id": self.env.uid, "released_date": fields.Datetime.now()}
         )

@@ -34,7 +34,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _sum_unbilled(self, scope: str, spans: dict, by: tuple, where: SQL | None = None, prepaid=False) -> list[dict]:
-        """Sum what is unbilled, exactly, in groups that ``_bill`` can bill.
+        """Sum unbilled usage exactly, in groups that ``_bill`` can bill.
 
         Totals that lie in their span as a whole are added up; of others the lines that do.
 
@@ -197,7 +197,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _free(self, lines):
-        """Set the usage that lines of documents bill free, in one statement: it is unbilled again.
+        """Make the usage that these document lines bill unbilled again, in one statement.
 
         :param lines: ``account.move.line``
         """
@@ -219,11 +219,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _rebill(self, links: Iterable[tuple[models.BaseModel, models.BaseModel]]):
-        """Have usage billed by other lines of documents, whole lines at a time, in one statement.
+        """Move all usage of some document lines to other document lines, in one statement.
 
-        Nothing is summed anew: the usage of a line stays together, and goes from the one to the other at once.
+        Nothing is summed again, because the usage of a line moves as a whole.
 
-        :param links: list of (``account.move.line`` that bills it, the one that is to bill it)
+        :param links: list of (old, new) ``account.move.line``
         """
         links = list(links)
         self.env.cr.execute(
@@ -245,9 +245,9 @@ class AstppUsage(models.Model):
     def _hold(self, reason: str, where: SQL) -> int:
         """Hold what waits to be billed: it is billed once somebody releases it.
 
-        :param reason: one of ``EXCEPTIONS``
+        :param reason: a key of ``EXCEPTIONS``
         :param where: condition on ``astpp_usage u``
-        :return: number of lines
+        :return: number of lines held
         """
         self.flush_model()
         held = self.env.execute_query(

@@ -3,22 +3,22 @@ from odoo.tools import SQL
 
 from .astpp_usage_load import DOUBLES, RESOLVED
 
-# Where calls come from; charges and what people enter are not compared with them.
+# Sources of calls; charges and manual entries are never compared with calls.
 CALL_SOURCES = ("cdr", "reseller_cdr", "import", "api")
 
 
 class AstppUsage(models.Model):
-    """Calls that the ledger has already, said in other words: they are held, so that none is billed twice.
+    """Detect calls that the ledger already has under another key, and hold them so that no call is billed twice.
 
-    A row with the same key is the same row and is passed over. What is looked for here has another key: values that
-    changed, another way in, a report of the call tables' calls, a report read with another clock.
+    A row with the same key is the same row and is skipped on insert. The cases here have a different key: values that
+    changed, another source, a report that contains calls of the call tables, a report imported with another clock.
     """
 
     _inherit = "astpp.usage"
 
     @api.model
     def _find_doubles(self, server, usage_import=None):
-        """Note why resolved rows must not be billed beside others, in a table of their ids and reasons.
+        """Create a temporary table with the ids of the resolved rows to hold as duplicates, and the reasons.
 
         :return: number of resolved rows
         """
@@ -36,7 +36,7 @@ class AstppUsage(models.Model):
                 queries += self._shifted_queries(server, usage_import, shifts)
         self.env.cr.execute(
             SQL(
-                # Should there be several reasons, "duplicate" goes before "changed".
+                # Of several reasons, max() picks "duplicate" over "changed".
                 "CREATE TEMPORARY TABLE %s ON COMMIT DROP AS SELECT id, max(reason) AS reason FROM (%s) AS found GROUP BY id",
                 SQL.identifier(DOUBLES),
                 SQL(" UNION ALL ").join(SQL("(%s)", query) for query in queries),
@@ -46,7 +46,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _elsewhere_query(self, server):
-        """The same row by another way in: from ASTPP's table and by API, for instance."""
+        """Return the query for rows that came from another source as well: from ASTPP's table and by API, say."""
         return SQL(
             """
             SELECT r.id, 'duplicate' AS reason
@@ -58,7 +58,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _versions_query(self):
-        """The same leg of a call twice among these rows, with other values: the first one counts."""
+        """Return the query for call legs that occur twice among these rows, with different values: the first counts."""
         return SQL(
             """
               WITH leg AS (
@@ -82,9 +82,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _legs_queries(self, server):
-        """What the ledger has of these legs: with other values ("changed"), or from a report and a table ("duplicate").
+        """Return the queries for call legs already in the ledger.
 
-        A report has no IDs of calls; a leg is known there by its account, moment, number and duration.
+        A leg from the same source with different values has "changed". A leg that is in a report and in a call table
+        or API as well is a "duplicate". Reports have no call IDs, so a leg is identified by its account, time, number
+        and duration there.
         """
         return [
             SQL(
@@ -107,7 +109,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _read_hours_query(self, server):
-        """Lines of a report from hours that the synchronisation has read: it brought all their calls."""
+        """Return the query for report lines from hours that were synchronised: all their calls are in the ledger."""
         return SQL(
             """
             SELECT r.id, 'duplicate'
@@ -120,7 +122,10 @@ class AstppUsage(models.Model):
 
     @api.model
     def _shifted_queries(self, server, usage_import, shifts):
-        """Lines of a report that were imported with another clock: all is equal but the moment, by the difference."""
+        """Return the queries for report lines imported before with another clock.
+
+        Everything is equal except the time, which is shifted by the difference of the clocks.
+        """
         return [
             SQL(
                 """
@@ -145,10 +150,10 @@ class AstppUsage(models.Model):
 
     @api.model
     def _same_owner(self, server):
-        """Return the conditions under which a ledger's line ``e`` and a row ``r`` are charged to the same account.
+        """Return the conditions under which a ledger line ``e`` and a row ``r`` are charged to the same account.
 
-        Known accounts have an index together with the moment. The others must be found by the moment alone: IS NOT
-        DISTINCT keeps PostgreSQL from an index in which all calls of an unknown account stand behind each other.
+        For known accounts there is an index on account and date. For unknown ones the index on date has to be used:
+        IS NOT DISTINCT FROM keeps PostgreSQL off the index on account_ref, where it would scan all calls of an account.
         """
         return [
             SQL("e.account_id = r.account_id"),

@@ -8,35 +8,35 @@ from odoo.tools import SQL
 
 
 class UsageEntry(NamedTuple):
-    """A charge or credit for the ledger; customer, issuer, company and currency follow from account and server."""
+    """A charge or credit to add; customer, issuer, company and currency are taken from account and server."""
 
     source: str
     key: str
-    """identifies it among what came from its source and server"""
+    """unique within its source and server"""
     server_id: int
     account_id: int | None
-    """None: Odoo does not know the account"""
+    """None for an account that Odoo does not know"""
     date: datetime | str
     """naive UTC"""
     charge_type: str
     amount: Decimal | float
-    """in the server's base currency, credits negative"""
+    """in the server's base currency; negative for credits"""
     description: str | None
     product_id: int | None = None
     subscription_id: int | None = None
     did_id: int | None = None
     period_start: datetime | None = None
-    """the period that it pays for, naive UTC"""
+    """start of the period that it pays for, naive UTC"""
     period_end: datetime | None = None
     account_ref: str | None = None
-    """what the source calls an account that Odoo does not know"""
+    """the source's name of an account that Odoo does not know"""
     exception: str | None = None
-    """why it must not be billed"""
+    """reason to hold it, a key of ``EXCEPTIONS``"""
     prepaid: bool | None = None
-    """whether it is paid for already; None: as the account is"""
+    """whether it is already paid from the balance; None: according to the account's payment mode"""
 
 
-# PostgreSQL's types of UsageEntry's fields.
+# The PostgreSQL types of the fields of UsageEntry, in their order.
 TYPES = (
     *("text", "text", "int4", "int4", "timestamp", "text", "numeric", "text"),
     *("int4", "int4", "int4", "timestamp", "timestamp", "text", "text", "bool"),
@@ -44,7 +44,7 @@ TYPES = (
 
 
 class AstppUsage(models.Model):
-    """What is not a call, in the ledger: charges of subscriptions, credits, ASTPP's own charges."""
+    """Adding everything except calls to the ledger: subscription charges, credits and ASTPP's own charges."""
 
     _inherit = "astpp.usage"
 
@@ -52,9 +52,9 @@ class AstppUsage(models.Model):
     def _add(self, entries: Sequence[UsageEntry]) -> list[UsageEntry]:
         """Add entries at once; what the ledger has already, or has twice among them, is passed over.
 
-        An entry of an unknown account waits for it, held; what it is held for otherwise holds it afterwards.
+        An entry of an unknown account is held until the account exists; its own exception then takes effect.
 
-        :return: those that were added, in their order
+        :return: the entries added, in the given order
         :raise psycopg2.Error: when an entry cannot be stored; then none is
         """
         if not entries:
@@ -91,6 +91,6 @@ class AstppUsage(models.Model):
         self.invalidate_model()
         if added:
             self._retotal(SQL("u.id = ANY(%s)", [usage_id for usage_id, *_identity in added]))
-        # Of two under one key the first one was added.
+        # Of several entries with the same key, the first one was added.
         first = {(entry.server_id, entry.source, entry.key): entry for entry in reversed(entries)}
         return [first[tuple(identity)] for _usage_id, *identity in added]

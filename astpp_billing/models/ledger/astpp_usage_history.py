@@ -7,14 +7,14 @@ from ...csv_file import csv_chunks
 
 
 class HistoryLine(NamedTuple):
-    """One line of the charge history, as ``_history_query`` reads it."""
+    """A line of the charge history, in the column order of ``_history_query``."""
 
     date: str
-    """local to the account, YYYY-MM-DD HH:MM:SS"""
+    """in the account's time zone, YYYY-MM-DD HH:MM:SS"""
     account: str | None
-    """its number, or how the source names an account that is unknown"""
+    """the account's number, or the source's name of an unknown account"""
     invoice: str | None
-    """the number of the posted document that bills it, where that may be named"""
+    """the number of the posted invoice that bills it, if the reader may see that invoice"""
     charge_type: str
     direction: str | None
     description: str | None
@@ -23,13 +23,13 @@ class HistoryLine(NamedTuple):
     destination: str | None
     seconds: int | None
     debit: float
-    """in the server's base currency, as ``credit``"""
+    """in the server's base currency, like ``credit``"""
     credit: float
     currency: str
 
     @classmethod
     def of(cls, row, types, directions):
-        """Return the line of a row, with words for type and direction as ``_history_labels`` has them."""
+        """Return the line of a row, with type and direction replaced by the labels of ``_history_labels``."""
         date, account, invoice, charge_type, direction, *rest = row
         return cls._make((date, account, invoice, types.get(charge_type), directions.get(direction), *rest))
 
@@ -59,14 +59,14 @@ class AstppUsage(models.Model):
             usage.debit, usage.credit = max(usage.amount, 0.0), max(-usage.amount, 0.0)
 
     def _field_to_sql(self, alias, field_expr, query=None):
-        """Debit and credit are the sides of the amount: lists add them up without a column of their own."""
+        """Compute debit and credit from the amount in SQL, so that lists can sum them without stored columns."""
         if field_expr in ("debit", "credit"):
             amount = super()._field_to_sql(alias, "amount", query)
             return SQL("GREATEST(%s, 0)", amount) if field_expr == "debit" else SQL("GREATEST(-%s, 0)", amount)
         return super()._field_to_sql(alias, field_expr, query)
 
     def _compute_balance(self):
-        """One statement: the sum before the oldest line shown, and from there on line by line."""
+        """Compute running balances in one statement: the sum before the oldest line shown, then line by line."""
         self.env["astpp.usage"].flush_model()
         rows = self.env.execute_query(
             SQL(
@@ -94,7 +94,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _history_headings(self):
-        """Return the headings of an exported charge history, one for each field of ``HistoryLine``, translated."""
+        """Return the translated headings of an exported charge history, one for each field of ``HistoryLine``."""
         return [
             self.env._("Date"), self.env._("Account"), self.env._("Invoice"), self.env._("Type"),
             self.env._("Direction"), self.env._("Description"), self.env._("From"), self.env._("Number Called"),
@@ -104,12 +104,12 @@ class AstppUsage(models.Model):
 
     @api.model
     def _history_csv(self, domain):
-        """Return the charge history of a domain as the bytes of a CSV file, for attachments."""
+        """Return the charge history of a domain as a CSV file in bytes."""
         return b"".join(csv_chunks(self._history_headings(), self._history_lines(domain)))
 
     @api.model
     def _history_lines(self, domain, documents=None):
-        """Return the charge history of a domain as ``HistoryLine``s in the user's language; see ``_history_query``."""
+        """Return the charge history of a domain as ``HistoryLine``s in the user's language (see ``_history_query``)."""
         labels = self._history_labels()
         rows = self.env.execute_query(self._history_query(domain, documents))
         return [HistoryLine.of(row, *labels) for row in rows]
@@ -123,10 +123,10 @@ class AstppUsage(models.Model):
     def _history_query(self, domain, documents=None):
         """Return the statement that reads the charge history of a domain, oldest first.
 
-        Rows have the fields of ``HistoryLine``, with technical names of types and directions. The caller has chosen a
-        domain that its user may see.
+        Rows have the fields of ``HistoryLine``, with technical names of types and directions. Access is not checked:
+        the caller is responsible for a domain that its user may see.
 
-        :param documents: domain of the invoices that may be named; without one all may
+        :param documents: domain of the invoices whose numbers may be shown; None for all
         """
         query = self._search(domain, order="id")
         named = SQL("TRUE")

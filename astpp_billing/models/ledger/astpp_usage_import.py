@@ -15,26 +15,26 @@ from ...connector.report_clock import YEAR, clock_offsets, report_zone
 from ...csv_file import CsvWriter
 from ..astpp_guard_mixin import ours
 
-# A larger list of rejected lines is handed out compressed.
+# Size in bytes above which the list of rejected lines is compressed.
 MAX_PLAIN_REJECTS = 5 << 20
-# Rejected lines that are listed, and characters of each; what is more is counted. A file may be wrong as a whole.
+# At most so many rejected lines are listed, and so many characters of each: every line of a file may be wrong.
 MAX_REJECTS = 50_000
 MAX_REJECT = 1000
-# So many new calls change what PostgreSQL should know of the table.
+# From so many new calls on, PostgreSQL's statistics of the table are refreshed at once.
 MANY = 100_000
 ENCODINGS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}
 
 
 class _OtherCurrencyError(FileError):
-    """A file of calls, but with amounts that are not in the server's base currency."""
+    """The amounts of the file are not in the server's base currency."""
 
 
 class RefusedFileError(UserError):
-    """A file that is not imported: its import keeps the reason."""
+    """The file cannot be imported; the reason is kept on its import."""
 
 
 class AstppUsageImport(models.Model):
-    """One imported file of call records and what became of its lines."""
+    """An imported file of call records, with the outcome for its lines."""
 
     _name = "astpp.usage.import"
     _description = "Usage Import"
@@ -105,14 +105,14 @@ class AstppUsageImport(models.Model):
 
     @ours
     def _import_stream(self, stream, filename):
-        """Add the calls of a file to the ledger and note the outcome on the record.
+        """Add the calls of a file to the ledger and record the outcome.
 
-        Keeps nothing of the file in memory, so any length will do. A file of calls in another currency is noted as
-        refused, with the reason, before a line of it is loaded.
+        The file is streamed, so it may have any length. A file in another currency is marked as refused, with the
+        reason, before any of its lines is loaded.
 
         :param stream: seekable binary file, CSV (plain or gzip) or XLSX
-        :param filename: its name, for people
-        :raise RefusedFileError: when it is not a file of calls at all, or has none; the transaction is to be rolled back
+        :param filename: the name shown to users
+        :raise RefusedFileError: when the file is not a list of calls or is empty; roll back the transaction then
         """
         self.ensure_one()
         self.check_access("write")
@@ -127,7 +127,7 @@ class AstppUsageImport(models.Model):
             reject = _RejectWriter(rejects, [self.env._("Line"), self.env._("Reason"), self.env._("Content")])
             try:
                 records = self._reader(stream)(stream, report_zone(self.tz, self.clock), reject, self._accept)
-                # The ledger is read-only for accountants; importing is how they add to it.
+                # sudo: accountants can only read the ledger, and add to it by importing.
                 usage = self.env["astpp.usage"].sudo()
                 counts = usage._load_calls(self.server_id, records, self)
             except _OtherCurrencyError as error:
@@ -155,10 +155,10 @@ class AstppUsageImport(models.Model):
             )
 
     def _accept(self, headings):
-        """Look at a file's first line, before the others are read.
+        """Check a file's headings before its other lines are read.
 
         :param headings: the connector's ``Headings``
-        :raise FileError: when the file must not be imported for this server
+        :raise FileError: when the file cannot be imported for this server
         """
         self.encoding = headings.encoding and ENCODINGS.get(headings.encoding, headings.encoding.upper())
         base = self.server_id.currency_id.name
@@ -177,23 +177,25 @@ class AstppUsageImport(models.Model):
 
     @ours
     def _refuse(self, filename, reason):
-        """Keep why a file was not imported."""
+        """Mark the import as refused and keep the reason."""
         self.write({"name": _printable(filename), "state": "refused", "refusal": _printable(reason)})
 
     @api.model
     def _reader(self, stream):
-        """Return the connector's reader for the kind of file that this is."""
+        """Return the connector's reader for this type of file, XLSX or CSV."""
         magic = stream.read(len(ZIP_MAGIC))
         stream.seek(0)
         return read_xlsx_calls if magic == ZIP_MAGIC else read_calls
 
     def _shifts_of_others(self, since, until):
-        """Return by how much lines of this report would be elsewhere in the ledger, had another clock been chosen.
+        """Return the differences between this import's clock and the clocks of the server's other imports.
 
-        :param since: moment of the first line, as this import has it; ``until`` of the last one
-        :return: list of timedelta: one for each clock that reports of this server were imported with
+        The same call in an earlier import has its date shifted by one of them.
+
+        :param since: date of the first line by this import's clock, naive UTC; ``until`` of the last one
+        :return: sorted list of timedelta, without zero
         """
-        # sudo: whoever imported them.
+        # sudo: imports count whoever made them.
         others = self.sudo()._read_group(
             [("server_id", "=", self.server_id.id), ("state", "in", ("done", "partly"))], ["tz", "clock"]
         )
@@ -236,7 +238,7 @@ class AstppUsageImport(models.Model):
                 while chunk := binary.read(1 << 20):
                     target.write(chunk)
             raw = packed.getvalue()
-        # Written as raw attachment content: base64 would hold it in memory three times.
+        # Created as an attachment with raw content: writing base64 to the field would hold it in memory three times.
         self.env["ir.attachment"].sudo().search(
             [("res_model", "=", self._name), ("res_field", "=", "rejects_file"), ("res_id", "=", self.id)]
         ).unlink()
@@ -254,7 +256,7 @@ class AstppUsageImport(models.Model):
         return {"rejects_name": name}
 
     def action_view_usage(self):
-        """Open the lines that wait for somebody to look at them."""
+        """Open the lines that are held for checking."""
         return self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage_exception")
 
     def action_start_another(self):
@@ -271,12 +273,12 @@ def _utc_text(offset):
 
 
 def _printable(text):
-    """Return a text of somebody's file as the database can keep it: without NULs and half characters."""
+    """Replace the characters of an uploaded text that PostgreSQL cannot store, such as NULs and lone surrogates."""
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text or "")
 
 
 class _RejectWriter:
-    """Writes rejected lines as CSV, up to a number, and counts them."""
+    """Counts rejected lines and writes the first ``MAX_REJECTS`` of them as CSV."""
 
     def __init__(self, file, headings):
         self._writer = CsvWriter(file, headings)

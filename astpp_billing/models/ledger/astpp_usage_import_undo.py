@@ -9,7 +9,7 @@ from .usage_state import WAITING
 
 
 class AstppUsageImport(models.Model):
-    """Taking an import back: its lines go, but for those that an invoice bills."""
+    """Undoing an import: its lines are deleted, except those on invoices."""
 
     _inherit = "astpp.usage.import"
 
@@ -23,7 +23,7 @@ class AstppUsageImport(models.Model):
 
     @ours
     def action_undo(self):
-        """Take back what the file added to the ledger; lines on invoices stay and can be looked at."""
+        """Delete the lines that the file added to the ledger, except those on invoices."""
         self.ensure_one()
         self.check_access("write")
         if not self.try_lock_for_update():
@@ -31,7 +31,7 @@ class AstppUsageImport(models.Model):
         if self.state in ("new", "refused"):
             raise UserError(self.env._("Nothing was imported, so there is nothing to take back."))
         if self.state == "undone":
-            # Pressed twice.
+            # The button was pressed twice.
             return {"type": "ir.actions.client", "tag": "soft_reload"}
         if self.added_count and not self.undone_count and not self.left_count:
             raise UserError(self.env._("Its lines cannot be told from others: an earlier version imported them."))
@@ -41,8 +41,8 @@ class AstppUsageImport(models.Model):
 
     @ours
     def _take_back(self):
-        """Remove the lines that no invoice bills from the ledger, in one statement; twice is once."""
-        # sudo: nobody deletes single calls; a whole file is taken back by those who may import it.
+        """Delete the unbilled lines of these imports in one statement. Repeating it does no harm."""
+        # sudo: users cannot delete calls one by one, but who may import a file may also undo it.
         usage = self.env["astpp.usage"].sudo()
         gone = Counter(
             (import_id, source, date.date())
@@ -63,15 +63,20 @@ class AstppUsageImport(models.Model):
         self._have_read_again(gone)
 
     def _have_read_again(self, gone):
-        """Have the synchronisation read the days whose calls of ASTPP's tables are gone: it took them for known."""
-        # sudo: hours that were read are nobody's to see.
+        """Let the synchronisation read again the days from which calls of ASTPP's call tables were deleted.
+
+        It skipped these calls before, because the import had brought them already.
+
+        :param gone: rows of (import id, source, day, count) that were deleted
+        """
+        # sudo: users have no access to the list of synchronised hours.
         slices = self.env["astpp.sync.slice"].sudo()
         for usage_import in self:
             days = {(source, day) for key, source, day in gone if key == usage_import.id and source != "import"}
             slices._forget(usage_import.server_id, days)
 
     def _held_for_them(self):
-        """Return how many calls that came otherwise are held as duplicates of lines that can be taken back."""
+        """Count calls from elsewhere that are held as duplicates of lines that undoing would delete."""
         self.env["astpp.usage"].flush_model()
         [(count,)] = self.env.execute_query(
             SQL(
@@ -106,7 +111,7 @@ class AstppUsageImport(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_with_lines(self):
-        """Deleting an import takes its lines back; none is left that names an import which is gone."""
+        """Delete an import's lines along with it, so that no line refers to a missing import."""
         self._take_back()
         if billed := self.filtered("left_count"):
             raise UserError(

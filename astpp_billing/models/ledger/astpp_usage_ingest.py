@@ -7,28 +7,28 @@ MAX_ROWS = 10_000
 
 
 class AstppUsage(models.Model):
-    """Calls pushed by another system."""
+    """Calls pushed by another system through the API."""
 
     _inherit = "astpp.usage"
 
     @api.model
     def ingest(self, rows, server=None):
-        """Add calls to the ledger; calls that it has already are passed over.
+        """Add calls to the ledger; calls that it already has are skipped.
 
         Meant for ``POST /json/2/astpp.usage/ingest`` with the API key of a user in the group
-        *Usage feed*, which can do nothing else. Sending the same rows again is safe.
+        *Usage feed*, which has no other rights. Sending the same rows again is safe.
 
         :param rows: list of at most 10,000 objects with ASTPP's column names: ``callstart``
-            (UTC, not more than a day ahead), ``billseconds``, ``debit`` (base currency), ``calltype``,
-            ``call_direction``, and ``accountid`` or ``account_number``; also ``uniqueid``, ``callednum``,
+            (UTC, at most a day in the future), ``billseconds``, ``debit`` (base currency), ``calltype``,
+            ``call_direction``, and ``accountid`` or ``account_number``; optionally ``uniqueid``, ``callednum``,
             ``callerid``, ``cost``, ``pattern``, ``notes``, ``disposition``, ``rate_cost``. A row with a value of
             more than 255 characters is rejected
-        :param server: name of the ASTPP server, when the company has several; the company is the user's own, or the
-            first one of ``allowed_company_ids`` in the context, which must be his
+        :param server: name of the ASTPP server, required if the company has several. The company is the user's, or the
+            first one of ``allowed_company_ids`` in the context, which the user must have access to
         :return: ``{"added": int, "known": int, "held": {reason: int},
             "rejected": [{"index": int, "reason": str}]}``
-        :raise AccessError: for users without the group, or who name a company that is not theirs
-        :raise UserError: when the call as such is wrong; nothing is added then
+        :raise AccessError: when the user is not in the group or has no access to the company
+        :raise UserError: when the request itself is invalid; nothing is added then
         """
         if not (
             self.env.su
@@ -44,10 +44,10 @@ class AstppUsage(models.Model):
             )
         if server and not isinstance(server, str):
             raise UserError(self.env._("“server” must be the name of an ASTPP server."))
-        # Before sudo(), which takes any company that a caller writes into the context for granted.
+        # Read before sudo(), which would accept any company that the caller puts into the context.
         company = self.env.company
-        # sudo: the feed's user has no other right at all; it may add calls to its own company's server. Nothing else
-        # that the caller has in his context counts.
+        # sudo: the feed's user has no rights of its own, and may only add calls for a server of its company. The
+        # context is reset so that the caller cannot influence anything else by it.
         usage = self.with_context(allowed_company_ids=company.ids, active_test=True).sudo()
         rejected = []
         counts = usage._load_calls(usage._ingest_server(company, server), self._ingest_records(rows, rejected))
@@ -74,7 +74,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _ingest_records(self, rows, rejected):
-        """Yield records, and note the index and reason of rows that are none."""
+        """Yield (index, record) of valid rows; append index and reason of the others to ``rejected``."""
         for index, row in enumerate(rows):
             try:
                 if not isinstance(row, dict):
@@ -88,13 +88,13 @@ class AstppUsage(models.Model):
 
 
 def _text(value):
-    """Write a value of JSON as the files of calls have it; what is neither text nor number is nothing."""
+    """Return a JSON value as text, as in call files; None for anything but text and numbers."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return None
     try:
         text = str(value)
     except ValueError:
-        # Python writes no number of so many digits.
+        # Python refuses to convert integers with too many digits.
         raise RowError("a number is too long") from None
     if "\0" in text:
         raise RowError("the row has a NUL character")

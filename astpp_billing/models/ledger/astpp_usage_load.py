@@ -7,7 +7,7 @@ from .astpp_usage_totalling import same_key
 from .usage_copy import CHUNK, COPY_COLUMNS, CopyStream, Owners, in_chunks, staged_lines
 
 STAGING = "astpp_usage_staging"
-# The staged rows with their accounts, and why some of them must not be billed as well.
+# The staged rows with their accounts, and the reasons to hold some of them as duplicates.
 RESOLVED = "astpp_usage_resolved"
 DOUBLES = "astpp_usage_doubles"
 # What the staged rows are held for, and the totals that they go to.
@@ -16,29 +16,29 @@ WANTED = "astpp_usage_wanted"
 
 
 class AstppUsage(models.Model):
-    """Bulk loading: COPY into a staging table, looking up whose the rows are, then what is new in one statement."""
+    """Bulk loading of calls: COPY into a staging table, look up accounts, find duplicates, insert what is new."""
 
     _inherit = "astpp.usage"
 
     @api.model
     def _load_calls(self, server, records, usage_import=None):
-        """Add call records to the ledger; records that it has already are passed over.
+        """Add call records to the ledger; records that it already has are skipped.
 
         :param server: the ``astpp.server`` they come from
-        :param records: iterator of ``(line, CallRecord)``; read once, never held in memory
-        :param usage_import: the ``astpp.usage.import`` of their file, which can take them back
-        :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions`` by kind
+        :param records: iterator of ``(line, CallRecord)``, streamed
+        :param usage_import: the ``astpp.usage.import`` of their file, by which they can be undone
+        :return: dict of counts: ``read``, ``added``, ``known``, and ``exceptions``, a dict by exception
             among the added ones
-        :raise Exception: what the iterator raises; the transaction is to be rolled back then
+        :raise Exception: whatever the iterator raises; roll back the transaction then
         """
         return self._load_staged(server, in_chunks(staged_lines(records)), usage_import)
 
     @api.model
     def _load_staged(self, server, chunks, usage_import=None):
-        """Add what chunks of ``staged_lines`` say: see ``_load_calls``.
+        """Add the calls in chunks of ``staged_lines``: see ``_load_calls``.
 
-        Each statement sees the ledger as it was before the rows came. In one statement with the INSERT, looking
-        for a row would go through all those that the INSERT has just made, with a plan for the table before them.
+        Duplicates are looked up in a statement of their own. Together with the INSERT, each lookup would scan the
+        rows just inserted, with a query plan made for the table before them.
         """
         server.ensure_one()
         self._create_staging()
@@ -47,7 +47,7 @@ class AstppUsage(models.Model):
             self.env[model].flush_model()
         self.flush_model()
         self.env.cr.execute(self._resolve_query(server))
-        # A temporary table is analysed by nobody else; the first one is in the way of nothing but disk space.
+        # Autovacuum does not analyze temporary tables. The staging table is dropped to free its disk space.
         self.env.cr.execute(SQL("ANALYZE %s; DROP TABLE %s", SQL.identifier(RESOLVED), SQL.identifier(STAGING)))
         read = self._find_doubles(server, usage_import)
         self._find_totals(server)
@@ -61,8 +61,8 @@ class AstppUsage(models.Model):
     def _copy(self, table, columns, chunks):
         """Feed chunks of lines to COPY; an empty field is NULL.
 
-        :param columns: names, None for all of the table's
-        :raise Exception: what the chunks raise
+        :param columns: column names, or None for all columns of the table
+        :raise Exception: whatever the iterator of chunks raises
         """
         stream = CopyStream(chunks)
         names = f" ({', '.join(columns)})" if columns else ""
@@ -88,7 +88,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _owners(self, server):
-        """Return the ``Owners`` of a server's calls as this transaction sees them."""
+        """Return the ``Owners`` of a server's calls, as seen by this transaction."""
         self.env["astpp.account"].flush_model()
         accounts = {
             astpp_id: "\t".join(str(value or "") for value in ids)
@@ -133,7 +133,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _tell_planner(self):
-        """Let PostgreSQL know of many new rows now, not when its autovacuum gets to it."""
+        """Update PostgreSQL's statistics after adding many rows, without waiting for autovacuum."""
         self.env.cr.execute("ANALYZE astpp_usage")
 
     def _create_staging(self):
@@ -157,9 +157,9 @@ class AstppUsage(models.Model):
         )
 
     def _resolve_query(self, server):
-        """Return the statement that says of staged rows whose they are, and which one of its twins each is.
+        """Return the statement that looks up the account of each staged row and numbers its twins.
 
-        Rows equal in everything are twins (a replayed call record, ASTPP facts 2.3).
+        Twins are rows equal in every column (a replayed call record, ASTPP facts 2.3).
         """
         return SQL(
             """
@@ -168,10 +168,10 @@ class AstppUsage(models.Model):
                 SELECT id, astpp_id, number, status, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid
                   FROM astpp_account WHERE server_id = %(server)s
             ), named AS (
-                -- ASTPP gives the number of a closed account to another one: the file names the one that lives.
+                -- ASTPP may reuse the number of a closed account: prefer the account that is not closed.
                 SELECT DISTINCT ON (number) * FROM account ORDER BY number, status = 'closed', id DESC
             )
-            -- In the order of keys, which is that of time: so the ledger gets them.
+            -- Ids follow the order of keys, which is by time; rows are inserted in this order.
             SELECT s.*, row_number() OVER (ORDER BY source, row_key, line) AS id,
                    row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
                    COALESCE(i.id, n.id) AS account_id,
@@ -224,7 +224,7 @@ class AstppUsage(models.Model):
     def _insert_resolved_query(self, server, usage_import):
         """Return the statement that moves new rows to the ledger and its totals, and counts them by exception.
 
-        The first of twins counts, the others get an ordinal in their key and an exception.
+        The first of several twins is billed; the others get an ordinal in their key and are held as duplicates.
         """
         return SQL(
             """

@@ -5,18 +5,18 @@ from .usage_state import NOT_BILLED
 
 
 class AstppUsage(models.Model):
-    """Whose usage is: it repeats what its account says, and follows it, one statement each.
+    """Ownership of usage: customer, issuer and payment mode are copied from the account and kept in step with it.
 
-    What is billed keeps its issuer: the document is his. Nothing is moved from one account to another.
+    Billed usage keeps its issuer, who issued the document. Usage never moves from one account to another.
     """
 
     _inherit = "astpp.usage"
 
     @api.model
     def _adopt(self, accounts):
-        """Give accounts the usage that came in before they were known.
+        """Assign usage to accounts that were unknown when it arrived.
 
-        Of several accounts with a number the live one takes what names it, else the newest of the closed ones.
+        If several accounts have the same number, the one that is not closed gets the usage, else the newest.
         """
         accounts.flush_recordset()
         self.flush_model()
@@ -51,7 +51,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _follow(self, accounts):
-        """Copy the customer of accounts to all their usage, their issuer to what is not billed."""
+        """Copy the accounts' customer to all of their usage, and their issuer to their unbilled usage."""
         accounts.flush_recordset()
         self.flush_model()
         self.env.cr.execute(
@@ -87,11 +87,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _disown(self, account, account_ref: str):
-        """Take from an account what it got by a number that is not its own, and have it wait for whose it is.
+        """Take usage away from an account that got it by a number it does not own; it waits for the right account.
 
-        What is billed stays, and so does what Odoo charged itself.
+        Billed usage stays with the account, and so do Odoo's own charges.
 
-        :param account_ref: the number
+        :param account_ref: the number by which the usage waits for its account
         """
         self.flush_model()
         disowned = self.env.execute_query(

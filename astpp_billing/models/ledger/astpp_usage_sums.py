@@ -9,7 +9,7 @@ from .usage_state import NOT_HELD
 
 
 class AstppUsage(models.Model):
-    """What usage comes to, for documents, balances and charts. Amounts are in the servers' base currencies."""
+    """Sums of usage for documents, balances and charts. Amounts are in the servers' base currencies."""
 
     _inherit = "astpp.usage"
 
@@ -26,7 +26,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _accounts_with_unbilled(self, accounts: SQL, until: datetime, where: SQL) -> list[int]:
-        """Return the ids of the accounts that have something unbilled before a moment, failed calls left out.
+        """Return the ids of the accounts that have unbilled usage before a moment, failed calls excluded.
 
         :param accounts: query for ids of accounts
         :param where: condition on ``astpp_usage_total t`` that chooses whole totals
@@ -40,9 +40,10 @@ class AstppUsage(models.Model):
                                 WHERE t.account_id = chosen.id AND t.state = 'open' AND t.calls > 0
                                   AND t.first_date < %(until)s AND %(where)s
                                   AND (t.last_date < %(until)s
-                                       OR EXISTS (SELECT 1 FROM astpp_usage u
-                                                   WHERE u.total_id = t.id AND u.date < %(until)s
-                                                     AND (u.duration > 0 OR u.amount <> 0))))
+                                       -- A scalar: PostgreSQL would hash the whole ledger for an EXISTS.
+                                       OR (SELECT TRUE FROM astpp_usage u
+                                            WHERE u.total_id = t.id AND u.date < %(until)s
+                                              AND (u.duration > 0 OR u.amount <> 0) LIMIT 1)))
                 """,
                 accounts=accounts,
                 until=until,
@@ -53,7 +54,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _billed_query(self, moves, *by: str) -> SQL:
-        """Return the query for what documents bill, line by line.
+        """Return the query that sums the usage billed by documents, by document line.
 
         :param by: columns whose values make a row; those of totals alone cost no look at usage
         :return: columns ``move_id``, ``move_line_id``, those, ``calls`` (failed ones left out), ``duration`` (s), ``amount``
@@ -84,7 +85,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _billed_sums(self, moves, *by: str) -> list[dict]:
-        """Return what documents bill, line by line: rows of ``_billed_query``, amounts as Decimal."""
+        """Return the rows of ``_billed_query`` as dicts, with ``amount`` as Decimal."""
         self.flush_model()
         rows = self.env.execute_query_dict(
             SQL(
@@ -97,15 +98,15 @@ class AstppUsage(models.Model):
 
     @api.model
     def _bills_usage(self, move_id: SQL) -> SQL:
-        """Return the condition that a document bills usage.
+        """Return the SQL condition that a document bills usage.
 
-        :param move_id: SQL of its id
+        :param move_id: SQL expression for the document's id
         """
         return SQL("EXISTS (SELECT 1 FROM astpp_usage_total t WHERE t.move_id = %s)", move_id)
 
     @api.model
     def _daily_sums(self, issuers, start: date, end: date) -> list[tuple[date, int, float]]:
-        """Return [(day in UTC, lines, amount)] of issuers' usage, both days included, what is held left out."""
+        """Return [(UTC day, lines, amount)] of issuers' usage, ``start`` to ``end`` inclusive, without held lines."""
         self.flush_model()
         return self.env.execute_query(
             SQL(

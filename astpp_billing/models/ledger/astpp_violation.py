@@ -9,11 +9,11 @@ CHECKED = "astpp_billing.ledger_checked"
 
 
 class AstppViolation(models.Model):
-    """A place where ledger and invoices contradict each other, found by the check.
+    """A contradiction between ledger and invoices, found by the ledger check.
 
-    Every usage line is unbilled, or on exactly one invoice line in force; every invoice line that bills usage is worth
-    the rounded sum of it. In money, for each invoice: what was billed less what was credited is nothing when its usage
-    was set free, and never less than nothing.
+    Every usage line must be unbilled or on exactly one invoice line in force, and every invoice line that bills usage
+    must equal the rounded sum of it. For each invoice, the amount billed less the amount credited must be zero if its
+    usage was set free, and never negative.
     """
 
     _name = "astpp.violation"
@@ -46,12 +46,12 @@ class AstppViolation(models.Model):
     date = fields.Datetime(string="Found On", readonly=True)
 
     def action_check(self):
-        """Check all of the ledger, say what was found and show it."""
+        """Check the whole ledger, notify the user of the result and reload the list."""
         self.check_access("read")
         if not self.env.user.has_group("account.group_account_invoice"):
             raise AccessError(self.env._("Only accountants can have the ledger checked."))
         self._check()
-        # Those of other companies are not this user's to hear of.
+        # Record rules exclude violations in companies that the user may not see.
         if count := self.search_count([]):
             kind, message = "warning", self.env._("%s violations were found.", count)
         else:
@@ -145,7 +145,7 @@ class AstppViolation(models.Model):
 
     @api.model
     def _check_query(self):
-        # An invoice is in force as a draft or posted, unless a credit note set its usage free.
+        # An invoice in force is draft or posted, and its usage was not set free by a credit note.
         return SQL(
             """
             WITH used AS (

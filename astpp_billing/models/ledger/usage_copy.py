@@ -1,14 +1,15 @@
-"""Calls as PostgreSQL's COPY takes them: plain functions, which a thread may run."""
+"""Formatting calls for PostgreSQL's COPY. Plain functions without a database, so a thread can run them."""
 
 import io
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...connector.call_record import CallRecord
 
-# The ledger's columns in the order of a record that is copied straight into it.
+# The ledger's columns in the order of the fields of ``owned_lines``.
 COPY_COLUMNS = (
     *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
     *(
@@ -22,42 +23,44 @@ COPY_COLUMNS = (
         "total_id",
     ),
 )
-# What is handed to PostgreSQL at once, in bytes.
+# Size in bytes of the chunks handed to PostgreSQL.
 CHUNK = 1 << 19
 
 
 class Owners(NamedTuple):
-    """Whose the calls of a server are: looked up before COPY has the connection."""
+    """What is needed to find the owner of a call; looked up beforehand, because COPY occupies the connection."""
 
     fixed: str
-    """server, company and currency, as COPY takes them"""
-    accounts: dict
-    """{ASTPP id: account, customer, issuer and prepaid, as COPY takes them}"""
-    packages: dict
+    """ids of server, company and currency, in COPY's format"""
+    accounts: dict[int, str]
+    """{ASTPP id: ids of account, customer and issuer, and the prepaid flag, in COPY's format}"""
+    packages: dict[tuple[int, int], int]
     """{(ASTPP's order id, account's ASTPP id): subscription id}"""
-    dids: dict
+    dids: dict[str, int]
     """{number: DID id}"""
-    periods: dict
+    periods: dict[str, list[datetime]]
     """{account id as text: ends of its periods, the running one first}; prepaid accounts have none"""
 
 
-# What lies after all periods that have begun.
+# The end of the period of usage that is dated after all periods that have begun.
 END_OF_TIME = datetime(9999, 12, 31)
+# (account, customer, issuer and prepaid in COPY's format; end of the period; type; direction; exception)
+TotalKey = tuple[str, datetime, str, str, str | None]
 
 
 class TotalIds:
-    """Ids of the totals that calls are put into, of those that are there and of those that are to be made.
+    """The ids of the totals that calls are added to, both existing ones and ones to be created.
 
-    :param known: {key: id}, keys as ``owned_lines`` makes them
-    :param reserve: returns some new ids; called by the thread that reads
+    :param known: ids of existing totals
+    :param reserve: returns some new ids; called in the thread that reads
     """
 
-    def __init__(self, known, reserve):
+    def __init__(self, known: dict[TotalKey, int], reserve: Callable[[], list[int]]) -> None:
         self._ids = known
         self._reserve = reserve
-        self._new = []
+        self._new: list[int] = []
 
-    def of(self, key):
+    def of(self, key: TotalKey) -> int:
         """Return the id of a key's total."""
         if (total_id := self._ids.get(key)) is None:
             if not self._new:
@@ -67,13 +70,13 @@ class TotalIds:
 
 
 @lru_cache(maxsize=64)
-def month_end(year, month):
+def month_end(year: int, month: int) -> datetime:
     """Return the first moment after a month, naive UTC."""
     return (datetime(year, month, 28) + timedelta(days=4)).replace(day=1)
 
 
-def period_end(ends, date):
-    """Return the end of the period that a call is put into.
+def period_end(ends: list[datetime] | None, date: datetime) -> datetime:
+    """Return the end of the period that a call belongs to.
 
     :param ends: ends of the account's periods, the running one first; None: by months
     """
@@ -86,32 +89,33 @@ def period_end(ends, date):
 
 
 class CopyStream(io.RawIOBase):
-    """Feeds chunks to COPY as PostgreSQL asks for them, so that memory stays flat."""
+    """A file for COPY that produces chunks on demand, so that memory use stays constant."""
 
-    def __init__(self, chunks):
+    def __init__(self, chunks: Iterator[bytes]):
         self._chunks = chunks
         self._rest = b""
-        self.error = None
+        self.error: Exception | None = None
 
-    def readable(self):
+    def readable(self) -> bool:
         return True
 
-    def read(self, size=-1):  # pylint: disable=method-required-super
+    def read(self, size: int = -1) -> bytes:  # pylint: disable=method-required-super
         size = CHUNK if size < 0 else size
         try:
             while len(self._rest) < size and (chunk := next(self._chunks, None)) is not None:
                 self._rest += chunk
         except Exception as error:
-            # psycopg2 turns it into a cancelled query: keep the reason.
+            # psycopg2 reports this as a cancelled query, so keep the cause.
             self.error = error
             raise
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
 
 
-def in_chunks(lines):
-    """Join lines of text to chunks of bytes."""
-    waiting, length = [], 0
+def in_chunks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Join lines of text into chunks of bytes of about ``CHUNK``."""
+    waiting: list[str] = []
+    length = 0
     for line in lines:
         waiting.append(line)
         length += len(line)
@@ -121,22 +125,31 @@ def in_chunks(lines):
     yield "".join(waiting).encode()
 
 
-def escaped(line):
-    """The connector's texts have no control characters, so a backslash is all to look for."""
+def escaped(line: str) -> str:
+    """Escape a line for COPY; the connector removes control characters, so only backslashes need escaping."""
     return (line.replace("\\", "\\\\") if "\\" in line else line) + "\n"
 
 
-def owned_lines(owners, records, counts, total_ids, totals):
-    """Yield records as lines for COPY into the ledger; needs no database.
+def owned_lines(
+    owners: Owners,
+    records: Iterable[tuple[int, CallRecord]],
+    counts: Counter[str | None],
+    total_ids: TotalIds,
+    totals: dict[TotalKey, list[Any]],
+) -> Iterator[str]:
+    """Yield records as lines for COPY straight into the ledger; needs no database.
 
-    :param records: iterator of ``(line, CallRecord)`` in the order of time: twins follow each other
-    :param counts: Counter of the records by exception, filled on the way
-    :param total_ids: ``TotalIds``
-    :param totals: {key: [total id, lines, calls, seconds, amount, cost, first date, last date]}, filled on the way;
-        a key is (account, customer, issuer and prepaid as COPY takes them; end of the period; type; direction; exception)
+    :param records: iterator of ``(line, CallRecord)`` in order of time, so that twins are found among neighbours
+    :param counts: Counter of records by exception, updated while lines are yielded
+    :param total_ids: which total each key has
+    :param totals: {key: [total id, lines, calls, seconds, amount, cost, first date, last date]}, updated while lines
+        are yielded
     """
     fixed, accounts, packages, dids, periods = owners
-    moment, twins, legs = None, Counter(), {}
+    # Of the calls of one second: how often each key came, and the first key of each leg.
+    moment: datetime | None = None
+    twins: Counter[str] = Counter()
+    legs: dict[tuple[str | None, int | None], str] = {}
     for _line, record in records:
         (
             source, key, astpp_id, _number, date, charge_type, direction, uniqueid, caller, callee, destination,
@@ -149,12 +162,13 @@ def owned_lines(owners, records, counts, total_ids, totals):
         elif key in twins:
             key, exception = f"{key}-{twins[key]}", "duplicate"
         elif uniqueid and legs.get((uniqueid, astpp_id), key) != key:
-            # The same leg of a call with other values: the first one counts.
+            # The same call leg with different values: the first one is billed.
             exception = "changed"
         twins[record.row_key] += 1
         legs.setdefault((uniqueid, astpp_id), record.row_key)
         reference = second = ""
-        if not (account := accounts.get(astpp_id)):
+        account = accounts.get(astpp_id or 0)
+        if not account:
             account, reference, second, exception = "\t\t\tf", f"#{astpp_id}", exception or "", "unknown_account"
         counts[exception] += 1
         ends = None if account.endswith("t") else periods.get(account.partition("\t")[0])
@@ -168,9 +182,9 @@ def owned_lines(owners, records, counts, total_ids, totals):
             total[4] += amount
         total[5] += cost
         total[7] = date
-        package = packages.get((package_id, astpp_id), "") if package_id else ""
-        did = dids.get(callee, "") if charge_type == "did" and direction == "inbound" else ""
-        # Written out: joining a list takes twice as long.
+        package = packages.get((package_id, astpp_id or 0), "") if package_id else ""
+        did = dids.get(callee or "", "") if charge_type == "did" and direction == "inbound" else ""
+        # An f-string, because joining a list takes twice as long.
         yield escaped(
             f"{fixed}\t{source}\t{key}\t{account}\t{reference}\t{date!s}\t{charge_type}\t{direction}"
             f"\t{uniqueid or ''}\t{caller or ''}\t{callee or ''}\t{destination or ''}\t{pattern or ''}"
@@ -178,7 +192,7 @@ def owned_lines(owners, records, counts, total_ids, totals):
         )
 
 
-def staged_lines(records):
+def staged_lines(records: Iterable[tuple[int, CallRecord]]) -> Iterator[str]:
     """Yield ``(line, CallRecord)`` as lines for COPY into the staging table; needs no database."""
     for line, record in records:
         yield escaped("\t".join(["" if value is None else str(value) for value in (line, *record)]))

@@ -1,4 +1,4 @@
-"""The states of a line of the ledger. Each is spelled here and nowhere else: as SQL and as a domain."""
+"""The states of a ledger line, as SQL and as domains. They are defined here and nowhere else."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from odoo.tools import SQL
 
 
 class UsageState(NamedTuple):
-    """A condition on ``astpp_usage`` in both languages."""
+    """A condition on ``astpp_usage``, both as SQL and as a domain."""
 
     where: str
     """for statements: columns stand without an alias"""
@@ -30,8 +30,8 @@ NOT_HELD = UsageState("exception IS NULL", Domain("exception", "=", False))
 PREPAID = UsageState("prepaid", Domain("prepaid", "=", True))
 POSTPAID = UsageState("prepaid IS NOT TRUE", Domain("prepaid", "!=", True))
 
-# Nothing is done about it yet, and nothing is against it.
+# Neither billed nor held.
 WAITING = NOT_BILLED & NOT_HELD
-# What is to be invoiced, and what is to be recognised as income: a line waits in one of them.
+# A waiting line is either to be invoiced (postpaid) or to be recognised as income (prepaid).
 UNBILLED = WAITING & POSTPAID
 UNRECOGNISED = WAITING & PREPAID

@@ -2,12 +2,12 @@ from odoo import models
 
 
 class AccountMove(models.Model):
-    """A top-up's invoice that is paid credits the account; credited, it takes the credit back."""
+    """Credit the account when a top-up's invoice is paid; take the credit back when the invoice is credited."""
 
     _inherit = "account.move"
 
     def _astpp_topups(self):
-        # Whoever registers a payment need not know top-ups; ordinary invoices have none.
+        # sudo: whoever registers a payment may have no access to top-ups. Invoices of billing runs are never top-ups.
         ours = self.filtered(lambda move: move.astpp_account_id and not move.astpp_run_id)
         topups = self.env["astpp.topup"].sudo()
         return topups.search([("move_id", "in", ours.ids)]) if ours else topups

@@ -9,9 +9,9 @@ from ...charge_types import CALLS, CONSUMPTION
 
 
 class AccountMove(models.Model):
-    """Prepaid consumption: from what is owed to customers to income, one entry an issuer and month.
+    """Recognise prepaid consumption: one entry per issuer and month, from customer advances to income.
 
-    The entry's lines bill the usage as invoice lines do: what is on one entry is on no other.
+    The entry's lines bill the usage as invoice lines do, so no usage is recognised twice.
     """
 
     _inherit = "account.move"
@@ -28,13 +28,13 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_recognise(self, issuer, until):
-        """Make and post the entry of what prepaid accounts of an issuer used before a day.
+        """Create and post the entry that recognises what an issuer's prepaid accounts used before a day.
 
-        Usage that arrives later is on the next entry.
+        Usage that arrives later goes on the next entry.
 
-        :param until: date, the first day that is left out, in UTC
+        :param until: date, the first day not included, in UTC
         :return: the entry, empty when nothing was used
-        :raise UserError: when the issuer books no advances
+        :raise UserError: when the issuer has no account for customer advances
         """
         if not issuer.advance_account_id:
             raise UserError(self.env._("Issuer %s has no account for customer advances.", issuer.display_name))
@@ -51,7 +51,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_collect_prepaid(self, issuer, until):
-        """Return the groups of prepaid usage that no entry has, as ``_sum_unbilled`` does."""
+        """Return the groups of prepaid usage that is on no entry yet, in the shape that ``_sum_unbilled`` returns."""
         groups = self.env["astpp.usage"]._sum_unbilled(
             "issuer_id",
             {issuer.id: (None, until)},
@@ -66,9 +66,9 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_booked(self, issuer, until, groups):
-        """Return [(group, rate, value in the company's currency)], each group at the rate of its own server.
+        """Return [(group, rate, value in the company's currency)], each group at its own server's rate.
 
-        What is worth less than the smallest coin is left for a later month: usage that is linked is booked.
+        Groups worth less than the smallest coin are left for a later month, because usage counts as booked once linked.
         """
         company, day = issuer.company_id, until - timedelta(days=1)
         # sudo: a reseller's own company books usage of the operator's server.
@@ -83,7 +83,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_recognition_vals(self, issuer, until, groups):
-        """Return the values of the entry of what ``_astpp_booked`` returned."""
+        """Return the values of the entry for the groups that ``_astpp_booked`` returned."""
         company = issuer.company_id
         journal = self.env["account.journal"].search(
             [*self.env["account.journal"]._check_company_domain(company), ("type", "=", "general")], limit=1

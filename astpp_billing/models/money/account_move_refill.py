@@ -5,15 +5,15 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from ..astpp_guard_mixin import ours
 from ..ledger.usage_state import UNBILLED
 
-# Refills of one transaction.
+# Refills booked in one transaction.
 BATCH = 200
 
 
 class AccountMove(models.Model):
-    """Refills that ASTPP took of postpaid customers: money on account, no revenue (ASTPP facts 3.2, 5.9).
+    """Book refills that ASTPP took from postpaid customers: payments on account, not revenue (ASTPP facts 3.2, 5.9).
 
-    Each is an entry that credits the customer's receivable account, to be reconciled with invoices as any payment is,
-    and bills its usage line: a refill is booked once.
+    Each refill is an entry that credits the customer's receivable account and is reconciled with invoices like any
+    payment. The entry bills the refill's usage line, so a refill is booked only once.
     """
 
     _inherit = "account.move"
@@ -24,14 +24,14 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_refill_domain(self):
-        """Return the domain of the refills that are to be booked, of accounts that Odoo invoices."""
+        """Return the domain of refills still to be booked, on accounts that Odoo invoices."""
         return UNBILLED.domain & Domain(
             [("charge_type", "=", "topup"), ("amount", "!=", 0), ("account_id.invoice_enabled", "=", True)]
         )
 
     @api.model
     def _cron_book_refills(self):
-        """Book all refills that wait; one that cannot be booked stops no other."""
+        """Book all waiting refills; one that cannot be booked does not stop the others."""
         progress, usage = self.env["ir.cron"], self.env["astpp.usage"]
         waiting = usage.search(self._astpp_refill_domain(), order="id").ids
         progress._commit_progress(remaining=len(waiting))
@@ -40,7 +40,7 @@ class AccountMove(models.Model):
             try:
                 refills._try_book_refills()
             except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                # Somebody else is at work on them; they are looked at again.
+                # Another process is booking them: the next run picks up whatever is left.
                 self.env.cr.rollback()
             if not progress._commit_progress(len(refills)):
                 return
@@ -48,9 +48,9 @@ class AccountMove(models.Model):
     @api.model
     @ours
     def _astpp_book_refills(self, refills):
-        """Make and post the entries of some refills, and link them.
+        """Create and post one entry for each of these refills, and link them.
 
-        :param refills: ``astpp.usage`` that ``_astpp_refill_domain`` finds
+        :param refills: ``astpp.usage`` records that match ``_astpp_refill_domain``
         :return: the entries
         :raise UserError: when there is no journal, account or rate for one of them
         """
@@ -69,7 +69,7 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_refill_vals(self, usage):
-        """Return the values of the entry of one refill: received, and credited to the customer."""
+        """Return the values of a refill's entry: debit where the money is, credit the customer."""
         account, company = usage.account_id, self.env.company
         issuer, currency = account.issuer_id, account.currency_id
         partner = account.partner_id.commercial_partner_id.with_company(company)
@@ -105,22 +105,23 @@ class AccountMove(models.Model):
 
     @api.model
     def _astpp_refill_journal(self, issuer, company):
-        """Return (journal, account) that say where a refill's money is.
+        """Return the journal of a refill's entry and the account to debit, where the money is.
 
-        A reseller has it himself: his payments' journal says so, or what is owed to him gets less. The operator has it:
-        on the way to a bank statement.
+        A reseller received the money himself: debit his payment journal's account if he has one, else the clearing
+        account, which lowers what the operator owes him. If the operator received it, debit the outstanding receipts
+        account, where it waits for a bank statement.
 
-        :raise UserError: when the company has no journal or account for it
+        :raise UserError: when the company has no journal or account for this
         """
         journals = self.env["account.journal"]
-        # sudo: issuers' and companies' settings are read for whoever bills.
+        # sudo: whoever bills may not be allowed to read the settings of issuers and companies.
         issuer = issuer.sudo()
         if issuer.account_id and (journal := issuer.payment_journal_id):
             return journal, journal.default_account_id
         domain = [*journals._check_company_domain(company), ("type", "=", "general")]
         journal = journals.search([*domain, ("code", "=", "ASTPP")], limit=1)
         if not journal:
-            # sudo: whoever bills first need not be allowed to set up journals.
+            # sudo: whoever bills first may not be allowed to create journals.
             journal = journals.sudo().create(
                 {
                     "name": self.env._("Payments Taken by ASTPP"),

@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 
 
 class AccountMove(models.Model):
-    """A document issued in a reseller's name is settled with him once."""
+    """Each document issued in a reseller's name is settled with the reseller once."""
 
     _inherit = "account.move"
 
@@ -26,9 +26,9 @@ class AccountMove(models.Model):
         return super().unlink()
 
     def _astpp_reopen_settlements(self):
-        """Let the settlements of these vendor bills be done again."""
+        """Reopen the settlements that these vendor bills were made for."""
         if bills := self.filtered("astpp_bills_settlement"):
-            # sudo: whoever may cancel a bill need not know settlements.
+            # sudo: whoever may cancel a bill may have no access to settlements.
             self.env["astpp.settlement"].sudo().search([("bill_id", "in", bills.ids)])._reopen()
 
     def button_draft(self):
@@ -44,6 +44,6 @@ class AccountMove(models.Model):
             raise UserError(
                 self.env._("%s is settled with the reseller. Make a credit note instead.", settled[0].display_name)
             )
-        # A draft of a settlement lets it go.
+        # A document that goes back to draft leaves its settlement.
         self.sudo().astpp_settlement_id = False
         return super().button_draft()

@@ -5,19 +5,19 @@ from odoo.fields import Domain
 
 
 class AstppAccount(models.Model):
-    """What an account may still spend."""
+    """Compute what an account may still spend."""
 
     _inherit = "astpp.account"
 
     def _funds_left(self):
-        """Return {account: funds}: what ASTPP said last, and what it has not heard of yet.
+        """Return {account: funds}: the funds that ASTPP last reported, plus changes that ASTPP does not know yet.
 
-        Amounts in the server's base currency. What is not written is made in ASTPP by hand: it counts until ASTPP is
-        asked the next time, and for ever where nobody asks.
+        Amounts are in the server's base currency. Changes of a kind that is not written back are made in ASTPP by hand:
+        they count until the next synchronisation, and for good if the server is never synchronised.
         """
         queued = Domain("state", "in", ("waiting", "failed"))
         noted = Domain("state", "=", "off")
-        # The settings are not for everyone who may see funds.
+        # sudo: users who may see funds may have no access to the server's settings.
         for server in self.sudo().server_id:
             others = Domain("server_id", "!=", server.id)
             if server.write_from:

@@ -19,7 +19,7 @@ class AstppCoupon(models.Model):
     _order = "id desc"
     _rec_name = "hint"
 
-    # Whoever knows it can spend it.
+    # Whoever knows the number can spend the coupon.
     number = fields.Char(required=True, index=True, readonly=True, groups="account.group_account_manager")
     hint = fields.Char(
         string="Coupon", compute="_compute_hint", compute_sudo=True, help="The number's last four digits."
@@ -44,7 +44,7 @@ class AstppCoupon(models.Model):
 
     _astpp_owned = frozenset({"number", "state", "account_id", "used_date"})
     _astpp_uniq = models.UniqueIndex("(server_id, astpp_id) WHERE astpp_id IS NOT NULL AND astpp_id != 0")
-    # ASTPP's own numbers may repeat.
+    # Unique among coupons generated here only: ASTPP's own numbers may repeat.
     _number_uniq = models.UniqueIndex("(server_id, number) WHERE batch IS NOT NULL", "This number is taken.")
 
     @api.depends("number")
@@ -64,13 +64,13 @@ class AstppCoupon(models.Model):
 
         :param count: how many
         :param digits: length of a number, check digit included; 8 or more
-        :param vals: values that they share, with ``server_id`` and ``batch``
+        :param vals: values common to all of them, with ``server_id`` and ``batch``
         """
         taken = set(self.sudo().search([("server_id", "=", vals["server_id"])]).mapped("number"))
         numbers = set()
         while len(numbers) < count:
             body = "".join(secrets.choice("0123456789") for _digit in range(digits - 1))
-            # With a check digit by Luhn's rule, a typing error is seen at once.
+            # The Luhn check digit reveals a typing error at once.
             number = body + luhn.calc_check_digit(body)
             if number not in taken:
                 numbers.add(number)
@@ -81,13 +81,13 @@ class AstppCoupon(models.Model):
     def _redeem(self, number, account):
         """Credit an account with the coupon of this number, once.
 
-        The row is taken in one statement: of two who redeem it at the same moment one wins.
+        One statement claims the row, so that only one of two simultaneous attempts succeeds.
 
-        :raise UserError: when there is no such coupon for the account, or it is used or expired
+        :raise UserError: when the account has no such coupon, or it is used or expired
         """
         number = "".join((number or "").split())
         if account.status == "closed":
-            # Before the coupon is taken: a closed account has nothing of it.
+            # Checked before the coupon is claimed, or a closed account would use it up for nothing.
             raise UserError(self.env._("Account %s is closed.", account.display_name))
         coupon = self.sudo().search(
             [
@@ -122,7 +122,7 @@ class AstppCoupon(models.Model):
         amount = coupon.currency_id._convert(coupon.amount, base, account.company_id, today, round=False)
         name = self.env._("Coupon ending in %s", number[-4:])
         key, now = f"coupon/{coupon.id}", fields.Datetime.now()
-        # On a prepaid account it is history, on a postpaid one it lowers the next invoice.
+        # For a prepaid account this is history only; for a postpaid one it lowers the next invoice.
         self.env["astpp.usage"].sudo()._add(
             [UsageEntry("credit", key, account.server_id.id, account.id, now, "voucher", -amount, name)]
         )

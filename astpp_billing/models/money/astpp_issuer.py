@@ -3,7 +3,7 @@ from odoo.fields import Command
 
 
 class AstppIssuer(models.Model):
-    """The accounts that an issuer's documents were booked on: what is owed is settled as it was booked."""
+    """Remember an issuer's earlier clearing accounts: documents are settled from the one they were booked on."""
 
     _inherit = "astpp.issuer"
 

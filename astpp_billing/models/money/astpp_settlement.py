@@ -9,9 +9,9 @@ from ..astpp_guard_mixin import ours
 
 
 class AstppSettlement(models.Model):
-    """What the operator owes a reseller for documents issued in the reseller's name, and what the reseller owes him.
+    """What the operator owes a reseller for documents issued in the reseller's name, less what the reseller owes.
 
-    Each document is on one settlement at most: it names its own.
+    A document belongs to one settlement at most: the one in its own field.
     """
 
     _name = "astpp.settlement"
@@ -91,7 +91,7 @@ class AstppSettlement(models.Model):
     def _compute_company_id(self):
         for settlement in self:
             whose = settlement.issuer_id or settlement.account_id
-            # Until there is either, the form offers those of the user's company.
+            # While neither is chosen, the form offers records of the user's company.
             settlement.company_id = whose.company_id or self.env.company
 
     @api.depends("issuer_id", "account_id", "date")
@@ -131,7 +131,7 @@ class AstppSettlement(models.Model):
             settlement.net_amount = settlement.owed_amount - settlement.wholesale_amount
 
     def _open_amount(self):
-        """Return what is open of the documents to the reseller himself."""
+        """Return the open amount of documents addressed to the reseller itself."""
         self.ensure_one()
         partner = self.account_id.partner_id.commercial_partner_id
         if not partner:
@@ -146,9 +146,9 @@ class AstppSettlement(models.Model):
         return sum(open_invoices.mapped("amount_residual_signed"))
 
     def _owed_by_account(self):
-        """Return {id: {account's id: Decimal, what the documents of a settlement booked on this clearing account}}.
+        """Return {settlement id: {clearing account id: Decimal amount that the settlement's documents booked on it}}.
 
-        The issuer's account may have been another one when a document was made.
+        Earlier clearing accounts of the issuer count too: older documents were booked on them.
         """
         for model in ("account.move.line", "account.move", "astpp.issuer"):
             self.env[model].flush_model()
@@ -182,7 +182,7 @@ class AstppSettlement(models.Model):
 
     @ours
     def action_collect(self):
-        """Take the documents that no settlement has, up to the date."""
+        """Add the documents up to the settlement's date that are on no settlement yet."""
         self.check_access("write")
         for settlement in self.filtered(lambda s: s.state == "draft" and s.issuer_id):
             settlement.action_release()
@@ -190,23 +190,23 @@ class AstppSettlement(models.Model):
             documents &= Domain("invoice_date", "<=", settlement.date)
             if settlement.basis == "paid":
                 documents &= Domain("payment_state", "in", ("paid", "in_payment", "reversed"))
-            # What the reseller took of his customers himself lowers what is owed to him.
+            # Refills that the reseller received himself lower what the operator owes him.
             refills = Domain("astpp_is_refill", "=", True) & Domain("date", "<=", settlement.date)
             free = Domain("astpp_issuer_id", "=", settlement.issuer_id.id) & Domain("state", "=", "posted")
             free &= Domain("astpp_settlement_id", "=", False)
-            # The link is the settlement's; nothing else of a posted invoice is touched.
+            # sudo: only the link to the settlement is written on posted documents, nothing else.
             moves = self.env["account.move"].search(free & (documents | refills))
             moves.sudo().astpp_settlement_id = settlement
 
     @ours
     def action_release(self):
-        """Let the documents of drafts go."""
+        """Remove the documents from draft settlements."""
         self.check_access("write")
         self.filtered(lambda s: s.state == "draft").move_ids.sudo().astpp_settlement_id = False
 
     @ours
     def action_settle(self):
-        """Make the reseller's vendor bill, of his commissions or of the documents in his name, and open it."""
+        """Create and open the reseller's vendor bill, for commissions or for documents in the reseller's name."""
         commissions = self._of_commissions()
         for settlement in commissions:
             settlement._settle_commission()
@@ -215,7 +215,7 @@ class AstppSettlement(models.Model):
         return (documents or commissions).action_view_bill()
 
     def _settle_documents(self):
-        """Make the vendor bills that move debts from the clearing accounts to the resellers' payable accounts."""
+        """Create vendor bills that move what is owed from clearing accounts to the resellers' payable accounts."""
         for settlement in self:
             if settlement.state != "draft" or not settlement.move_ids:
                 raise UserError(self.env._("Collect the documents first: there is nothing to settle."))
@@ -237,7 +237,7 @@ class AstppSettlement(models.Model):
             settlement._make_bill(sign, lines)
 
     def _make_bill(self, sign, lines, **values):
-        """Make the vendor bill, a refund when the reseller owes, and end the settlement.
+        """Create the vendor bill, or a vendor refund when the reseller owes, and set the settlement to done.
 
         :param lines: values of the bill's lines
         """
@@ -258,7 +258,7 @@ class AstppSettlement(models.Model):
         self.state = "done"
 
     def _reopen(self):
-        """The vendor bill is cancelled or deleted: the documents, or commissions, can be settled again."""
+        """Return to draft after the vendor bill was cancelled or deleted, so that it can be settled again."""
         for settlement in self:
             settlement.message_post(
                 body=settlement.env._(

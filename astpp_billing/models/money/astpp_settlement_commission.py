@@ -12,7 +12,7 @@ AMOUNTS = ("invoiced_amount", "paid_amount", "owed_amount", "wholesale_amount", 
 
 
 class AstppSettlement(models.Model):
-    """Resellers who work for a commission: what their customers were invoiced, and what they earned by it."""
+    """Settle commissions: what a reseller's customers were invoiced, and what the reseller earned by it."""
 
     _inherit = "astpp.settlement"
 
@@ -21,7 +21,7 @@ class AstppSettlement(models.Model):
     )
 
     def _commission_domain(self):
-        """Return the domain of the commissions that no document has credited, up to the settlement's day."""
+        """Return the domain of unsettled commissions up to the settlement's date."""
         self.ensure_one()
         return UNBILLED.domain & Domain(
             [
@@ -31,7 +31,7 @@ class AstppSettlement(models.Model):
         )
 
     def _commissions_end(self):
-        """Return when the settlement's last day ends in the reseller's zone, naive UTC."""
+        """Return the end of the settlement's last day in the reseller's time zone, as naive UTC."""
         self.ensure_one()
         last_day = (self.date or fields.Date.today()) + timedelta(days=1)
         return midnight(last_day, self.account_id.tz or "UTC").replace(tzinfo=None)
@@ -49,7 +49,7 @@ class AstppSettlement(models.Model):
     def _set_commission_amounts(self):
         for settlement in self:
             if not settlement.account_id:
-                # A form that is being filled in.
+                # A form that is still being filled in.
                 settlement.update(dict.fromkeys(AMOUNTS, 0.0))
                 continue
             invoiced = self.env["account.move"].search(settlement._invoiced_domain())
@@ -60,7 +60,7 @@ class AstppSettlement(models.Model):
             settlement.net_amount = settlement.owed_amount - settlement.wholesale_amount
 
     def _invoiced_domain(self):
-        """Return the domain of the documents to the reseller's customers since he was settled with last."""
+        """Return the domain of documents to the reseller's customers since the previous settlement."""
         self.ensure_one()
         before = self.search(
             [
@@ -79,13 +79,13 @@ class AstppSettlement(models.Model):
         return domain & Domain("invoice_date", ">", before.date) if before else domain
 
     def _rate(self):
-        """Return the company's units for one of the server's currency, on the settlement's day."""
+        """Return the rate from the server's currency to the company's on the settlement's date."""
         self.ensure_one()
         base = self.account_id.server_id.currency_id
         return self.env["res.currency"]._get_conversion_rate(base, self.currency_id, self.company_id, self.date)
 
     def _settle_commission(self):
-        """Make the vendor bill of the commissions, linked to them as an invoice is to what it bills."""
+        """Create the vendor bill for the commissions, and link their usage to it as to an invoice."""
         self.check_access("write")
         if self.state != "draft":
             raise UserError(self.env._("This settlement is done."))

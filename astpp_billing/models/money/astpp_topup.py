@@ -7,7 +7,7 @@ from ..ledger.astpp_usage_entries import UsageEntry
 
 
 class AstppTopup(models.Model):
-    """Prepaid credit that a customer buys: an invoice, and a credit in ASTPP once it is paid."""
+    """Prepaid credit that a customer buys: invoiced first, credited in ASTPP once the invoice is paid."""
 
     _name = "astpp.topup"
     _description = "Top-up"
@@ -77,7 +77,7 @@ class AstppTopup(models.Model):
     @api.depends("account_id.company_id")
     def _compute_company_id(self):
         for topup in self:
-            # Until there is an account, the form offers those of the user's company.
+            # While no account is chosen, the form offers accounts of the user's company.
             topup.company_id = topup.account_id.company_id or self.env.company
 
     @api.depends("account_id", "amount")
@@ -97,7 +97,7 @@ class AstppTopup(models.Model):
 
     @api.model
     def _sell(self, sale_lines):
-        """Make and invoice the top-ups that sale order lines order, once for each line."""
+        """Create and invoice the top-ups ordered on these sale order lines, once per line."""
         known = self.search([("sale_line_id", "in", sale_lines.ids)]).sale_line_id
         topups = self.create(
             [
@@ -119,7 +119,7 @@ class AstppTopup(models.Model):
 
     @ours
     def action_confirm(self):
-        """Invoice the top-ups; those whose money is there are paid at once."""
+        """Invoice the top-ups, and register the payment of those that are already paid."""
         for topup in self:
             if topup.state != "draft":
                 raise UserError(self.env._("%s has an invoice already.", topup.name))
@@ -152,7 +152,7 @@ class AstppTopup(models.Model):
             "quantity": 1,
             "price_unit": account.currency_id.round(self.amount * account._usage_rate(issuer.company_id, today)),
         }
-        # A reseller's own company has taxes of its own: those of the product.
+        # A reseller's own company has its own taxes, which come from the product.
         if account.tax_ids and account.company_id == issuer.company_id:
             line["tax_ids"] = [Command.set(account.tax_ids.ids)]
         if owed := issuer.clearing_account_id or issuer.advance_account_id:
@@ -178,20 +178,20 @@ class AstppTopup(models.Model):
         ).create({"journal_id": self.payment_journal_id.id})._create_payments()
 
     def _credit(self):
-        """Give the account its credit, once: the invoice is paid."""
+        """Credit the account of a top-up whose invoice is paid; a top-up is credited only once."""
         paid = self.filtered(lambda topup: topup.state == "invoiced")
         paid.state = "credited"
         for topup in paid:
             topup._move_funds(topup.amount, f"topup/{topup.id}")
 
     def _take_back(self, credit_note):
-        """Take back what a credit note credits of the invoice; all of it ends the top-up."""
+        """Take back the share that a credit note credits; once all of it is credited, the top-up ends."""
         self.ensure_one()
         if self.state == "invoiced":
             self.state = "reversed"
         if self.state != "credited":
             return
-        # What earlier credit notes took back is not taken again, nor for one that is confirmed once more.
+        # Subtract what earlier credit notes took back; a credit note that is confirmed again takes nothing more.
         taken = (
             self.env["astpp.outbox"]
             .sudo()
@@ -207,9 +207,9 @@ class AstppTopup(models.Model):
         self._move_funds(-amount, key)
 
     def _move_funds(self, amount, key):
-        """Note what the account gains in the ledger and queue it for ASTPP."""
+        """Add what the account gains to the ledger, and queue it for ASTPP."""
         account, now = self.account_id, fields.Datetime.now()
-        # An invoice of its own says what is paid for it.
+        # Marked as prepaid: the top-up has its own invoice, so no billing run may bill it.
         self.env["astpp.usage"].sudo()._add(
             [
                 UsageEntry(
@@ -221,7 +221,7 @@ class AstppTopup(models.Model):
 
     @ours
     def action_cancel(self):
-        """Cancel top-ups that are not paid, with their invoices."""
+        """Cancel unpaid top-ups together with their invoices."""
         for topup in self.filtered(lambda t: t.state in ("draft", "invoiced")):
             if topup.move_id.state == "posted":
                 topup.move_id.button_draft()

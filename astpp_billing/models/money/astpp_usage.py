@@ -8,14 +8,14 @@ _logger = logging.getLogger(__name__)
 
 
 class AstppUsage(models.Model):
-    """Refills of postpaid accounts wait in the ledger until they are booked: see ``account.move``."""
+    """Refills of postpaid accounts stay unbilled in the ledger until they are booked: see ``account.move``."""
 
     _inherit = "astpp.usage"
 
     _refill_idx = models.Index("(account_id) WHERE charge_type = 'topup'")
 
     def _try_book_refills(self):
-        """Book these refills together, or one by one when one of them fails; a failing one is told on its account."""
+        """Book these refills together, or one by one when that fails; a failure raises an alert on its account."""
         try:
             with self.env.cr.savepoint():
                 self.env["account.move"]._astpp_book_refills(self)

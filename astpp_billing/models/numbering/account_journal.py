@@ -12,6 +12,6 @@ class AccountJournal(models.Model):
     )
 
     def _astpp_hold_series(self):
-        """Note that moves of these journals have numbers of a series: said once for each journal."""
-        # Whoever posts need not be allowed to change journals.
+        """Mark these journals as holding moves numbered in an issuer's series, writing only those not marked yet."""
+        # sudo: users who post invoices may not have the right to change journals.
         self.filtered(lambda journal: not journal.astpp_has_series).sudo().astpp_has_series = True

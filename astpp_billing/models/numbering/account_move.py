@@ -4,16 +4,16 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-# In the words of Odoo's sequence mixin.
+# Number format in the syntax of Odoo's sequence.mixin.
 SERIES_FORMAT = "{prefix1}{seq:0{seq_length}d}"
 
 
 class AccountMove(models.Model):
-    """Numbers of issuers: several series in one journal, on Odoo's own gapless numbering.
+    """Issuers' number series: several series in one journal, based on Odoo's own gapless numbering.
 
-    A series is a prefix stored on the move when it gets its number. Its numbers are told from
-    the prefix by the prefix's length, never by a guess, so any prefix will do; ordinary
-    invoices of the journal are numbered as if the series were not there.
+    A series is a prefix, stored on the move when it gets its number. The stored prefix's length tells where the
+    number begins, so any prefix will do, even one that ends in digits. Ordinary invoices of the journal are
+    numbered as if the series did not exist.
     """
 
     _inherit = "account.move"
@@ -57,7 +57,7 @@ class AccountMove(models.Model):
 
     def _astpp_series_and_year(self):
         """Return (prefix, year in it or 0) that the move is or would be numbered with, (None, 0) for ordinary moves."""
-        # Most moves have neither, and each of them comes here several times.
+        # Leave early: most moves have neither, and this is called several times for each move.
         if len(self._ids) != 1 or not (self.astpp_series or self.astpp_issuer_id):
             return None, 0
         if not self.is_sale_document(include_receipts=True):
@@ -69,11 +69,11 @@ class AccountMove(models.Model):
         return self.astpp_issuer_id.sudo()._series(self.move_type, self._astpp_series_date())
 
     def _astpp_series_date(self):
-        """Return the date whose year is in the number: the invoice's, wherever the accounting date may be."""
+        """Return the date whose year is in the number: the invoice date, even if the accounting date differs."""
         return self.invoice_date or self.date or fields.Date.context_today(self)
 
-    # Odoo takes numbers apart with five patterns, one for each way to restart. In a series
-    # there is one way: the prefix by its length, then digits.
+    # Odoo parses numbers with five patterns, one for each way to restart the sequence. For numbers of a
+    # series all five are the same: a prefix of known length, then digits.
 
     def _astpp_series_regex(self):
         prefix = len(self._ids) == 1 and self.astpp_series
@@ -105,7 +105,7 @@ class AccountMove(models.Model):
         prefix, year = self._astpp_series_and_year()
         if not prefix and not self.astpp_series:
             return super()._set_next_sequence()
-        # Without a number yet, and inside Odoo's computation of the name: no write() here.
+        # The move has no number yet and Odoo is computing its name, so write() must not be called here.
         fields_to_set = [self._fields[name] for name in ("astpp_series", "astpp_series_year", "astpp_series_start")]
         with self.env.protecting(fields_to_set, self):
             self.astpp_series = prefix
@@ -123,10 +123,10 @@ class AccountMove(models.Model):
         return not last or last < self._astpp_number_before(prefix, last)
 
     def _astpp_holds_series(self, prefix):
-        """Tell whether this transaction gave a number of the series before.
+        """Tell whether this transaction has already given a number of the series.
 
-        Then it holds the series' lock, and Odoo counts on from its own cache: the last number need
-        not be looked up for each invoice of a batch.
+        If so, it holds the lock of the series and Odoo continues from its cache, so that the last number
+        is not looked up again for each invoice of a batch.
         """
         first = SERIES_FORMAT.format(prefix1=prefix, seq=0, seq_length=self.astpp_issuer_id.sudo().padding)
         return (first, self[self._sequence_index]) in self._get_sequence_cache()
@@ -140,7 +140,7 @@ class AccountMove(models.Model):
         last = 0 if held else self._last_series_number(self.journal_id, prefix, self._origin.id)
         return SERIES_FORMAT, {
             "prefix1": prefix,
-            # Odoo counts on from its own cache when the series is held.
+            # When the series is held, Odoo continues from its cache and ignores this.
             "seq": 0 if held else self._astpp_number_before(prefix, last),
             "seq_length": issuer.padding,
         }
@@ -182,10 +182,10 @@ class AccountMove(models.Model):
         return rows[0][0] if rows else None
 
     def _get_last_sequence_domain(self, relaxed=False):
-        # Only reached for ordinary moves.
+        # Only called for ordinary moves: see _get_last_sequence.
         if not self.journal_id.astpp_has_series:
             return super()._get_last_sequence_domain(relaxed)
-        # Their last number, and the one their way to restart is deduced from, are those of ordinary moves.
+        # Ignore moves of a series when finding the last number and the reset pattern.
         where, params = super(AccountMove, self.with_context(astpp_ordinary_numbering=True))._get_last_sequence_domain(
             relaxed
         )
@@ -206,12 +206,12 @@ class AccountMove(models.Model):
 
     def write(self, vals):
         if vals.get("journal_id") and any(move.astpp_series for move in self):
-            # A draft with a number may take it along.
+            # A draft keeps its number when it moves to another journal.
             self.env["account.journal"].browse(vals["journal_id"])._astpp_hold_series()
         if not vals.get("name") or vals["name"] == "/":
             return super().write(vals)
-        # A name given by hand belongs to a series when it looks like one of its numbers; with
-        # any other name the move is numbered as an ordinary one.
+        # A name set by hand belongs to a series if it looks like one of its numbers; with any other
+        # name the move counts as an ordinary one.
         renamed = self.filtered(lambda move: move.name != vals["name"])
         for (series, year), moves in renamed.grouped(lambda move: move._astpp_series_of(vals["name"])).items():
             own = {"astpp_series": series, "astpp_series_year": year, "astpp_series_start": False}
@@ -223,13 +223,13 @@ class AccountMove(models.Model):
         return True
 
     def unlink(self):
-        # The last number of a series is free again, in this transaction too.
+        # The last number of a series becomes free again; Odoo's cache would skip it within this transaction.
         if any(move.astpp_series for move in self):
             self._get_sequence_cache().clear()
         return super().unlink()
 
     def _astpp_series_of(self, name):
-        """Return (prefix, year or 0) of the series that ``name`` is a number of, (None, 0) for no series."""
+        """Return (prefix, year or 0) of the series to which the number ``name`` belongs, (None, 0) for none."""
         known = [(self.astpp_series, self.astpp_series_year)]
         if issuer := self.astpp_issuer_id.sudo():
             known.append(issuer._series_of_name(self.move_type, name))
@@ -237,5 +237,5 @@ class AccountMove(models.Model):
 
 
 def _in_series(name, prefix):
-    """Tell whether a name is the prefix and one to nine digits."""
+    """Tell whether a name consists of the prefix and one to nine digits."""
     return bool(name and name.startswith(prefix) and re.fullmatch(r"\d{1,9}", name[len(prefix) :], re.ASCII))

@@ -7,15 +7,15 @@ from odoo.tools.sql import escape_psql
 
 from ..parties.astpp_issuer import MAX_NUMBER
 
-# Stands in a prefix for the year of the invoice's date, of four digits.
+# Placeholder in prefixes for the four-digit year of the invoice date.
 YEAR = "{year}"
 YEARS = range(1900, 2200)
-# Stands for any digit where prefixes are compared; no prefix holds it.
+# Stands for any digit when prefixes are compared; not printable, so no prefix contains it.
 ANY_DIGIT = "\0"
 
 
 class AstppIssuer(models.Model):
-    """Number series of an issuer: where they start, and which prefixes live together in a journal."""
+    """An issuer's number series: where they start, and which prefixes can share a journal."""
 
     _inherit = "astpp.issuer"
 
@@ -53,23 +53,23 @@ class AstppIssuer(models.Model):
             issuer.next_number = issuer._next_number("out_invoice", today)
 
     def _next_number(self, move_type, date):
-        """Return the number that the next invoice or credit note of a date gets, as text."""
+        """Return the full number of the next invoice or credit note of a date."""
         self.ensure_one()
         series = self._series(move_type, date)[0]
         last = self.env["account.move"]._last_series_number(self.journal_id, series)
         return f"{series}{self._number_before(move_type, series, self.journal_id, last) + 1:0{self.padding}d}"
 
     def _series(self, move_type, date):
-        """Return the series that an invoice or credit note of a date gets its number in.
+        """Return the series in which an invoice or credit note of a date is numbered.
 
-        :return: (prefix with the year in its place, the year or 0 for a series of all years)
+        :return: (prefix with the year filled in, the year or 0 if the prefix has none)
         """
         self.ensure_one()
         prefix = self._prefix_of(move_type)
         return prefix.replace(YEAR, f"{date.year:04d}"), date.year if YEAR in prefix else 0
 
     def _series_of_name(self, move_type, name):
-        """Return the series, as ``_series`` does, of which a name could be a number: the year is the name's own."""
+        """Return the series to which a name could belong, like ``_series``, with the year taken from the name."""
         self.ensure_one()
         prefix, place = self._prefix_of(move_type), self._prefix_of(move_type).find(YEAR)
         year = name[place : place + 4] if place >= 0 else ""
@@ -81,14 +81,14 @@ class AstppIssuer(models.Model):
         return (move_type == "out_refund" and self.refund_prefix) or self.prefix or ""
 
     def _number_before(self, move_type, series, journal, last, exclude=None):
-        """Return the number after which a series goes on.
+        """Return the number after which a series continues.
 
         :param last: the highest number of the series, 0 for a new one
-        :param exclude: id of a move that does not count
+        :param exclude: id of a move to ignore
         """
         self.ensure_one()
         if last and journal.restrict_mode_hash_table:
-            # A number that was skipped would break the chain of hashes.
+            # A skipped number would break the journal's hash chain.
             return last
         first = self.first_number
         if first > 1 and last < first - 1 and self._is_later_year(move_type, series, journal, exclude):
@@ -96,7 +96,7 @@ class AstppIssuer(models.Model):
         return max(last, first - 1)
 
     def _is_later_year(self, move_type, series, journal, exclude=None):
-        """Tell whether there are numbers of another year's series of the same prefix."""
+        """Tell whether another year's series of the same prefix has numbers already."""
         others = [other for other in self._years_series(self._prefix_of(move_type)) if other != series]
         self.env["account.move"].flush_model(["astpp_series", "journal_id"])
         return bool(
@@ -114,7 +114,7 @@ class AstppIssuer(models.Model):
 
     @api.model
     def _years_series(self, prefix):
-        """Return the series of all years of a prefix, an empty list without a year in it."""
+        """Return the series of a prefix for all years, or an empty list if it contains no year."""
         return [prefix.replace(YEAR, f"{year:04d}") for year in YEARS] if YEAR in prefix else []
 
     @api.constrains("first_number")
@@ -145,7 +145,7 @@ class AstppIssuer(models.Model):
                     )
                 if clash := issuer._clashing_series(prefix):
                     if self.env.context.get("astpp_portal"):
-                        # A reseller does not learn what others' numbers look like.
+                        # Do not disclose other issuers' prefixes to a reseller.
                         raise ValidationError(self.env._("Choose another prefix than “%s”.", prefix))
                     raise ValidationError(
                         self.env._(
@@ -159,10 +159,10 @@ class AstppIssuer(models.Model):
                     )
 
     def _clashing_series(self, prefix):
-        """Return another prefix of this journal, or an invoice, whose number could equal one of ``prefix``.
+        """Return a prefix or invoice number in this journal that could produce the same number as ``prefix``.
 
-        Prefixes such as R1 and R10 live together as long as neither needs more digits than
-        its padding to write a number of the other.
+        Prefixes such as R1 and R10 can coexist as long as what follows R1 in the numbers of R10 has more
+        digits than R1's padding.
         """
         self.ensure_one()
         others = self.sudo().search([("journal_id", "=", self.journal_id.id), ("id", "!=", self.id)])
@@ -185,7 +185,7 @@ class AstppIssuer(models.Model):
         return self._ordinary_name_like(mine)
 
     def _given_series(self):
-        """Return [(series, least digits of a number)] of the numbers that the journal's invoices have."""
+        """Return [(series, smallest number of digits)] of the numbers already used in the journal."""
         if not self.journal_id:
             return []
         self.env["account.move"].flush_model(["astpp_series", "journal_id", "name"])
@@ -201,7 +201,7 @@ class AstppIssuer(models.Model):
         )
 
     def _ordinary_name_like(self, pattern):
-        """Return the number of an ordinary invoice of the journal that could be one of a pattern's, or None."""
+        """Return the number of an ordinary invoice in the journal that matches a pattern and digits, or None."""
         like = escape_psql(pattern).replace(ANY_DIGIT, "_")
         domain = [("journal_id", "=", self.journal_id.id), ("astpp_series", "=", False), ("name", "=like", f"{like}%")]
         moves = self.env["account.move"].sudo()
@@ -213,13 +213,13 @@ class AstppIssuer(models.Model):
     def write(self, vals):
         res = super().write(vals)
         if {"prefix", "refund_prefix", "first_number", "padding"} & vals.keys():
-            # Odoo keeps the last number of each series for the rest of the transaction.
+            # Odoo caches the last number of each series for the rest of the transaction.
             self.env["account.move"]._get_sequence_cache().clear()
         return res
 
 
 def _pattern(prefix):
-    """Return a prefix with any digits in place of the year."""
+    """Return a prefix with four ``ANY_DIGIT`` in place of the year."""
     return prefix.replace(YEAR, ANY_DIGIT * 4)
 
 
@@ -228,7 +228,7 @@ def _are_digits(text):
 
 
 def _starts_like(text, start):
-    """Tell whether a pattern or name could begin with a pattern."""
+    """Tell whether a pattern or name could begin with the pattern ``start``."""
     return len(text) >= len(start) and all(
         one == other or (ANY_DIGIT in (one, other) and _are_digits(one + other))
         for one, other in zip(text, start, strict=False)

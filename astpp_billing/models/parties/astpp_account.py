@@ -70,7 +70,7 @@ class AstppAccount(models.Model):
     )
     usage_currency_id = fields.Many2one(related="server_id.currency_id", string="Usage Currency")
 
-    # ASTPP gives the number of a deleted account to another one.
+    # ASTPP may reuse the number of a deleted account.
     _live_number_uniq = models.UniqueIndex(
         "(server_id, number) WHERE status != 'closed'", "Another account of this server has this number."
     )
@@ -105,7 +105,7 @@ class AstppAccount(models.Model):
             {vals["server_id"] for vals in vals_list if vals.get("server_id")}
         ):
             self.env["astpp.issuer"]._operator(server.company_id)
-        # Who has just been closed holds his number no more.
+        # An account closed in this transaction no longer blocks its number; the unique index must know.
         self.flush_model(["status", "number"])
         accounts = super().create(vals_list)
         accounts._begin_first_period()

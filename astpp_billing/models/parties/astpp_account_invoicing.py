@@ -2,7 +2,7 @@ from odoo import api, fields, models
 
 
 class AstppAccount(models.Model):
-    """Who invoices an account, in which currency and how; and its invoices."""
+    """How an account is invoiced: issuer, currency, taxes and mode; and its invoices."""
 
     _inherit = "astpp.account"
 
@@ -91,7 +91,7 @@ class AstppAccount(models.Model):
         return self.partner_id.browse(self.partner_id.address_get(["invoice"])["invoice"])
 
     def _usage_rate(self, company, date):
-        """Return how much of its invoice currency one unit of the account's usage is on a day, by the company's rates.
+        """Return the conversion rate from usage currency to invoice currency on a day, by the company's rates.
 
         :raise UserError: when Odoo has no rate for a currency
         """
@@ -99,7 +99,7 @@ class AstppAccount(models.Model):
         return self.server_id._usage_rate(self.currency_id, company, date)
 
     def action_create_issuer(self):
-        """Make the reseller an issuer with his own name and number series, and open it."""
+        """Create an issuer with its own name and number series for the reseller, or open the existing one."""
         self.ensure_one()
         issuer = self.own_issuer_ids or self.env["astpp.issuer"].create(
             {

@@ -8,7 +8,7 @@ from ...billing_cycle import Cycle, boundary_at_or_before, local_date, next_boun
 
 
 class AstppAccount(models.Model):
-    """When an account is billed: cycle, billing day, time zone, and how far it is billed."""
+    """When an account is billed: cycle, billing day, time zone, and the date up to which it is billed."""
 
     _inherit = "astpp.account"
 
@@ -119,29 +119,29 @@ class AstppAccount(models.Model):
                 raise ValidationError(self.env._("Account %s needs a time zone.", account.number))
 
     def _begin_first_period(self):
-        """Set what is billed already of accounts that do not say it: all before the running period."""
+        """Treat everything before the running period as billed for accounts without ``billed_until``."""
         for account in self.filtered(lambda a: not a.billed_until):
             account.billed_until = account._running_period_start()
 
     def _newly_postpaid(self, vals):
-        """Return those of the accounts that values make postpaid, where they do not say how far they are billed."""
+        """Return the prepaid accounts that ``vals`` makes postpaid without setting ``billed_until``."""
         if vals.get("payment_mode") != "postpaid" or "billed_until" in vals:
             return self.browse()
         return self.filtered(lambda account: account.payment_mode == "prepaid")
 
     def _begin_postpaid(self):
-        """Bill accounts from the running period on: what was prepaid has no period."""
+        """Start billing at the running period: prepaid accounts had no billing periods before."""
         for account in self:
             start = account._running_period_start()
             account.write({"billed_until": max(start, account.billed_until or start), "final_date": False})
 
     def _running_period_start(self):
-        """Return when the running period began by the account's cycle, naive UTC."""
+        """Return the start of the running period in the account's cycle, naive UTC."""
         self.ensure_one()
         return boundary_at_or_before(datetime.now(UTC), self._cycle()).replace(tzinfo=None)
 
     def _forget_final_invoices(self, status):
-        """Whoever comes back and leaves again gets a final invoice again; a suspended account one in a period."""
+        """Allow another final invoice: on each closing, and at most once a period for other changes of status."""
         again = self.filtered(
             lambda account: account.final_date
             and (status == "closed" or account.final_date < account._running_period_start())
@@ -151,12 +151,12 @@ class AstppAccount(models.Model):
     def _billing_period(self):
         """Return (start, end) of the period to bill next, naive UTC.
 
-        That of an account that is not active ends now, unless it has ended before.
+        For the final invoice of a suspended or closed account the running period ends now.
         """
         self.ensure_one()
         now = fields.Datetime.now()
         if not self.next_period_end:
-            # Prepaid by now: what is left from before.
+            # The account is prepaid now: bill what is left of its postpaid time.
             return min(self.billed_until or now, now), now
         ends_early = self.status != "active" and not self.final_date and self.next_period_end > now
         return self.billed_until, now if ends_early else self.next_period_end

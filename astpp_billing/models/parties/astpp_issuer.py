@@ -8,7 +8,7 @@ MAX_NUMBER = 999_999_999
 
 
 class AstppIssuer(models.Model):
-    """Who issues invoices: the operator, or a reseller under his own name and number series."""
+    """An issuer of invoices: the operator, or a reseller with its own name and number series."""
 
     _name = "astpp.issuer"
     _description = "Invoice Issuer"
@@ -134,7 +134,7 @@ class AstppIssuer(models.Model):
 
     @api.constrains("account_id", "company_id")
     def _check_owner(self):
-        """Whoever makes a reseller an issuer decides about the reseller, and about both companies."""
+        """Require write access to the reseller, and to both companies if they differ, to make a reseller an issuer."""
         for issuer in self.filtered("account_id"):
             issuer.account_id.check_access("write")
             # sudo: the companies are only compared.
@@ -155,8 +155,8 @@ class AstppIssuer(models.Model):
     def _reseller_journal(self, company):
         """Return the company's shared journal of reseller sales, made on first use.
 
-        One journal for all resellers keeps the accountants' dashboard short; every reseller
-        has a series of its own in it.
+        A single journal for all resellers keeps the accounting dashboard short; each reseller has its own
+        number series in it.
         """
         journals = self.env["account.journal"]
         domain = [*journals._check_company_domain(company), ("type", "=", "sale")]
@@ -166,7 +166,7 @@ class AstppIssuer(models.Model):
         template = journals.search([*domain, ("default_account_id", "!=", False)], limit=1)
         if not template:
             return journals
-        # The accounting administrator may configure issuers, the journal is part of that.
+        # sudo: users who may configure issuers need the journal, but may not have the right to create one.
         return journals.sudo().create(
             {
                 "name": self.env._("Reseller Sales"),
@@ -180,8 +180,8 @@ class AstppIssuer(models.Model):
 
     @api.model
     def _operator(self, company):
-        """Return the issuer that stands for the company itself, made on first use."""
-        # An accountant who adds the first account may not create issuers himself.
+        """Return the issuer that represents the company itself, created on first use."""
+        # sudo: the accountant who adds the first account may not have the right to create issuers.
         return company.sudo().astpp_operator_ids[:1] or self.sudo().create(
             {"name": company.name, "company_id": company.id, "prefix": "INV_"}
         )
@@ -193,7 +193,7 @@ class AstppIssuer(models.Model):
         return action | {"domain": [("astpp_issuer_id", "=", self.id)]}
 
     def _address_block(self):
-        """Return name, address and tax number as the head of the issuer's documents."""
+        """Return name, address and tax ID as HTML for the header of the issuer's documents."""
         self.ensure_one()
         lines = [self.name, *self.partner_id._display_address(without_company=True).splitlines()]
         if self.partner_id.vat:

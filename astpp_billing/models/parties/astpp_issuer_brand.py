@@ -6,7 +6,7 @@ from odoo.tools import email_normalize, formataddr
 
 
 class AstppIssuer(models.Model):
-    """How an issuer appears: name, logo and colour on documents and pages, sender and answers of mails."""
+    """An issuer's branding: name, logo and colour on documents and pages, sender and reply address of mails."""
 
     _inherit = "astpp.issuer"
 
@@ -32,29 +32,29 @@ class AstppIssuer(models.Model):
                 raise ValidationError(self.env._("The sender's name has characters that do not print."))
 
     def _brand(self):
-        """Return {name, logo, color} for pages; the logo as base64 or False."""
+        """Return {name, logo, color} for web pages; the logo as base64 or False."""
         self.ensure_one()
         partner = self.sudo().partner_id
         return {"name": self.name, "logo": partner.image_256, "color": self.brand_color or "inherit"}
 
     def _email_from(self):
-        """Return the sender of the issuer's mails: his name, his contact's address; of none nothing."""
+        """Return the sender of the issuer's mails, or "" when there is no issuer or no address."""
         if not self:
             return ""
         self.ensure_one()
-        # A reseller's customer must not meet the operator's address: none is better.
+        # Never fall back to the operator's address for a reseller: its customers must not see it.
         address = self.partner_id.email or (not self.account_id and self.company_id.email)
         return formataddr((self.sender_name or self.name, address)) if address else ""
 
     def _reply_to(self):
-        """Return where answers to the issuer's mails go."""
+        """Return the reply address of the issuer's mails."""
         return self and (self.reply_to or self._email_from())
 
     def _report_company(self, company):
-        """Return the company whose name and address head the issuer's documents.
+        """Return the company whose name and address are printed in the header of the issuer's documents.
 
-        For a reseller it is an unsaved copy of the company with the reseller's brand: the
-        layouts of Odoo's reports know companies only.
+        For a reseller this is an unsaved copy of the company with the reseller's brand, because the
+        layouts of Odoo's reports take everything from a company.
         """
         if not self.account_id:
             return company

@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 
 
 class AstppServer(models.Model):
-    """One ASTPP installation: accounts and usage belong to one."""
+    """An ASTPP installation; each account and each usage line belongs to one."""
 
     _name = "astpp.server"
     _description = "ASTPP Server"
@@ -72,13 +72,13 @@ class AstppServer(models.Model):
             raise UserError(self.env._("It has usage. Archive it instead."))
 
     def _usage_rate(self, currency, company, date):
-        """Return how much of a currency one unit of the server's base currency is on a day, by the company's rates.
+        """Return the conversion rate from the server's base currency to ``currency`` on a day, by the company's rates.
 
         :param currency: ``res.currency``
-        :raise UserError: when Odoo has no rate for a currency: 1.0 would be a silent error
+        :raise UserError: when a rate is missing, where Odoo would silently use 1.0
         """
         self.ensure_one()
-        # sudo: rates and the base currency are no secret; whoever invoices in another company need not see the server.
+        # sudo: users of another company that invoices for this server may have no access to it; rates are no secret.
         base, rates = self.sudo().currency_id, self.env["res.currency.rate"].sudo()
         if base == currency:
             return 1.0

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class ResCompany(models.Model):
-    """A company, which is an operator."""
+    """The issuer that represents a company."""
 
     _inherit = "res.company"
 

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class ResPartner(models.Model):
-    """A customer of one or more ASTPP accounts."""
+    """A customer, who may own several ASTPP accounts."""
 
     _inherit = "res.partner"
 

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class AstppIssuer(models.Model):
-    """Where an issuer is paid: through providers of his own, or by what he received himself."""
+    """How an issuer is paid: through the issuer's own providers, or by payments received directly."""
 
     _inherit = "astpp.issuer"
 
@@ -16,10 +16,10 @@ class AstppIssuer(models.Model):
     )
 
     def _own_providers(self):
-        """Return the providers that customers pay these issuers with, instead of the operator's; sudoed."""
+        """Return, sudoed, these issuers' own payment providers, which replace the operator's."""
         if not self:
             return self.env["payment.provider"]
-        # Whose a provider is, is a system administrator's setting.
+        # sudo: only system administrators may read which issuer a provider belongs to.
         return (
             self.env["payment.provider"]
             .sudo()

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.addons.payment_paypal.const import HANDLED_WEBHOOK_EVENTS
 
-# What becomes of a capture, and of the money afterwards: Odoo listens to events of orders only.
+# Events that report how captures and refunds end: Odoo subscribes to events of orders only.
 PAYPAL_CAPTURE_EVENTS = (
     "PAYMENT.CAPTURE.COMPLETED",
     "PAYMENT.CAPTURE.PENDING",
@@ -12,7 +12,7 @@ PAYPAL_REFUND_EVENTS = ("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.CAPTURE.REVERSED")
 
 
 class PaymentProvider(models.Model):
-    """A reseller may have a payment account of his own."""
+    """Let a reseller have payment providers of their own."""
 
     _inherit = "payment.provider"
 
@@ -27,15 +27,15 @@ class PaymentProvider(models.Model):
 
     @api.model
     def _get_compatible_providers(self, *args, **kwargs):
-        """Offer an issuer's own ways to pay on his invoices, and nobody else's."""
+        """Offer an issuer's own providers on that issuer's invoices, and on no others."""
         providers = super()._get_compatible_providers(*args, **kwargs)
         issuer_id = self.env.context.get("astpp_issuer_id")
-        # Whose a provider is, is a system administrator's setting.
+        # sudo: only system administrators may read which issuer a provider belongs to.
         own = providers.filtered(lambda provider: issuer_id and provider.sudo().astpp_issuer_id.id == issuer_id)
         return own or providers.filtered(lambda provider: not provider.sudo().astpp_issuer_id)
 
     def action_paypal_create_webhook(self):
-        """Ask PayPal for the events of captures too."""
+        """Subscribe to PayPal's capture events as well."""
         res = super().action_paypal_create_webhook()
         names = (*HANDLED_WEBHOOK_EVENTS, *PAYPAL_CAPTURE_EVENTS, *PAYPAL_REFUND_EVENTS)
         change = {"op": "replace", "path": "/event_types", "value": [{"name": name} for name in names]}

@@ -3,12 +3,12 @@ from werkzeug.exceptions import Forbidden
 from odoo import api, models
 from odoo.exceptions import ValidationError
 
-# The longest custom_id that PayPal takes.
+# Maximum length of PayPal's custom_id.
 PAYPAL_CUSTOM_ID = 127
 
 
 class PaymentTransaction(models.Model):
-    """Payments go to the account of who issued the invoice, and only when their provider says so."""
+    """Payments go to the provider of the invoice's issuer, and count only when that provider confirms them."""
 
     _inherit = "payment.transaction"
 
@@ -16,7 +16,7 @@ class PaymentTransaction(models.Model):
     def _check_astpp_issuer(self):
         for transaction in self:
             owner = transaction.sudo().provider_id.astpp_issuer_id
-            # A refund has no invoices of its own.
+            # A refund has no invoices of its own: check those of the original payment.
             paid = transaction.source_transaction_id or transaction
             issuers = paid.sudo().invoice_ids.astpp_issuer_id
             if (owner and issuers != owner) or (not owner and issuers._own_providers()):
@@ -24,9 +24,9 @@ class PaymentTransaction(models.Model):
 
     @api.constrains("amount", "invoice_ids", "currency_id")
     def _check_astpp_amount(self):
-        """Refuse to pay nothing, less than nothing, or more than is open; Odoo takes any amount that it is sent.
+        """Refuse amounts that are zero, negative or above the open amount; Odoo accepts whatever it is sent.
 
-        What providers report later is another amount only for refunds and parts, which are transactions of others.
+        Transactions made from another one, such as refunds and partial captures, may differ and are not checked.
         """
         for transaction in self:
             moves = transaction.sudo().invoice_ids
@@ -34,12 +34,12 @@ class PaymentTransaction(models.Model):
             if transaction.state != "draft" or made_of_another or not moves.astpp_issuer_id:
                 continue
             left = sum(moves.mapped("amount_residual"))
-            # Not a number is neither more nor less.
+            # NaN compares as neither more nor less, so it must fail this test.
             if not transaction.amount > 0 or transaction.currency_id.compare_amounts(transaction.amount, left) > 0:
                 raise ValidationError(self.env._("Enter an amount up to what is open."))
 
     def _send_api_request(self, method, endpoint, **kwargs):
-        """Let no failed request pass as an answer where the answer decides: see ``StrictPaypalController``."""
+        """Refuse the request when an answer is required but the call failed: see ``StrictPaypalController``."""
         try:
             return super()._send_api_request(method, endpoint, **kwargs)
         except ValidationError:
@@ -48,17 +48,17 @@ class PaymentTransaction(models.Model):
             raise
 
     def _extract_amount_data(self, payment_data):
-        """Take an amount that PayPal does not tell for a wrong one, not for a fault."""
+        """Treat a missing PayPal amount as a mismatch, not an error."""
         amount = payment_data.get("amount") or {}
         if self.provider_code == "paypal" and not amount.get("value"):
             return {"amount": None, "currency_code": None}
         return super()._extract_amount_data(payment_data)
 
     def _apply_updates(self, payment_data):
-        """Let a wrong amount or currency pay nothing, however often it comes, and keep the capture's number.
+        """Ignore PayPal notifications with a wrong amount or currency, and keep the capture's number once paid.
 
-        Odoo's check stops a payment the first time only: a second notification finds the transaction in error
-        already, and goes on.
+        Odoo's own check rejects only the first one: a second notification finds the transaction in error already and is
+        processed.
         """
         if self.provider_code != "paypal" or not payment_data:
             return super()._apply_updates(payment_data)
@@ -75,7 +75,7 @@ class PaymentTransaction(models.Model):
         return res
 
     def _paypal_prepare_order_payload(self):
-        """Show the issuer's name on PayPal's page, not the operator's; name the payment to events of its capture."""
+        """Show the issuer's name on PayPal's page, not the operator's, and pass our reference to capture events."""
         payload = super()._paypal_prepare_order_payload()
         for unit in payload["purchase_units"]:
             unit["custom_id"] = self.reference[:PAYPAL_CUSTOM_ID]

@@ -1,11 +1,11 @@
 from odoo import api, fields, models
 
-# What a refund may still become; whatever else PayPal says of one, the money is gone.
+# PayPal statuses of a refund that is not complete; in any other status the money has been returned.
 UNFINISHED = ("PENDING", "FAILED", "CANCELLED")
 
 
 class PaymentTransaction(models.Model):
-    """Money that PayPal gave back opens the invoices again that it had paid."""
+    """Reopen invoices when PayPal has refunded or reversed their payment."""
 
     _inherit = "payment.transaction"
 
@@ -20,9 +20,9 @@ class PaymentTransaction(models.Model):
 
     @api.model
     def _paypal_of_capture(self, resource):
-        """Return the payment that a capture, refund or reversal of PayPal's is about, or none.
+        """Return the payment that a PayPal capture, refund or reversal belongs to, or an empty recordset.
 
-        :param dict resource: what PayPal's event is about
+        :param dict resource: the ``resource`` of PayPal's event
         """
         ups = [link["href"] for link in resource.get("links", []) if link.get("rel") == "up"]
         order = resource.get("supplementary_data", {}).get("related_ids", {}).get("order_id")
@@ -34,21 +34,21 @@ class PaymentTransaction(models.Model):
         return found
 
     def _paypal_refunded(self, resource, event_type):
-        """Note that PayPal gave back money of this payment, once for each refund.
+        """Record that PayPal refunded or reversed part of this payment, once per refund.
 
-        The unique index refuses a second one, should PayPal tell the same twice at a time.
+        If PayPal sends the same refund twice at once, the unique index rejects the second one.
 
-        :param dict resource: the refund, as PayPal describes it
-        :param str event_type: PayPal's name of the event
+        :param dict resource: the refund as PayPal describes it
+        :param str event_type: the event's PayPal name
         """
         self.ensure_one()
         amount = resource.get("amount") or {}
-        # Reversals have been seen with a sign.
+        # PayPal sometimes reports reversals as negative amounts.
         value = abs(float(amount.get("value") or 0))
         refund = self.child_transaction_ids.filtered(lambda child: child.astpp_paypal_refund == resource["id"])
         if not refund:
             if not self.is_post_processed:
-                # Odoo books no payment that has refunds.
+                # Book the payment first: Odoo does not book a payment that already has refunds.
                 self._post_process()
             others = self.child_transaction_ids.filtered(
                 lambda child: child.operation == "refund" and child.state in ("pending", "done")
@@ -69,7 +69,7 @@ class PaymentTransaction(models.Model):
         refund._process("paypal", told)
 
     def _create_payment(self, **extra_create_values):
-        """Book a refund on the account that the payment was booked on, or they could not be set against each other."""
+        """Book a refund on the receivable account of its payment, or the two could not be reconciled."""
         if self.astpp_paypal_refund and (paid := self.source_transaction_id.payment_id):
             extra_create_values.setdefault("destination_account_id", paid.destination_account_id.id)
         return super()._create_payment(**extra_create_values)
@@ -84,12 +84,12 @@ class PaymentTransaction(models.Model):
         return res
 
     def _paypal_receivable(self):
-        """Return the lines of the transaction's payment that stand against invoices."""
+        """Return the receivable items of the transaction's payment."""
         payment = self.payment_id
         return payment.move_id.line_ids.filtered(lambda line: line.account_id == payment.destination_account_id)
 
     def _paypal_reopen_invoices(self):
-        """Set what was given back against the payment, and open the invoices for it, the newest first."""
+        """Reconcile the refund with the payment, which reopens the payment's invoices, the newest first."""
         self.ensure_one()
         source = self.source_transaction_id
         paid, given_back = source._paypal_receivable(), self._paypal_receivable()
@@ -102,17 +102,17 @@ class PaymentTransaction(models.Model):
             freed |= partial.debit_move_id
             partial.unlink()
         (paid + given_back).reconcile()
-        # What is left pays the oldest first.
+        # Use what is left of the payment for the oldest invoices.
         for line in reversed(freed):
             if not all(paid.mapped("reconciled")):
                 (paid + line).reconcile()
         self._paypal_tell(freed.move_id)
 
     def _paypal_tell(self, moves):
-        """Say on invoices that are open again why, to their readers and to who is responsible."""
+        """Tell followers and the responsible user why these invoices are open again."""
         reversed_by_paypal = self.paypal_type == "PAYMENT.CAPTURE.REVERSED"
         for move in moves:
-            # A top-up's invoice was made by the customer on the portal.
+            # The salesperson of a top-up's invoice may be the customer, who made it on the portal: skip portal users.
             seller = move.invoice_user_id.filtered(lambda user: not user.share)
             amount = self.currency_id.format(-self.amount)
             text = (

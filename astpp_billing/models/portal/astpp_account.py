@@ -4,12 +4,12 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-# Coupon numbers that may be wrong before an account has to wait, and how long.
+# Wrong coupon numbers allowed before an account has to wait, and for how many hours.
 MOST_GUESSES, GUESS_HOURS = 10, 24
 
 
 class AstppAccount(models.Model):
-    """Which accounts belong to the portal user who asks."""
+    """The current portal user's accounts, and what they may order or redeem."""
 
     _inherit = "astpp.account"
 
@@ -18,7 +18,7 @@ class AstppAccount(models.Model):
 
     @api.model
     def _portal_accounts(self):
-        """Return the accounts of the user's customer, sudoed: portal users have no right on the model."""
+        """Return the accounts of the user's customer, sudoed because portal users have no access to the model."""
         partner = self.env.user.partner_id.commercial_partner_id
         if self.env.user._is_public() or not partner:
             return self.sudo().browse()
@@ -27,22 +27,22 @@ class AstppAccount(models.Model):
 
     @api.model
     def _portal_resellers(self):
-        """Return those of them that are resellers."""
+        """Return those of the user's accounts that are resellers."""
         return self._portal_accounts().filtered(lambda account: account.account_type == "reseller")
 
     @api.model
     def _portal_below_domain(self):
-        """Return the domain of the accounts below the user's resellers, at any level, they themselves left out."""
+        """Return the domain of all accounts below the user's resellers, at any level; the resellers are not in it."""
         resellers = self._portal_resellers()
         if not resellers:
             return Domain.FALSE
         return Domain("id", "child_of", resellers.ids) & Domain("id", "not in", resellers.ids)
 
     def _room_for_orders(self):
-        """Return what the customer may still order, in the server's base currency.
+        """Return how much the customer may still order, in the server's base currency.
 
-        Prepaid: his funds. Postpaid: what ASTPP says that his credit limit leaves; where ASTPP does not say, the limit
-        without what is open and not billed yet.
+        Prepaid accounts: their funds. Postpaid accounts: what ASTPP reports is left of the credit limit; where ASTPP
+        reports nothing, the credit limit less open invoices and unbilled usage.
         """
         self.ensure_one()
         if self.payment_mode == "prepaid" or (self.astpp_id and self.server_id.host):
@@ -55,9 +55,9 @@ class AstppAccount(models.Model):
         return self.credit_limit - owed - self.unbilled_amount
 
     def _hold_for_order(self):
-        """Let one order of the account at a time see what is left; the next one begins anew when this one is done.
+        """Serialise orders of the account, so that each order sees the funds that the one before has left.
 
-        A lock alone would not do: who waited for it would still see the funds of before.
+        The UPDATE makes a waiting transaction fail and be retried; after a mere lock it would still see the old funds.
         """
         self.ensure_one()
         self.flush_recordset()
@@ -66,13 +66,13 @@ class AstppAccount(models.Model):
         )
 
     def _guesses_coupons(self):
-        """Tell whether so many wrong coupon numbers were entered that it looks like guessing."""
+        """Tell whether too many wrong coupon numbers were entered, which looks like guessing."""
         self.ensure_one()
         since = fields.Datetime.now() - timedelta(hours=GUESS_HOURS)
         return self.coupon_guesses >= MOST_GUESSES and self.coupon_guess_date > since
 
     def _note_coupon_guess(self):
-        """Count a wrong coupon number; a day after the first one counting starts again."""
+        """Count a wrong coupon number; counting starts again a day after the first one."""
         self.ensure_one()
         now = fields.Datetime.now()
         if not self.coupon_guess_date or self.coupon_guess_date <= now - timedelta(hours=GUESS_HOURS):

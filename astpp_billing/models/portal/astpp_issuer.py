@@ -11,13 +11,13 @@ from ..numbering.astpp_issuer import YEAR
 
 
 class AstppIssuer(models.Model):
-    """What a reseller sees of his own business on the portal."""
+    """What resellers see of their own business on the portal."""
 
     _inherit = "astpp.issuer"
 
     @api.model
     def _portal_issuers(self):
-        """Return the issuers of the portal user's own resellers, sudoed."""
+        """Return the issuers of the portal user's resellers, sudoed."""
         resellers = self.env["astpp.account"]._portal_resellers()
         return self.sudo().search([("account_id", "in", resellers.ids)])
 
@@ -26,7 +26,7 @@ class AstppIssuer(models.Model):
         return Domain("astpp_issuer_id", "in", self.ids) & Domain("move_type", "in", ("out_invoice", "out_refund"))
 
     def _foreign_prefix(self, prefix):
-        """Return the prefix if others' invoices have numbers of it, else None."""
+        """Return the prefix if other issuers have invoice numbers with it, else None."""
         self.ensure_one()
         series = self._years_series(prefix) or [prefix]
         self.env["account.move"].flush_model(["astpp_series", "journal_id", "astpp_issuer_id"])
@@ -44,10 +44,12 @@ class AstppIssuer(models.Model):
         return prefix if found else None
 
     def _previewed_number(self, values):
-        """Return the number that the next invoice would have with other settings.
+        """Return the number of the next invoice if the issuer had these settings.
 
-        Of a series that is others' it is the first one: how far they are is their business.
-        :param values: ``prefix``, ``first_number`` and ``padding``
+        In a series that another issuer uses, it is the first number: the real one would reveal how many invoices the
+        other one has issued.
+
+        :param values: dict of ``prefix``, ``first_number`` and ``padding``
         """
         self.ensure_one()
         if not self._foreign_prefix(values["prefix"]):
@@ -59,7 +61,8 @@ class AstppIssuer(models.Model):
         """Return the dashboard's figures: {open, overdue, drafts, renewals, customers, currency}.
 
         Amounts are in the company's currency.
-        :param accounts_domain: the accounts below
+
+        :param accounts_domain: domain of the accounts below the resellers
         """
         moves = self.env["account.move"]
         domain = self._portal_invoice_domain()
@@ -88,14 +91,15 @@ class AstppIssuer(models.Model):
         return self.env["astpp.usage"]._daily_sums(self, today - timedelta(days=29), today)
 
     def _register_received(self, move, amount):
-        """Register a payment of an invoice that the issuer received himself.
+        """Register a payment of an invoice that the issuer received directly.
 
-        It is a payment in the invoice's currency, whatever the journal's is. Only where the journal's account takes
-        no other currency than its own, it is converted at the rate of the day.
+        The payment is in the invoice's currency, whatever the journal's, unless the journal's account is restricted to
+        another currency: then the amount is converted at the rate of the day.
+
         :param amount: in the invoice's currency
         """
         self.ensure_one()
-        # A reseller has no right on payments; what he may register was checked.
+        # sudo: resellers have no access to payments; the caller has checked that they may register this one.
         wizards = self.env["account.payment.register"].sudo()
         wizard = wizards.with_context(active_model="account.move", active_ids=move.ids).create(
             {"journal_id": self.payment_journal_id.id, "currency_id": move.currency_id.id, "amount": amount}
@@ -111,10 +115,10 @@ class AstppIssuer(models.Model):
         return wizard._create_payments()
 
     def _set_logo(self, content):
-        """Put an image on the issuer's contact.
+        """Set the logo on the issuer's contact.
 
-        :param content: bytes
-        :raise UserError: when it is no picture that browsers and PDFs show
+        :param content: bytes of the image
+        :raise UserError: when it is not a PNG or JPEG of at most 1 MB
         """
         self.ensure_one()
         if guess_mimetype(content) not in ("image/png", "image/jpeg") or len(content) > 1 << 20:

@@ -7,17 +7,17 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 KEPT_DAYS = 7
-# How much of what takes time or reaches others a user may ask for in an hour, unless a system parameter
-# ``astpp_billing.limit_<kind>`` says otherwise: documents to mail, requests for credit notes, documents to make,
-# files of charges, customers to add.
+# How often a user may do what takes time or reaches other people, per hour, unless a system parameter
+# ``astpp_billing.limit_<kind>`` sets another limit: mailing documents, requesting credit notes, rendering documents,
+# exporting charges, adding customers.
 LIMITS = {"send": 500, "credit_request": 20, "pdf": 300, "export": 60, "customer": 60}
 
 
 class AstppPortalAct(models.Model):
-    """What portal users did of late: a form that was sent is not sent again, and nobody asks for too much.
+    """Recent actions of portal users, so that no form is processed twice and hourly limits are kept.
 
-    A form has a random token. Its row is written in the transaction that does what the form asks for, so that of two
-    at the same moment one waits for the other, and finds that it is done.
+    Each form has a random token. Its row is inserted in the transaction that processes the form: of two simultaneous
+    requests with the same token, the second waits for the first and then finds it done.
     """
 
     _name = "astpp.portal.act"
@@ -36,16 +36,16 @@ class AstppPortalAct(models.Model):
 
     @api.model
     def _take(self, kind, token):
-        """Note that the user's form is being done.
+        """Claim a form's token, so that the form is processed only once.
 
-        :param token: the form's, 32 hexadecimal digits
-        :return: (the act, whether it is the first time)
-        :raise UserError: the form has none: it comes from a page of before, or from nowhere
+        :param token: the form's token, 32 hexadecimal digits
+        :return: (act, whether this is the first time)
+        :raise UserError: when the token is missing or malformed, as on an outdated page
         """
         if not re.fullmatch(r"[0-9a-f]{32}", token or ""):
             raise UserError(self.env._("This page is too old. Load it again and repeat what you did."))
         who = f"user/{self.env.uid}"
-        # Somebody who did it at the same moment is waited for; then the request is done again by Odoo, and finds it.
+        # Waits for a simultaneous request with the same token; then Odoo retries this request, which finds the row.
         taken = self.env.execute_query(
             SQL(
                 """
@@ -61,7 +61,7 @@ class AstppPortalAct(models.Model):
                 now=fields.Datetime.now(),
             )
         )
-        # sudo: portal users have no right on what is noted of them.
+        # sudo: portal users have no access to this model.
         acts = self.sudo()
         if taken:
             return acts.browse(taken[0]), True
@@ -69,20 +69,20 @@ class AstppPortalAct(models.Model):
 
     @api.model
     def _spend(self, kind, quantity=1, who=None):
-        """Count what was asked for in the last hour.
+        """Count this request against the hourly limit.
 
         :param kind: one of ``LIMITS``
-        :param who: whose it is, the user's by default
-        :raise UserError: it is too much; says when it can be asked for again
+        :param who: whose limit to count against, the current user's by default
+        :raise UserError: when the limit is exceeded; it says when to try again
         """
         who, now = who or f"user/{self.env.uid}", fields.Datetime.now()
         hour = timedelta(hours=1)
         parameter = self.env["ir.config_parameter"].sudo().get_param(f"astpp_billing.limit_{kind}", "")
         most = int(parameter) if parameter.isdecimal() else LIMITS[kind]
-        # sudo: as above.
+        # sudo: portal users have no access to this model.
         recent = [("who", "=", who), ("kind", "=", kind), ("create_date", ">", now - hour)]
         [(spent, first)] = self.sudo()._read_group(recent, [], ["quantity:sum", "create_date:min"])
-        # What is too much at once may be asked for when nothing was before.
+        # A single request above the limit is allowed if nothing else was requested within the hour.
         if spent and spent + quantity > most:
             minutes = min(60, max(1, math.ceil((first + hour - now).total_seconds() / 60)))
             raise UserError(self.env._("That is too much at a time. Try again in %s minutes.", minutes))
@@ -90,6 +90,6 @@ class AstppPortalAct(models.Model):
 
     @api.autovacuum
     def _gc_acts(self):
-        """Forget what is older than any page that is still open."""
+        """Delete rows that are older than any page still open."""
         before = fields.Datetime.now() - timedelta(days=KEPT_DAYS)
         self.env.execute_query(SQL("DELETE FROM astpp_portal_act WHERE create_date < %s RETURNING id", before))

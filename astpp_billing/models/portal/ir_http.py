@@ -6,14 +6,14 @@ from odoo.addons.base.models.ir_http import SignedIntConverter
 from odoo.http import request
 
 OURS = "odoo.addons.astpp_billing."
-# What somebody from outside may post: a form, with a logo of at most 1 MB.
+# Maximum size of what portal users may post: a form with a logo of at most 1 MB.
 MOST_POSTED = 2 << 20
-# Python reads no longer numbers, and no id is nearly as long.
+# Python refuses to parse much longer numbers, and no id comes near this length.
 MOST_DIGITS = 100
 
 
 class ShortIntConverter(SignedIntConverter):
-    """A number in an address that Python cannot read is a page that is not there, not a fault."""
+    """Answer *not found* for a number in a URL that is too long for Python to parse, instead of failing."""
 
     def to_python(self, value):
         if len(value) > MOST_DIGITS:
@@ -22,7 +22,7 @@ class ShortIntConverter(SignedIntConverter):
 
 
 class IrHttp(models.AbstractModel):
-    """What all our pages have in common: rights and size before anything is read, no frames, no copies."""
+    """Common rules for our pages: check rights and size before reading the body, forbid framing and caching."""
 
     _inherit = "ir.http"
 
@@ -32,12 +32,12 @@ class IrHttp(models.AbstractModel):
 
     @classmethod
     def _serve_fallback(cls):
-        """Look for no file whose address has what no text has: the database refuses to compare it."""
+        """Skip the file lookup for URLs with a null character, which PostgreSQL refuses to compare."""
         return None if "\x00" in request.httprequest.path else super()._serve_fallback()
 
     @classmethod
     def _pre_dispatch(cls, rule, args):
-        """Refuse before the body is read: it may have hundreds of megabytes."""
+        """Check rights and limit the size before the body is read, because it may have hundreds of megabytes."""
         endpoint = rule.endpoint
         if not endpoint.original_endpoint.__module__.startswith(OURS):
             return super()._pre_dispatch(rule, args)
@@ -54,7 +54,7 @@ class IrHttp(models.AbstractModel):
     def _post_dispatch(cls, response):
         res = super()._post_dispatch(response)
         if getattr(request, "astpp_page", False):
-            # Amounts, calls and buttons that pay: in no frame of others, and in no cache that the next one looks into.
+            # Our pages show amounts and calls and have payment buttons: allow no foreign frames and no caching.
             response.headers["X-Frame-Options"] = "SAMEORIGIN"
             response.headers["Cache-Control"] = "no-store"
         return res

@@ -3,7 +3,7 @@ from odoo.http import request
 
 
 class IrQweb(models.AbstractModel):
-    """Pages that a reseller's customer sees carry the reseller's brand, not the operator's."""
+    """Show the reseller's brand, not the operator's, on pages for a reseller's customers."""
 
     _inherit = "ir.qweb"
 
@@ -16,7 +16,7 @@ class IrQweb(models.AbstractModel):
     def _astpp_brand(self, document=None):
         """Return {name, logo, color} of the only reseller who invoices this visitor, or None.
 
-        :param document: the invoice or order that the page shows; whoever may see it may see who issued it
+        :param document: the invoice or order on the page; whoever may see it may see who issued it
         """
         model = getattr(document, "_name", "")
         if model == "account.move":
@@ -24,7 +24,7 @@ class IrQweb(models.AbstractModel):
         elif model == "sale.order" and document.sudo().astpp_account_id:
             issuers = document._astpp_issuer()
         else:
-            # Several templates make one page.
+            # Cached on the request, because a page consists of several templates.
             if not hasattr(request, "astpp_issuers"):
                 request.astpp_issuers = self.env["astpp.account"]._portal_accounts().issuer_id
             issuers = request.astpp_issuers

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class AstppAccount(models.Model):
-    """What an account has ordered: subscriptions and numbers."""
+    """An account's subscriptions and DIDs."""
 
     _inherit = "astpp.account"
 

@@ -7,10 +7,10 @@ from ..ledger.usage_state import NOT_HELD
 
 
 class AstppAllowance(models.Model):
-    """A package's included minutes of one period, and how much of them was used.
+    """A package's included minutes in one period, and how many of them were used.
 
-    A row a period, so that the history stays (ASTPP facts 7.5, 61). Used are the calls that ASTPP
-    charged to the package; a call counts in begun minutes, as ASTPP counts (ASTPP facts 2.6).
+    There is a row for each period, so that the history is kept (ASTPP facts 7.5, 61). Usage is the calls that
+    ASTPP charged to the package, each rounded up to full minutes as in ASTPP (ASTPP facts 2.6).
     """
 
     _name = "astpp.allowance"
@@ -46,9 +46,9 @@ class AstppAllowance(models.Model):
             allowance.used_percent = 100 * minutes / included if included else 0.0
 
     def _used_minutes(self):
-        """Return {id: begun minutes of the calls that the package paid for in its period}.
+        """Return {id: minutes of the calls covered by the package in its period, each call rounded up}.
 
-        A call without its package's order, from a file for instance, counts for the account's oldest one.
+        A call that does not name its package's order, such as one from a file, counts for the account's oldest package.
         """
         usage = self.env["astpp.usage"].sudo()
         usage.flush_model()
@@ -76,7 +76,7 @@ class AstppAllowance(models.Model):
         return {key: int(minutes) for key, minutes in rows}
 
     def _close(self, moment: datetime):
-        """End those that still run then."""
+        """End the allowances that are running at ``moment`` (naive UTC)."""
         self.sudo().filtered(
             lambda allowance: allowance.period_start < moment
             and (not allowance.period_end or allowance.period_end > moment)

@@ -5,7 +5,7 @@ MODULE = "astpp_billing"
 
 
 class AstppCloseReason(models.Model):
-    """Why subscriptions end, for the churn report."""
+    """Reasons for the end of subscriptions, for the churn report."""
 
     _name = "astpp.close.reason"
     _description = "Close Reason"
@@ -17,7 +17,7 @@ class AstppCloseReason(models.Model):
 
     @api.model
     def _own(self, reason):
-        """Return the reason that is given when a subscription ends by itself; made again if somebody deleted it.
+        """Return one of the addon's own reasons, which methods set; created again if somebody deleted it.
 
         :param reason: request, one_time, product, account or funds
         """
@@ -31,7 +31,7 @@ class AstppCloseReason(models.Model):
             "account": self.env._("Account closed"),
             "funds": self.env._("Prepaid funds too low at renewal"),
         }
-        # Whoever ends a subscription need not be allowed to make reasons.
+        # sudo: users who end subscriptions may not have the right to create reasons.
         made = self.sudo().create({"name": texts[reason]})
         self.env["ir.model.data"].sudo()._update_xmlids(
             [{"xml_id": f"{MODULE}.{name}", "record": made, "noupdate": True}]
@@ -40,7 +40,7 @@ class AstppCloseReason(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_own(self):
-        # sudo: which records are the addon's own is the system's knowledge.
+        # sudo: ordinary users cannot read ir.model.data.
         data = self.env["ir.model.data"].sudo()
         domain = [("module", "=", MODULE), ("model", "=", self._name), ("res_id", "in", self.ids)]
         if own := self.browse(data.search(domain, limit=1).mapped("res_id")):

@@ -3,7 +3,7 @@ from odoo.exceptions import ValidationError
 
 
 class AstppDestination(models.Model):
-    """A prefix of numbers that a package's included minutes cover."""
+    """A number prefix covered by a package's included minutes."""
 
     _name = "astpp.destination"
     _description = "Package Destination"

@@ -10,7 +10,7 @@ from ..astpp_guard_mixin import ours
 
 _logger = logging.getLogger(__name__)
 
-# Numbers that are freed together.
+# How many numbers leave quarantine in one savepoint.
 BATCH = 1000
 
 
@@ -95,21 +95,22 @@ class AstppDid(models.Model):
 
     @api.model
     def get_import_templates(self):
-        """Return the file that shows how an inventory is imported."""
+        """Return the sample file for importing numbers."""
         return [{"label": self.env._("Inventory of numbers"), "template": "/astpp_billing/static/csv/dids.csv"}]
 
     @ours
     def _assign(self, subscription):
-        """Give a number to the subscription's account.
+        """Assign these numbers to the subscription's account.
 
-        The database keeps it to one owner: two who take it at the same moment cannot both commit. What a reseller
-        above has, he gives to his customer, and gets back.
-        :raise UserError: when it is not free
+        A unique index allows one owner at a time, so two sales of the same number cannot both commit. A reseller's
+        number may go to an account below it, and returns to the reseller afterwards.
+
+        :raise UserError: when a number is not free
         """
         account = subscription.account_id
         above = account.search([("id", "parent_of", account.parent_id.ids)])
         for did in self:
-            # Somebody else may be selling it now: their transaction is waited for.
+            # Wait for a concurrent sale of the same number.
             did.lock_for_update()
             if did.account_id == account and not did.assignment_ids.filtered(lambda a: not a.date_end):
                 did._open_assignment(account, subscription)
@@ -127,20 +128,20 @@ class AstppDid(models.Model):
     def _open_assignment(self, account, subscription):
         self._close_assignments()
         self.write({"account_id": account.id, "reserved_account_id": False, "quarantine_until": False})
-        # The history is the inventory's own, nobody writes it by hand.
+        # sudo: the history of owners is readonly for users.
         self.env["astpp.did.assignment"].sudo().create(
             [{"did_id": did.id, "account_id": account.id, "subscription_id": subscription.id} for did in self]
         )
 
     def _close_assignments(self):
-        # As above.
+        # sudo: as above.
         self.assignment_ids.sudo().filtered(lambda assignment: not assignment.date_end).date_end = fields.Datetime.now()
-        # The index allows one open row a number: close before the next one opens.
+        # The unique index allows one open assignment for each number, so close it before the next one opens.
         self.assignment_ids.flush_recordset()
 
     @ours
     def _release(self, subscriptions):
-        """Take the numbers back from these subscriptions that end: to the reseller who holds it, or into quarantine."""
+        """Take numbers back from ending subscriptions; they go to the reseller that holds them, or into quarantine."""
         now = fields.Datetime.now()
         for did in self:
             if did.account_id not in subscriptions.account_id:
@@ -153,16 +154,16 @@ class AstppDid(models.Model):
             did._close_assignments()
 
     def _holding_order(self, ending=None):
-        """Return the running order by which a reseller holds the number: its owner, or the nearest one above him.
+        """Return the running order of the reseller that holds the number: its owner, or the nearest reseller above.
 
-        :param ending: subscriptions that end now, and held it until then
+        :param ending: subscriptions to count as running although they are just ending
         """
         self.ensure_one()
         held = Domain("state", "in", ("active", "suspended")) | Domain("id", "in", ending.ids if ending else [])
         chain = Domain("account_id", "parent_of", self.account_id.ids) & Domain(
             "account_id.account_type", "=", "reseller"
         )
-        # sudo: who sells the number to his customer need not see the orders of the levels above.
+        # sudo: users who sell the number may have no access to the orders of resellers above.
         orders = (
             self.env["astpp.subscription"]
             .sudo()
@@ -172,9 +173,9 @@ class AstppDid(models.Model):
         return nearest.sudo(False)
 
     def _price_for(self, account, product):
-        """Return what the number costs an account: its own price, unless a reseller above sells by a list of his own.
+        """Return the number's price for an account: its own price, unless a reseller above has a pricelist for it.
 
-        :param product: the product that it is rented with
+        :param product: the product with which the number is rented
         :return: (price per period, setup fee), in the server's base currency
         """
         self.ensure_one()
@@ -190,13 +191,13 @@ class AstppDid(models.Model):
 
     @api.model
     def _free_quarantined(self):
-        """Put numbers back into the pool whose quarantine is over."""
+        """Return numbers to the pool whose quarantine is over."""
         due = self.search([("quarantine_until", "<=", fields.Datetime.now())], order="id")
         for first in range(0, len(due), BATCH):
             due[first : first + BATCH]._end_quarantine()
 
     def _end_quarantine(self):
-        """End the quarantine of these numbers; one that cannot be freed keeps no other from it."""
+        """End the quarantine of these numbers; a number that fails does not block the others."""
         try:
             with self.env.cr.savepoint():
                 self.quarantine_until = False
@@ -211,6 +212,6 @@ class AstppDid(models.Model):
             self[middle:]._end_quarantine()
 
     def action_view_calls(self):
-        """Open the calls that came in on the numbers."""
+        """Open the calls to these numbers."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
         return action | {"domain": [("did_id", "in", self.ids)], "context": {}}

@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class AstppDidAssignment(models.Model):
-    """Who had a number, from when to when."""
+    """An owner of a number, from one date to another."""
 
     _name = "astpp.did.assignment"
     _description = "Owner of a DID"

@@ -8,7 +8,7 @@ from .product_template import PERIOD_UNITS
 
 
 class AstppSubscription(models.Model):
-    """An ordered product that renews: a package, a subscription, or a DID."""
+    """An order of a package, subscription or DID, which renews each period."""
 
     _name = "astpp.subscription"
     _description = "ASTPP Subscription"
@@ -120,7 +120,7 @@ class AstppSubscription(models.Model):
         help="What an active order comes to in an average month, in the server's base currency.",
     )
 
-    # What ASTPP decides; with renewals by Odoo, see ``_synced_changes``.
+    # Fields that ASTPP decides; ``_synced_changes`` makes exceptions when Odoo renews.
     _astpp_owned = frozenset({"start_date", "next_date", "end_date", "state", "close_reason", "account_id"})
     _astpp_uniq = models.UniqueIndex("(server_id, astpp_id) WHERE astpp_id IS NOT NULL AND astpp_id != 0")
     _sale_line_uniq = models.UniqueIndex("(sale_line_id, account_id) WHERE sale_line_id IS NOT NULL")
@@ -136,7 +136,7 @@ class AstppSubscription(models.Model):
     @api.depends("server_id.company_id")
     def _compute_company_id(self):
         for subscription in self:
-            # Until there is an account, the form offers those of the user's company.
+            # Before an account is chosen, the form offers the accounts of the user's company.
             subscription.company_id = subscription.server_id.company_id or self.env.company
 
     @api.depends("product_id", "account_id")
@@ -215,12 +215,12 @@ class AstppSubscription(models.Model):
             raise UserError(self.env._("Only drafts can be deleted. End the subscription instead."))
 
     def _renewed_by_odoo(self):
-        """Return those that Odoo charges: its own, and ASTPP's when the server says so."""
+        """Return the subscriptions that Odoo renews: those made in Odoo, and ASTPP's if the server is set so."""
         return self.filtered(lambda s: not s.astpp_id or s.server_id.renewals_by == "odoo")
 
     @ours
     def action_start(self):
-        """Start drafts: charge setup fee and first period, take the number."""
+        """Start drafts: charge the setup fee and first period, and assign the number."""
         drafts = self.filtered(lambda subscription: subscription.state == "draft")
         if not drafts:
             raise UserError(self.env._("Only a draft can be started."))
@@ -229,15 +229,15 @@ class AstppSubscription(models.Model):
 
     @ours
     def action_suspend(self):
-        """Stop charging until they are resumed."""
+        """Suspend active subscriptions; nothing is charged until they are resumed."""
         self.filtered(lambda subscription: subscription.state == "active")._suspend()
 
     @ours
     def action_resume(self):
-        """Go on with a new period from today on; nothing is charged for the time in between."""
+        """Resume suspended subscriptions with a new period from today; the time in between is not charged."""
         self.filtered(lambda subscription: subscription.state == "suspended")._resume()
 
     def action_view_usage(self):
-        """Open what was charged, and the calls that the package paid for."""
+        """Open the subscriptions' charges, and the calls covered by packages."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage")
         return action | {"domain": [("subscription_id", "in", self.ids)], "context": {}}

@@ -4,15 +4,15 @@ from odoo import models
 
 
 class AstppSubscription(models.Model):
-    """The included minutes of packages, period by period."""
+    """Included minutes of packages, by period."""
 
     _inherit = "astpp.subscription"
 
     def _open_allowances(self, start=None, share=None):
-        """Open the included minutes of the running period; those that are open stay.
+        """Create the allowances of the running period, or update them if they exist.
 
-        :param start: naive UTC, the period's start by default
-        :param share: which part of the minutes; by default that of the price, as the first period may be a part of one
+        :param start: start of the allowances, naive UTC; by default that of the period
+        :param share: share of the minutes, as Decimal; by default that of the price, as a first period may be short
         """
         allowances = self.env["astpp.allowance"].sudo()
         packages = self.filtered(lambda s: s.free_minutes and s.start_date and s.state != "draft")

@@ -9,13 +9,13 @@ from ..astpp_guard_mixin import ours
 
 
 class AstppSubscription(models.Model):
-    """Upsell: other product, quantity or price from a date on."""
+    """Upselling: a different product, quantity or price from a date on."""
 
     _inherit = "astpp.subscription"
 
     @ours
     def _plan_change(self, moment, product=None, quantity=None, price=None, note=False):
-        """Plan new terms from the local day of ``moment`` on; what is due by now comes at once.
+        """Plan new terms from the local day of ``moment`` on; terms that are due already take effect at once.
 
         :param moment: naive UTC
         :param price: per period and piece, base currency; the issuer's price by default
@@ -37,9 +37,9 @@ class AstppSubscription(models.Model):
 
     @ours
     def _plan_price(self, price, moment):
-        """Plan another price from the first renewal on or after a moment; nothing changes before.
+        """Plan a new price from the first renewal at or after ``moment`` (naive UTC).
 
-        Terms planned by an earlier price change from the same day on are replaced.
+        It replaces terms already planned for the same day, keeping their product and quantity.
         """
         self.ensure_one()
         start = self.next_date
@@ -54,10 +54,10 @@ class AstppSubscription(models.Model):
 
     @ours
     def _apply_changes(self, now):
-        """Put planned terms into force whose day came in the middle of a period.
+        """Apply planned terms that are due in the middle of a period.
 
-        Those of a period's first day are put into force by its renewal. Several of one subscription come one
-        after the other: each gives back what the one before it charged.
+        Terms due on the first day of a period are applied by its renewal. Several terms of one subscription are
+        applied one after the other, because each refunds what the previous one charged.
         """
         active = self.filtered(lambda s: s.state == "active")
         while due := [line for subscription in active if (line := subscription._next_change(now))]:
@@ -65,14 +65,14 @@ class AstppSubscription(models.Model):
             active._add_charges(entries)
 
     def _next_change(self, now):
-        """Return the terms that come into force next in the middle of the running period, if their day came."""
+        """Return the next planned terms that are due in the running period, or an empty recordset."""
         self.ensure_one()
         return self.line_ids.filtered(
             lambda line: (not line.applied and line.date <= now and (not self.next_date or line.date < self.next_date))
         )._in_order()[:1]
 
     def _change_now(self, line):
-        """Put one line into force; return the credit of the old rest and the charge of the new one."""
+        """Apply one line of terms; return the credit and the charge for the rest of the period, if it is prorated."""
         self.ensure_one()
         prorated = self.product_id.astpp_prorate and self.next_date
         unused = self._unused_entry(line.date) if prorated else None

@@ -9,12 +9,12 @@ from ..ledger.astpp_usage_entries import UsageEntry
 
 
 class AstppSubscription(models.Model):
-    """The usage lines of a subscription: what is charged when, and given back."""
+    """A subscription's usage lines: charges, refunds and commissions."""
 
     _inherit = "astpp.subscription"
 
     def _amount(self, share=1, price=None, quantity=None):
-        """Return the price of a period or a part of it, exactly.
+        """Return the exact price of a period or of a share of it.
 
         :param share: Decimal, 1 for a whole period
         :return: Decimal in the server's base currency
@@ -27,9 +27,10 @@ class AstppSubscription(models.Model):
         return RENEWALS.get(self.astpp_type, "subscription")
 
     def _entry(self, kind, amount, start, end, charge_type=None):
-        """Return a charge for ``_add_charges``, dated when its period starts.
+        """Return a charge for ``_add_charges``, dated at the start of its period.
 
-        :param kind: what makes the key unique together with the start: period, setup, rest …
+        :param kind: makes the key unique together with the start: period, setup, rest …
+        :param start: start of the period, naive UTC; ``end`` likewise, or False for a charge without a period
         """
         self.ensure_one()
         account = self.account_id
@@ -37,7 +38,7 @@ class AstppSubscription(models.Model):
             "subscription": self,
             "key": f"{self.id}/{kind}/{start:%Y%m%d%H%M%S}",
             "account": account,
-            # A change puts another product in its place.
+            # The product at this time: later changes may replace it.
             "product": self.product_id,
             "charge_type": charge_type or self._charge_type(),
             "date": start,
@@ -71,13 +72,13 @@ class AstppSubscription(models.Model):
         }
 
     def _add_charges(self, entries):
-        """Put charges, and the commissions they earn, into the ledger; debit prepaid balances.
+        """Add charges and their commissions to the ledger, and queue the changes of balances in ASTPP.
 
-        :return: the entries that are new
+        :return: the entries that were not in the ledger yet
         """
         entries = [entry for entry in entries if entry["amount"]]
         entries += [commission for entry in entries if (commission := self._commission(entry))]
-        # Of two under one key the first one is added.
+        # Of several entries with the same key, the first one is added.
         by_key = {entry["key"]: entry for entry in reversed(entries)}
         added = self.env["astpp.usage"].sudo()._add([self._usage_entry(entry) for entry in entries])
         added = [by_key[entry.key] for entry in added]
@@ -87,7 +88,7 @@ class AstppSubscription(models.Model):
         return added
 
     def _usage_entry(self, entry):
-        """Return what the ledger takes of a charge."""
+        """Convert a charge to a ``UsageEntry`` for the ledger."""
         account, subscription = entry["account"], entry["subscription"]
         return UsageEntry(
             source="subscription",
@@ -106,9 +107,9 @@ class AstppSubscription(models.Model):
         )
 
     def _commission(self, entry):
-        """Return the credit that a commission-based reseller gets for a charge, or None.
+        """Return a commission-based reseller's credit for a charge, or None.
 
-        A charge given back takes its commission back (ASTPP facts 7.5, 62).
+        Refunding a charge reverses its commission (ASTPP facts 7.5, 62).
         """
         subscription = entry["subscription"]
         reseller = subscription.account_id.parent_id
@@ -128,7 +129,7 @@ class AstppSubscription(models.Model):
         }
 
     def _unused_entry(self, moment, kind="unused"):
-        """Return the credit for what is left of the paid period at ``moment``, or None."""
+        """Return the credit for the unused rest of the paid period at ``moment`` (naive UTC), or None."""
         self.ensure_one()
         start, end = self.start_date, self.next_date
         if not start or not end or not start <= moment < end:
@@ -138,7 +139,7 @@ class AstppSubscription(models.Model):
         if not share or not paid:
             return None
         entry = self._entry(kind, -money(paid * share), moment, end)
-        # A second change on the same day is another one.
+        # The number of earlier credits keeps the keys of several changes on the same day apart.
         entry["key"] = f"{entry['key']}/{self.env['astpp.usage'].sudo().search_count(self._credit_domain())}"
         return entry
 
@@ -146,7 +147,7 @@ class AstppSubscription(models.Model):
         return [("subscription_id", "=", self.id), ("source", "=", "subscription"), ("amount", "<", 0)]
 
     def _paid_for_period(self):
-        """Return what the terms in force cost for the whole of the running period."""
+        """Return the price of the whole running period at the terms in force, as Decimal."""
         self.ensure_one()
         usage = self.env["astpp.usage"].sudo()
         lines = usage.search(
@@ -158,8 +159,8 @@ class AstppSubscription(models.Model):
             limit=1,
         )
         if lines:
-            # A part charged after a change is stretched to the whole period.
+            # After a change only the rest was charged: scale it up to the whole period.
             share = share_left(self.start_date, lines.period_start, self.next_date, self.account_id.tz)
             return Decimal(str(lines.amount)) / share if share else Decimal(0)
-        # ASTPP charged it.
+        # Without a charge by Odoo, ASTPP has charged the period.
         return self._amount() if self.astpp_id else Decimal(0)

@@ -9,12 +9,12 @@ from ..astpp_guard_mixin import ours
 
 _logger = logging.getLogger(__name__)
 
-# Hours until the next attempt: 1, 3, 9, then a day.
+# The wait after failures is 1, 3, 9 hours, then a day.
 MOST_HOURS = 24
 
 
 class AstppSubscription(models.Model):
-    """Subscriptions that cannot be renewed: they stop nobody else, a person is told, and they are tried again."""
+    """Subscriptions that fail to renew: others are not affected, an alert is raised, and they are retried later."""
 
     _inherit = "astpp.subscription"
 
@@ -23,10 +23,10 @@ class AstppSubscription(models.Model):
     renewal_failures = fields.Integer(string="Failed Attempts", readonly=True, copy=False, aggregator=None)
 
     def _try_step(self):
-        """Take each one step further: together, or one by one when that fails.
+        """Advance each subscription by one step: all together or, if that fails, one by one.
 
-        Whoever fails, or did not get any further, waits for his next attempt; so nobody is taken on twice in
-        vain, and whoever calls this until nothing is due comes to an end.
+        A subscription that fails or makes no progress waits for its next attempt. So none is tried twice in
+        vain, and a loop that calls this until nothing is due terminates.
         """
         if not self:
             return
@@ -41,7 +41,7 @@ class AstppSubscription(models.Model):
         except Exception as error:
             if len(self) > 1:
                 for subscription in self:
-                    # An order takes those of the levels above with it when it ends.
+                    # It may no longer be due: an order that ends also ends the resellers' orders above it.
                     subscription.filtered_domain(self._due_domain())._try_step()
             else:
                 self._note_renewal_failure(error)
@@ -51,13 +51,13 @@ class AstppSubscription(models.Model):
             subscription._note_renewal_failure(UserError(reason))
 
     def _position(self):
-        """Return what changes with each step."""
+        """Return values that change with each step, to detect progress."""
         self.ensure_one()
         return self.state, self.next_date, len(self.line_ids.filtered("applied"))
 
     @ours
     def _note_renewal_failure(self, error):
-        """Keep the reason of a failure, plan the next attempt, and tell the responsible user.
+        """Record the reason of a failure, schedule the next attempt, and alert the responsible user.
 
         :param error: the exception
         """
@@ -84,17 +84,17 @@ class AstppSubscription(models.Model):
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
         except Exception:
-            # The form and the list say it as well.
+            # Not fatal: the form and the list show the failure as well.
             _logger.exception("The failed renewal of %s cannot be told", self.name)
 
     def _forget_renewal_failure(self):
-        """Take back what was told of failures: they were got over."""
+        """Clear recorded failures and their alerts, once they are overcome."""
         if failed := self.filtered("renewal_failures"):
             failed.write({"renewal_error": False, "renewal_retry_date": False, "renewal_failures": 0})
             failed._clear_alert("renewal")
 
     def write(self, vals):
-        # Somebody ends, suspends or resumes it, here or in ASTPP: what failed before is of no interest any more.
+        # When it is ended, suspended or resumed, in Odoo or in ASTPP, earlier failures no longer matter.
         moved = self.filtered(lambda each: each.renewal_failures and each.state != vals.get("state", each.state))
         res = super().write(vals)
         moved._forget_renewal_failure()
@@ -102,7 +102,7 @@ class AstppSubscription(models.Model):
 
     @ours
     def action_retry_renewal(self):
-        """Try at once what failed, all its missed periods, and say what came of it."""
+        """Retry failed subscriptions at once, for all missed periods, and notify the user of the result."""
         self.check_access("write")
         failed = self.filtered("renewal_failures").try_lock_for_update()
         if not failed:
@@ -110,7 +110,7 @@ class AstppSubscription(models.Model):
         failed.renewal_retry_date = False
         while due := failed.filtered_domain(self._due_domain()):
             due._try_step()
-        # What is not due any more, for somebody gave it another date.
+        # Some are no longer due, because somebody changed their dates.
         failed.filtered(lambda subscription: not subscription.renewal_retry_date)._forget_renewal_failure()
         still = failed.filtered("renewal_failures")
         return {

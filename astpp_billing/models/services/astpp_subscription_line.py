@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 
 
 class AstppSubscriptionLine(models.Model):
-    """The terms of a subscription from a date on: product, quantity and price."""
+    """A subscription's terms from a date on: product, quantity and price."""
 
     _name = "astpp.subscription.line"
     _description = "Subscription Terms"
@@ -23,25 +23,25 @@ class AstppSubscriptionLine(models.Model):
     _quantity_positive = models.Constraint("CHECK(quantity > 0)", "The quantity is one or more.")
 
     def action_cancel(self):
-        """Call off a change that has not come yet."""
+        """Cancel planned terms that are not in force yet."""
         if self.filtered("applied"):
             raise UserError(self.env._("Terms in force cannot be called off. Make another change instead."))
         self.subscription_id.check_access("write")
         for line in self:
             line.subscription_id.message_post(body=self.env._("Planned change called off: %s", line.product_id.name))
-        # Accountants may plan and call off, and delete nothing else.
+        # sudo: accountants may cancel planned terms, but have no right to delete terms otherwise.
         self.sudo().unlink()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def _in_order(self):
-        """Return them as they come into force; of one day, what was planned last holds."""
+        """Return the terms in the order of application; on the same day, those planned last come last and prevail."""
         return self.sorted(lambda line: (line.date, line.id))
 
     def _apply(self):
-        """Make these terms those of their subscriptions."""
+        """Copy these terms to their subscriptions and mark them as in force."""
         for line in self:
             values = {"product_id": line.product_id.id, "quantity": line.quantity}
             line.subscription_id.write(values)
-            # Written after the product, which would bring its own price.
+            # Write the price separately: changing the product recomputes it.
             line.subscription_id.write({"price": line.price})
         self.sudo().write({"applied": True})

@@ -10,7 +10,7 @@ from ..astpp_guard_mixin import ours
 
 
 class AstppSubscription(models.Model):
-    """From one period to the next: start, renew, suspend, resume, end."""
+    """The life cycle of a subscription: start, renew, suspend, resume, end."""
 
     _inherit = "astpp.subscription"
 
@@ -26,9 +26,10 @@ class AstppSubscription(models.Model):
         }
 
     def _end_of_period(self, start, first=False):
-        """Return the end of the period that starts then (naive UTC), or False without one.
+        """Return the end of the period that starts at ``start`` (both naive UTC), or False if it has none.
 
-        :param first: the period may be a part of one, up to the account's billing day
+        :param first: a first period may be shorter, up to the account's billing day
+        :raise UserError: when the period is too long for a date
         """
         self.ensure_one()
         if self.period_count < 1:
@@ -48,7 +49,7 @@ class AstppSubscription(models.Model):
             ) from error
 
     def _joins_billing_day(self):
-        """Tell whether periods follow the account's billing day, the first one being a part."""
+        """Tell whether periods follow the account's billing day, so that the first one may be shorter."""
         account = self.account_id
         return (
             self.product_id.astpp_prorate
@@ -60,10 +61,10 @@ class AstppSubscription(models.Model):
 
     @ours
     def _start(self, moment=None):
-        """Begin the first period on the local day of ``moment`` and charge it, with the setup fee.
+        """Start the first period on the local day of ``moment``; charge it and the setup fee.
 
         :param moment: naive UTC, now by default
-        :raise UserError: when a number is not free, or prepaid funds are short
+        :raise UserError: when the account is not active, a number is not free, or prepaid funds are insufficient
         """
         moment = moment or datetime.now(UTC).replace(tzinfo=None)
         entries = []
@@ -77,7 +78,7 @@ class AstppSubscription(models.Model):
             subscription.anchor_day = account.billing_day if joins else anchor
             if not subscription._is_wholesale():
                 subscription.did_id._assign(subscription)
-            # The terms hold from the first day on.
+            # The initial terms are in force from the first day.
             subscription.line_ids.sudo().date = start
             entries += subscription._open_period(start, subscription._end_of_period(start, first=True))
             if subscription.setup_fee:
@@ -89,7 +90,10 @@ class AstppSubscription(models.Model):
         self._open_allowances()
 
     def _check_funds(self, amount):
-        """Refuse a prepaid purchase that the balance cannot pay, unless it may go negative."""
+        """Refuse a prepaid purchase that the balance does not cover, unless the balance may go negative.
+
+        :raise UserError: if so
+        """
         account = self.account_id
         short = account.payment_mode == "prepaid" and self.product_id.astpp_release_without_funds
         if short and float(amount) > account._funds_left()[account]:
@@ -102,7 +106,7 @@ class AstppSubscription(models.Model):
             )
 
     def _open_period(self, start, end):
-        """Move on to the period [start, end) and return its charge in a list."""
+        """Move on to the period [start, end) and return its charge, in a list."""
         self.ensure_one()
         self.line_ids.filtered(lambda line: not line.applied and line.date <= start)._in_order()._apply()
         self.write(
@@ -116,7 +120,7 @@ class AstppSubscription(models.Model):
         return [self._entry("period", self._amount(self._share_of_period()), start, end)]
 
     def _share_of_period(self):
-        """Return which part of a whole period the running one is, as Decimal."""
+        """Return the running period's share of a whole period, as Decimal."""
         self.ensure_one()
         start, end = self.start_date, self.next_date
         if not end or not self._joins_billing_day():
@@ -125,7 +129,7 @@ class AstppSubscription(models.Model):
 
     @ours
     def _renew(self):
-        """Open the next period of each: one period, from where the last one ended."""
+        """Open one more period for each subscription, starting where the last one ended."""
         entries = []
         for subscription in self:
             start = subscription.next_date
@@ -141,7 +145,7 @@ class AstppSubscription(models.Model):
 
     @ours
     def _resume(self):
-        """Begin a new period today, unless the paid one still runs."""
+        """Resume; start a new period today, unless the paid one is still running."""
         now = datetime.now(UTC).replace(tzinfo=None)
         entries, opened = [], self.browse()
         for subscription in self:
@@ -158,7 +162,7 @@ class AstppSubscription(models.Model):
 
     @ours
     def _terminate(self, reason, moment=None, note=False):
-        """End them: give the unused rest back where the product says so, free their numbers.
+        """End subscriptions: refund the unused rest if the product says so, and release their numbers.
 
         :param reason: ``astpp.close.reason``
         :param moment: naive UTC, now by default

@@ -4,21 +4,21 @@ from odoo.fields import Domain
 from ...conflicts import retry
 from ..astpp_guard_mixin import ours
 
-# Subscriptions of one transaction.
+# Subscriptions renewed in one transaction.
 BATCH = 200
 
 
 class AstppSubscription(models.Model):
-    """What is due: renewals, planned changes, planned ends. Every batch is one transaction."""
+    """Renewals, planned changes and planned ends that are due, one transaction for each batch."""
 
     _inherit = "astpp.subscription"
 
     @api.model
     def _cron_renew(self):
-        """Bring all subscriptions up to date, missed periods one by one.
+        """Bring all subscriptions up to date, catching up on missed periods one by one.
 
-        A crash loses nothing but its batch; what the ledger has is not charged again, for its key
-        is the subscription and the period's start.
+        A crash loses only the current batch. No period is charged twice, because the ledger's key consists
+        of the subscription and the start of the period.
         """
         self.env["ir.cron"]._commit_progress(remaining=self.search_count(self._due_domain()))
         done = time_left = True
@@ -28,9 +28,9 @@ class AstppSubscription(models.Model):
 
     @api.model
     def _renew_next(self):
-        """Take the next batch one step further and commit it.
+        """Advance the next batch by one step and commit it.
 
-        :return: (subscriptions that were taken on, seconds that the scheduled action has left)
+        :return: (subscriptions of the batch, seconds left for the scheduled action)
         """
         done = self._renew_batch()
         left = self.search_count(self._due_domain())
@@ -47,23 +47,23 @@ class AstppSubscription(models.Model):
         ended = Domain("state", "=", "suspended") & (
             Domain("account_id.status", "=", "closed") | Domain("end_date", "<=", now)
         )
-        # Those that failed wait for their next attempt.
+        # Leave out those that failed and wait for their next attempt.
         again = Domain("renewal_retry_date", "=", False) | Domain("renewal_retry_date", "<=", now)
         return ours & (due | changed | ended) & again
 
     @api.model
     @ours
     def _renew_batch(self, limit=BATCH):
-        """Take the subscriptions that are due one step further.
+        """Advance the subscriptions that are due by one step.
 
-        :return: the subscriptions that were taken on; each of them got further, or waits for its next attempt
+        :return: the subscriptions of the batch; each has made progress or waits for its next attempt
         """
         due = self.search(self._due_domain(), order="next_date, id", limit=limit).try_lock_for_update()
         due._try_step()
         return due
 
     def _step(self):
-        """Take each one step further: planned changes, then its end, its suspension or its next period."""
+        """Advance each subscription by one step: planned changes, then its end, suspension or next period."""
         now = fields.Datetime.now()
         self._apply_changes(now)
         endings, rest = self._split_endings(now)
@@ -76,9 +76,9 @@ class AstppSubscription(models.Model):
         (renewable - inactive)._renew()
 
     def _split_endings(self, now):
-        """Tell those that end from those that go on.
+        """Separate the subscriptions that end from those that continue.
 
-        :return: ({reason: subscriptions}, the others)
+        :return: ({reason: ending subscriptions}, the others); reasons as in ``_reason_to_end``
         """
         funds = self.account_id._funds_left()
         endings, rest = {}, self.browse()
@@ -93,17 +93,20 @@ class AstppSubscription(models.Model):
         return endings, rest
 
     def _end_moment(self, now):
-        """Return when a subscription that ends now has ended: as planned, or with its paid period."""
+        """Return the end of a subscription that ends now: the planned end or that of its paid period, at most now."""
         self.ensure_one()
         if self.state == "suspended" and self.end_date and self.end_date <= now:
             return self.end_date
         return min(filter(None, (self.end_date, self.next_date, now)))
 
     def _reason_to_end(self, now, funds):
-        """Return the id part of the reason to end instead of going on, or None (ASTPP facts 4.3)."""
+        """Return the reason to end instead of renewing, as ``astpp.close.reason._own`` takes it, or None.
+
+        The rules are ASTPP's (ASTPP facts 4.3).
+        """
         self.ensure_one()
         due = self.next_date and self.next_date <= now and self.state == "active"
-        # What is suspended is not renewed until then.
+        # A suspended subscription is not renewed until its end, so its paid period does not matter.
         ends = self.end_date and self.end_date <= (now if self.state == "suspended" else self.next_date or now)
         account = self.account_id
         if ends and (due or self.end_date <= now):
@@ -114,6 +117,6 @@ class AstppSubscription(models.Model):
             return None
         if not self.recurring or not self.product_id.active:
             return "product" if self.recurring else "one_time"
-        # The price is per piece: the quantity counts once (ASTPP facts 7.5, 48).
+        # The price is per piece, and _amount() includes the quantity once (ASTPP facts 7.5, 48).
         short = account.payment_mode == "prepaid" and float(self._amount()) > funds[account]
         return "funds" if short and self.product_id.astpp_release_without_funds else None

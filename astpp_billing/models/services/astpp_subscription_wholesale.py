@@ -7,7 +7,10 @@ RUNNING = ("active", "suspended")
 
 
 class AstppSubscription(models.Model):
-    """What a reseller pays for his customer's order: one order a level, ended together (ASTPP facts 4.2, 7.5)."""
+    """Wholesale orders: what each reseller level pays for a customer's order. They end together with it.
+
+    The rules are ASTPP's (ASTPP facts 4.2, 7.5).
+    """
 
     _inherit = "astpp.subscription"
 
@@ -19,17 +22,18 @@ class AstppSubscription(models.Model):
     )
 
     def _is_wholesale(self):
-        """Tell whether it is what a level pays for an order below it: such an order has no number itself."""
+        """Tell whether this is what a reseller pays for an order below; such an order does not own the number."""
         self.ensure_one()
         return bool(self.customer_order_ids)
 
     @ours
     def _make_wholesale(self):
-        """Create the orders of the resellers above, each at the price of the level above it.
+        """Create the wholesale orders of the resellers above, each at the price that its seller charges it.
 
-        Resellers who work for a commission sell at their parent's price and pay nothing. Who pays for a number
-        already, by an order of his own, is not charged twice.
-        :return: the new subscriptions, drafts
+        Commission-based resellers sell at their parent's price and pay nothing. A reseller that already pays for the
+        number by an order of its own is not charged again.
+
+        :return: the new subscriptions, as drafts
         """
         made = self.browse()
         numbers = self.search([("did_id", "in", self.did_id.ids), ("state", "in", RUNNING)]) if self.did_id else made
@@ -39,7 +43,7 @@ class AstppSubscription(models.Model):
             while reseller:
                 if not reseller.commission_based and (subscription.did_id, reseller) not in paid:
                     above = self.create(subscription._wholesale_vals(reseller))
-                    # The minutes are the customer's.
+                    # Only the customer's order has included minutes.
                     above.free_minutes = 0
                     below.wholesale_id = above
                     below = above
@@ -61,17 +65,18 @@ class AstppSubscription(models.Model):
         return vals
 
     def _go_on_as_levels(self, moment):
-        """Keep resellers whose own orders of numbers end as levels above their customers."""
+        """Turn ending orders of resellers for numbers into wholesale orders where a customer still has the number."""
         for order in self.filtered(lambda s: s.did_id and s.state in RUNNING and not s._is_wholesale()):
             if order.account_id.account_type == "reseller" and order.account_id.status != "closed":
                 order._go_on_as_level(moment)
 
     @ours
     def _go_on_as_level(self, moment):
-        """Have a reseller who ends his own order of a number pay as a level for his customer who still has it.
+        """Let a reseller that ends its own order of a number pay for the customer below that still has the number.
 
-        What he has paid until then stays paid, and what the levels above him pay goes on.
-        :param moment: naive UTC, when his order ends
+        The new wholesale order continues the paid period and takes over the wholesale orders above.
+
+        :param moment: end of the reseller's own order, naive UTC
         """
         self.ensure_one()
         account = self.account_id
@@ -85,7 +90,7 @@ class AstppSubscription(models.Model):
             return
         start, paid_until = self.start_date, self.next_date
         if paid_until and self.product_id.astpp_refund_unused:
-            # He gets the rest back.
+            # The unused rest is refunded, so the new order is unpaid from today.
             start = paid_until = max(day_start(moment, account.tz), start)
         level = self.copy({"setup_fee": 0})
         level.write(

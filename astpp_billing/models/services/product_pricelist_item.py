@@ -2,7 +2,7 @@ from odoo import fields, models
 
 
 class ProductPricelistItem(models.Model):
-    """An issuer's own setup fee, beside his own price."""
+    """A price rule may set the setup fee as well as the price."""
 
     _inherit = "product.pricelist.item"
 

@@ -5,10 +5,10 @@ class ProductProduct(models.Model):
     _inherit = "product.product"
 
     def _astpp_price(self, account, quantity=1, date=None):
-        """Return what the product costs an account, by its issuer's pricelist.
+        """Return the product's price for an account, by its issuer's pricelist.
 
-        :param account: ``astpp.account``; a reseller buys at the prices of the issuer above him
-        :param date: naive UTC, for prices that change; now by default
+        :param account: ``astpp.account``; a reseller buys at the prices of the issuer above it
+        :param date: date of the prices, naive UTC; now by default
         :return: (price per period and piece, setup fee per piece), in the server's base currency
         """
         self.ensure_one()

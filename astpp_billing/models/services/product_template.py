@@ -8,7 +8,7 @@ PERIOD_UNITS = [("day", "Days"), ("month", "Months"), ("year", "Years")]
 
 
 class ProductTemplate(models.Model):
-    """A product as ASTPP sells it."""
+    """Products as sold by ASTPP."""
 
     _inherit = "product.template"
 

@@ -5,7 +5,7 @@ from ...charge_types import SUBSCRIBED
 
 
 class SaleOrder(models.Model):
-    """An order of ASTPP products: confirmed, it becomes subscriptions and top-ups."""
+    """Sale orders of ASTPP products, which create subscriptions and top-ups when confirmed."""
 
     _inherit = "sale.order"
 
@@ -26,7 +26,7 @@ class SaleOrder(models.Model):
 
     @api.depends("partner_id", "company_id")
     def _compute_astpp_account_id(self):
-        # A salesman sees the accounts of his customer only through the order.
+        # sudo: salespeople have no access to accounts, except through their orders.
         accounts = self.env["astpp.account"].sudo()
         for order in self:
             partner = order.partner_id.commercial_partner_id
@@ -74,7 +74,7 @@ class SaleOrder(models.Model):
     @api.constrains("partner_id", "astpp_account_id")
     def _check_astpp_account(self):
         for order in self.filtered("astpp_account_id"):
-            # sudo: a salesman may not see the account that he named.
+            # sudo: salespeople have no access to accounts.
             owner = order.astpp_account_id.sudo().partner_id.commercial_partner_id
             if owner != order.partner_id.commercial_partner_id:
                 raise ValidationError(
@@ -82,23 +82,23 @@ class SaleOrder(models.Model):
                 )
 
     def _astpp_issuer(self):
-        """Return who sells, sudoed: whoever may see the order may see from whom it is."""
+        """Return the issuer that sells, sudoed: whoever may read the order may know the seller."""
         self.ensure_one()
         return self.sudo().astpp_account_id.issuer_id
 
     def _astpp_report_company(self):
-        """Return the company whose name and address head the document: the reseller's, in his name."""
+        """Return the company printed in the document's header; for a reseller it has the reseller's brand."""
         return self._astpp_issuer()._report_company(self.company_id.sudo())
 
     def _action_confirm(self):
         res = super()._action_confirm()
-        # A salesman sells; subscriptions are the accountants'.
+        # sudo: salespeople may confirm orders, but only accountants have access to subscriptions.
         for order in self.sudo():
             order._astpp_lines()._astpp_fulfil()
         return res
 
     def _action_cancel(self):
-        # As above.
+        # sudo: as above.
         subscriptions = self.env["astpp.subscription"].sudo().search([("sale_order_id", "in", self.ids)])
         topups = self.env["astpp.topup"].sudo().search([("sale_line_id.order_id", "in", self.ids)])
         if paid := topups.filtered(lambda topup: topup.state == "credited"):

@@ -4,7 +4,7 @@ from ...charge_types import SUBSCRIBED
 
 
 class SaleOrderLine(models.Model):
-    """A line that becomes a subscription is invoiced by billing runs, not by the order."""
+    """Lines that create subscriptions are invoiced by billing runs, not by the order."""
 
     _inherit = "sale.order.line"
 
@@ -65,7 +65,7 @@ class SaleOrderLine(models.Model):
         return res
 
     def _astpp_fulfil(self):
-        """Make and start what the lines order, once for each line."""
+        """Create and start the subscriptions and top-ups of these lines, once for each line."""
         subscriptions = self.env["astpp.subscription"]
         known = subscriptions.search([("sale_line_id", "in", self.ids)]).sale_line_id
         ordered = (self - known).filtered(lambda line: line.product_id.astpp_type in SUBSCRIBED)

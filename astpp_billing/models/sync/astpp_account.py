@@ -11,16 +11,16 @@ from ...left_out import put_away
 
 
 class AstppAccount(models.Model):
-    """Accounts as ASTPP has them, and their customers."""
+    """Mirror ASTPP's accounts and create their customers."""
 
     _inherit = "astpp.account"
 
-    # The switch decides these; all else may be changed here and stays.
+    # ASTPP always decides these fields, because its switch goes by them; changes of all others in Odoo are kept.
     _astpp_owned = frozenset({"number", "account_type", "parent_id", "payment_mode", "status"})
 
     @api.model
     def _sync(self, run):
-        """Mirror ASTPP's accounts with their taxes; meanwhile ASTPP's server adds up its calls."""
+        """Mirror ASTPP's accounts with their taxes, while ASTPP's server sums up its calls."""
         run.server._take_base_currency(run.settings.get("base_currency"))
         taxes_left_out = self.env["astpp.tax"]._sync(run)
         records = list(readers.read_accounts(run.database, run.left_out.add))
@@ -31,14 +31,14 @@ class AstppAccount(models.Model):
 
     @api.model
     def _mirror(self, server, records, left_out, lost_taxes):
-        """Create and change accounts as ASTPP did, the ones above first.
+        """Create and update accounts from ASTPP, parents first.
 
         :param records: list of ``connector.records.Account``
-        :param left_out: ``LeftOut``, which learns of accounts that cannot be mirrored
-        :param lost_taxes: ids of ASTPP's taxes that have no mirror although ASTPP has them
+        :param left_out: ``LeftOut`` that collects the accounts that cannot be mirrored
+        :param lost_taxes: ids of taxes that exist in ASTPP but could not be mirrored
         :return: (created, changed)
         """
-        # Waiting usage goes to the best holder of a number, so all holders have to be there first.
+        # Calls of unknown accounts go to the best match for their number, so create all accounts before adopting calls.
         accounts = self.with_context(astpp_adopt_later=True)
         accounts._recognise_numbers(server, records)
         closed = accounts._close_deleted(server, records, left_out)
@@ -51,7 +51,7 @@ class AstppAccount(models.Model):
 
     @api.model
     def _merge_levels(self, server, records, left_out, lost_taxes):
-        """Merge accounts level by level; without its reseller or its taxes no account is made."""
+        """Merge accounts level by level; a new account whose reseller or taxes are missing is left out."""
         known = server._synced_ids("astpp.account")
         currencies = self._used_currencies(records)
         taxes = {tax.astpp_id: tax.tax_ids.ids for tax in self.env["astpp.tax"].search([("server_id", "=", server.id)])}
@@ -60,7 +60,7 @@ class AstppAccount(models.Model):
         waiting = records
         while waiting:
             ids = {record.id for record in waiting}
-            # A parent that is a deleted row or below itself must not hold up its accounts.
+            # An account whose parent is deleted, or the account itself, must not hold up those below it.
             level = [record for record in waiting if record.parent_id not in ids or record.parent_id == record.id]
             level = level or waiting
             wanted = {}
@@ -68,7 +68,7 @@ class AstppAccount(models.Model):
                 vals = self._synced_vals(server, record, known, currencies, taxes)
                 missing = self._missing(record, known, left_out, lost_taxes)
                 if record.id in known:
-                    # What cannot be said now stays as it is.
+                    # Keep the fields that cannot be mapped now.
                     wanted[record.id] = {name: value for name, value in vals.items() if name not in missing}
                 elif missing:
                     left_out.add(f"{self._row_name(record.id)}: {next(iter(missing.values()))}", record.id)
@@ -83,7 +83,7 @@ class AstppAccount(models.Model):
 
     @api.model
     def _missing(self, record, known, left_out, lost_taxes):
-        """Return {field: why it cannot be said} of what depends on rows that were left out."""
+        """Return {field: reason} for fields that refer to rows left out."""
         missing = {}
         if record.parent_id in left_out.keys and record.parent_id not in known:
             missing["parent_id"] = self.env._("its reseller, ID %s, is left out", record.parent_id)
@@ -93,9 +93,9 @@ class AstppAccount(models.Model):
 
     @api.model
     def _close_deleted(self, server, records, left_out):
-        """Close what ASTPP has deleted before anything else: another account may have the number now.
+        """Close accounts deleted in ASTPP before anything else, because another account may have their number by now.
 
-        :return: changed accounts
+        :return: the accounts that were closed
         """
         deleted = [record.id for record in records if record.deleted]
         open_ones = [("server_id", "=", server.id), ("astpp_id", "in", deleted), ("status", "!=", "closed")]
@@ -112,9 +112,9 @@ class AstppAccount(models.Model):
 
     @api.model
     def _without_clashes(self, server, records, left_out):
-        """Return the records without those whose number a live account with a lower ID has.
+        """Return the records except those whose number is taken by a live account with a lower ID.
 
-        ASTPP lets nobody else have a number but in its screens; its switch takes the oldest account then.
+        ASTPP prevents duplicate numbers only in its user interface; its switch uses the oldest account.
         """
         numbers = Counter(record.number for record in records if not record.deleted)
         shared = [record.id for record in records if numbers[record.number] > 1]
@@ -123,7 +123,7 @@ class AstppAccount(models.Model):
         unheard = set(self.env["astpp.outbox"]._unapplied(server, "account_id", "account").mapped("astpp_id"))
         holders, kept = {}, []
         for record in sorted(records, key=lambda record: record.id):
-            # Closed here, and ASTPP knows that or is to learn of it.
+            # Closed in Odoo, and ASTPP has closed it as well or has yet to be told.
             is_closed = record.id in closed_here and (not record.active or record.id in unheard)
             if record.deleted or is_closed or holders.setdefault(record.number, record.id) == record.id:
                 kept.append(record)
@@ -139,9 +139,9 @@ class AstppAccount(models.Model):
 
     @api.model
     def _recognise_numbers(self, server, records):
-        """Match accounts that were created in Odoo to ASTPP's, by number.
+        """Match accounts created in Odoo to ASTPP's by number.
 
-        What ASTPP owns, the reseller above among it, follows with the merge.
+        The fields that ASTPP owns, such as the reseller above, are set by the merge that follows.
         """
         known = server._synced_ids("astpp.account")
         held, by_number = {}, {}
@@ -152,14 +152,14 @@ class AstppAccount(models.Model):
             *[("server_id", "=", server.id), ("astpp_id", "in", (0, False))],
             *[("number", "in", list(by_number)), ("status", "!=", "closed")],
         ]
-        # Whoever works here knows whose account it is; what a reseller says has to be confirmed.
+        # Accounts added by the operator's users are trusted; those that a reseller added must be confirmed first.
         for account in self.search([*unknown, ("portal_reseller_id", "=", False)]):
             account.astpp_id = by_number[account.number].id
         self._recognise_claims(server, held | by_number)
 
     @api.model
     def _note_funds(self, server, records):
-        """Note what ASTPP has left for each account; it moves with every call, so in one statement."""
+        """Store each account's funds; they change with every call, so all are updated in one statement."""
         self.env["astpp.account"].flush_model(["available_funds"])
         self.env.cr.execute(
             SQL(
@@ -177,17 +177,17 @@ class AstppAccount(models.Model):
 
     @api.model
     def _merge_accounts(self, server, wanted, left_out):
-        """Merge, leaving out of the comparison what is said once, when an account is made."""
+        """Merge accounts; for existing ones, skip the fields that are only set on creation."""
         first = {"partner_id", "billed_until", "available_funds"}
         existing = self.search([("server_id", "=", server.id), ("astpp_id", "in", list(wanted))])
         if server._writes("invoicing"):
-            # ASTPP's switch is off because Odoo invoices.
+            # ASTPP's invoicing is off because Odoo invoices the account.
             first.add("invoice_enabled")
         kept = dict.fromkeys(existing.mapped("astpp_id"), first)
         for account in self.env["astpp.outbox"]._unapplied(server, "account_id", "account"):
             kept[account.astpp_id] = first | {"status", "credit_limit"}
         for account in existing.filtered(lambda a: a.status == "closed"):
-            # ASTPP knows closed accounts as inactive ones.
+            # A closed account is merely inactive in ASTPP.
             if wanted[account.astpp_id]["status"] == "suspended":
                 wanted[account.astpp_id]["status"] = "closed"
         return self._merge_synced(
@@ -221,7 +221,7 @@ class AstppAccount(models.Model):
 
     @api.model
     def _first_vals(self, server, record, partners):
-        """Values that only a new account gets: Odoo's business from then on."""
+        """Return values that are only set on creation; from then on Odoo decides them."""
         start = server.sync_from or datetime.now(UTC).replace(tzinfo=None)
         return {
             "partner_id": partners[record.id],
@@ -231,9 +231,9 @@ class AstppAccount(models.Model):
 
     @api.model
     def _used_currencies(self, records):
-        """Return {code: id} of the accounts' currencies, made active."""
+        """Return {code: id} of the accounts' currencies, activating those that are inactive."""
         codes = {record.currency for record in records if record.currency}
         currencies = self.env["res.currency"].with_context(active_test=False).search([("name", "in", list(codes))])
-        # Any accounting administrator may synchronise; a currency in use must be active.
+        # sudo: any accounting administrator may synchronise, and the currencies must be active.
         currencies.filtered(lambda currency: not currency.active).sudo().active = True
         return {currency.name: currency.id for currency in currencies}

@@ -3,12 +3,12 @@ import secrets
 from odoo import api, fields, models
 from odoo.fields import Domain
 
-# Set-aside numbers that an alert lists; more are counted.
+# Rejected numbers that an alert lists; any others are only counted.
 LISTED = 10
 
 
 class AstppAccount(models.Model):
-    """Numbers that resellers name on the portal: theirs when ASTPP says so, and until then no proof of anything."""
+    """Numbers that resellers enter on the portal: unproven claims until ASTPP confirms them."""
 
     _inherit = "astpp.account"
 
@@ -27,7 +27,7 @@ class AstppAccount(models.Model):
         help="What the reseller calls the account.",
     )  # fmt: skip
 
-    # Of two tabs that name one number at the same moment, one wins.
+    # If the same number is submitted twice at once, only one succeeds.
     _portal_number_uniq = models.UniqueIndex(
         "(portal_reseller_id, portal_number) WHERE portal_number IS NOT NULL AND status != 'closed'",
         "You have a customer with this number.",
@@ -35,16 +35,18 @@ class AstppAccount(models.Model):
 
     @api.model
     def _claim_number(self, reseller, number, partner):
-        """Make the account that a reseller adds on the portal.
+        """Create the account that a reseller adds on the portal.
 
-        Where ASTPP is asked, or the number is somebody else's, or calls wait for it, the account has a number of its
-        own until ASTPP confirms it. The reseller sees no difference: he learns nothing of others' numbers.
-        :param reseller: the account that it is below
+        If the server is synchronised, the number is in use, or calls are waiting for it, the account gets a placeholder
+        number until ASTPP confirms the claim. The reseller sees no difference, and so learns nothing about other
+        resellers' numbers.
+
+        :param reseller: the account above the new one
         """
         usage = self.env["astpp.usage"].sudo()
         server = Domain("server_id", "=", reseller.server_id.id)
         named = Domain("number", "=", number) | Domain("portal_number", "=", number)
-        # The number of a closed account may be given again, by whom the account was below.
+        # A closed account's number may be reused by the reseller it was below.
         others = self.search(server & named).filtered(
             lambda account: account.status != "closed" or f"/{reseller.id}/" not in f"/{account.parent_path}"
         )
@@ -70,17 +72,17 @@ class AstppAccount(models.Model):
         return f"{number}?{secrets.token_hex(4)}"
 
     def _shown_number(self):
-        """Return the number as customers and resellers know it."""
+        """Return the number that customers and resellers know."""
         self.ensure_one()
         return self.portal_number or self.number
 
     @api.model
     def _recognise_claims(self, server, by_number):
-        """Join what resellers added with what ASTPP has below them; set aside what it has elsewhere.
+        """Link resellers' claims to ASTPP's accounts directly below those resellers, and reject the other claims.
 
-        :param by_number: {number: ``connector.records.Account``} of the accounts that ASTPP has
+        :param by_number: {number: ``connector.records.Account``} of ASTPP's accounts
         """
-        # The number of an account that is closed here may be given again: ASTPP's row of it says nothing.
+        # A number whose account is closed in Odoo may be claimed again: ignore ASTPP's row of the closed account.
         gone = self.search([("server_id", "=", server.id), ("status", "=", "closed"), ("astpp_id", ">", 0)])
         gone = set(gone.mapped("astpp_id"))
         by_number = {number: record for number, record in by_number.items() if record.id not in gone}
@@ -104,7 +106,7 @@ class AstppAccount(models.Model):
         for claim in right:
             record = records[claim]
             if record.number in taken or record.id in taken:
-                # Named twice, or an account of its own already: it is nobody's then but ASTPP's.
+                # Claimed twice, or there is an account with this number: ASTPP's row becomes an account of its own.
                 claim._set_aside()
                 wrong |= claim
                 continue
@@ -114,7 +116,7 @@ class AstppAccount(models.Model):
             self._tell_set_aside(server)
 
     def _set_aside(self):
-        """Close accounts whose number is somebody else's, and take back the calls that came to them by it."""
+        """Close accounts whose claim is rejected, and take back the calls assigned to them by their number."""
         for account in self:
             number = account.portal_number or account.number
             self.env["astpp.usage"]._disown(account, number)
@@ -122,7 +124,7 @@ class AstppAccount(models.Model):
 
     @api.model
     def _tell_set_aside(self, server):
-        """Tell the operator which numbers resellers named that ASTPP has elsewhere."""
+        """Alert the operator to numbers that resellers claimed but ASTPP has elsewhere."""
         aside = self.search(
             [
                 *[("server_id", "=", server.id), ("portal_reseller_id", "!=", False), ("status", "=", "closed")],

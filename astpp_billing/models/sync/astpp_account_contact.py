@@ -4,15 +4,15 @@ from ...left_out import put_away
 
 
 class AstppAccount(models.Model):
-    """Whose the accounts are that ASTPP has and Odoo has not: contacts found, or made."""
+    """Find or create the customers of accounts that are new in Odoo."""
 
     _inherit = "astpp.account"
 
     @api.model
     def _find_partners(self, records, left_out):
-        """Return {ASTPP id: partner id}: by account number, then by e-mail and name, else new.
+        """Return {ASTPP id: partner id}: matched by account number, then by e-mail and name, else created.
 
-        Of accounts that cannot be given a contact ``left_out`` learns.
+        Accounts that cannot be given a partner are added to ``left_out``.
         """
         partners = self.env["res.partner"]
         company_domain = partners._check_company_domain(self.env.company)
@@ -31,12 +31,12 @@ class AstppAccount(models.Model):
             if match and claimed.get(match, record.parent_id) == record.parent_id:
                 found[record.id] = match
             else:
-                # Accounts of one ASTPP customer share a contact when e-mail and name are the same.
+                # Accounts with the same e-mail and name belong to one customer and share a partner.
                 missing.setdefault(key if record.email else record.id, []).append(record)
         countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
 
         def create(groups):
-            # Nobody is above or below these contacts: there are no fields to pass on.
+            # New partners have no parent or children to synchronise fields with.
             created = partners.with_context(_partners_skip_fields_sync=True).create(
                 [self._partner_vals(group[0], countries) for group in groups]
             )
@@ -50,23 +50,23 @@ class AstppAccount(models.Model):
 
     @api.model
     def _partners_by_number(self, records, company_domain):
-        """Return {ASTPP id: partner id} of the contacts whose reference is the account's number.
+        """Return {ASTPP id: partner id} of the partners whose reference is the account's number.
 
-        ASTPP gives the number of a deleted account to another customer: a contact who has, or had, an account of this
-        number is not taken for the new one, and of several new accounts the live one has the contact.
+        ASTPP may give a deleted account's number to another customer. So a partner who has or had an account with this
+        number is not matched, and of several new accounts with one number the live one gets the partner.
         """
         claims = {}
         for record in sorted(records, key=lambda record: (record.deleted, record.id)):
             claims.setdefault(record.number, record.id)
         found = self.env["res.partner"].search([*company_domain, ("ref", "in", list(claims))])
-        # Accounts of any company and server: the contact is somebody's already.
+        # sudo: an account in any company or on any server means that the partner is taken.
         accounts = self.sudo().search([("partner_id", "in", found.ids), ("number", "in", list(claims))])
         taken = {(account.partner_id.id, account.number) for account in accounts}
         return {claims[partner.ref]: partner.id for partner in found if (partner.id, partner.ref) not in taken}
 
     @api.model
     def _claimed_partners(self, partner_ids):
-        """Return {contact: ASTPP id of the reseller who made it}: what he typed is no other customer's contact."""
+        """Return {partner id: ASTPP id of the reseller who entered it}; other resellers' accounts must not match it."""
         made = self.search([("partner_id", "in", partner_ids), ("portal_reseller_id", "!=", False)])
         return {each.partner_id.id: each.astpp_id and each.portal_reseller_id.astpp_id for each in made}
 

@@ -4,7 +4,7 @@ from ...connector import readers
 
 
 class AstppCoupon(models.Model):
-    """Coupons as ASTPP has them."""
+    """Mirror ASTPP's coupons."""
 
     _inherit = "astpp.coupon"
 
@@ -39,7 +39,7 @@ class AstppCoupon(models.Model):
         run.note(len(records), len(created), len(changed))
 
     def _synced_changes(self, wanted, current):
-        """A coupon redeemed in Odoo stays used until ASTPP has heard of it."""
+        """Keep a coupon that was redeemed in Odoo as used until ASTPP has been told."""
         changes = super()._synced_changes(wanted, current)
         if self.state == "used" and wanted["state"] == "unused":
             for name in ("state", "account_id", "used_date"):

@@ -4,7 +4,7 @@ from ...connector import readers
 
 
 class AstppDid(models.Model):
-    """The inventory as ASTPP has it."""
+    """Mirror ASTPP's inventory of numbers."""
 
     _inherit = "astpp.did"
 
@@ -42,9 +42,9 @@ class AstppDid(models.Model):
         return res
 
     def _synced_changes(self, wanted, current):
-        """A number that Odoo gave or took stays so until ASTPP itself changes its owner.
+        """Keep an owner that Odoo assigned or removed until ASTPP itself changes the owner.
 
-        One that no customer has is the reseller's who holds it, when Odoo gave it to him.
+        If no customer has the number, its owner is the reseller who holds it, provided Odoo assigned it to him.
         """
         if not wanted["account_id"] and wanted["reseller_id"] and self.account_id.id == wanted["reseller_id"]:
             wanted = wanted | {"account_id": self.account_id.id}
@@ -56,14 +56,14 @@ class AstppDid(models.Model):
         return changes
 
     def _follow_owner(self):
-        """Keep the history of owners in step with what ASTPP says."""
+        """Update the ownership history to match ASTPP."""
         running = {
             assignment.did_id: assignment for assignment in self.assignment_ids.filtered(lambda a: not a.date_end)
         }
         moved = self.filtered(lambda did: running.get(did, self.assignment_ids.browse()).account_id != did.account_id)
         ended = self.env["astpp.did.assignment"].union(*(running[did] for did in moved if did in running))
         ended.sudo().date_end = fields.Datetime.now()
-        # The index allows one open row a number: close before the next one opens.
+        # A unique index allows one open assignment per number: close the old one before creating the new one.
         ended.flush_recordset()
         owned = moved.filtered("account_id")
         owned.write({"quarantine_until": False, "reserved_account_id": False})

@@ -11,7 +11,7 @@ OPERATOR = 1
 
 
 class AstppIssuer(models.Model):
-    """Issuers as ASTPP's invoice profiles have them."""
+    """Create issuers from ASTPP's invoice profiles."""
 
     _inherit = "astpp.issuer"
 
@@ -25,14 +25,14 @@ class AstppIssuer(models.Model):
 
     @api.model
     def _mirror(self, server, records, draft, left_out):
-        """Make an issuer of each profile; nothing of an issuer that exists is changed.
+        """Create an issuer for each profile; existing issuers are not changed.
 
-        A series belongs to Odoo from the first invoice on, so ASTPP's later prefixes and
-        numbers must not reach it. The first number is the one after ASTPP's last.
+        Odoo owns a number series from its first invoice on, so later changes of prefix or number in ASTPP must not
+        affect it. The first number follows ASTPP's last one.
 
         :param records: iterable of ``connector.records.Issuer``
         :param draft: whether ASTPP leaves new invoices as drafts
-        :param left_out: ``LeftOut``, which learns of profiles that Odoo refuses
+        :param left_out: ``LeftOut`` that collects profiles that Odoo refuses
         :return: created issuers
         """
         accounts = server._synced_ids("astpp.account")
@@ -47,7 +47,7 @@ class AstppIssuer(models.Model):
             account_id = accounts.get(record.account_id)
             is_free = record.account_id == OPERATOR or (account_id and account_id not in owned)
             if record.account_id not in existing and is_free:
-                # One by one: a prefix depends on those that are taken by then.
+                # One by one, because the choice of a prefix depends on those already taken.
                 created |= created.union(*put_away(self, [record], make, left_out, self._profile_name))
         return created
 
@@ -57,7 +57,7 @@ class AstppIssuer(models.Model):
 
     @api.model
     def _make(self, server, record, account_id, draft):
-        """Return the issuer of a profile, made; the operator's is there, and filled while it has no invoices."""
+        """Return a profile's issuer, created; the operator's exists, and is updated while it has no invoices."""
         vals = {
             "server_id": server.id,
             "astpp_id": record.account_id,
@@ -65,7 +65,7 @@ class AstppIssuer(models.Model):
             "padding": 6,
             "invoice_mode": "draft" if draft else "confirm",
             "payment_term_id": self._payment_term(record.due_days).id,
-            # A text: tags in it are printed, not run.
+            # Escaped: tags in the text are printed, not interpreted.
             "invoice_note": record.note and plaintext2html(record.note),
             "notice_days": max(0, record.notify_days),
         }
@@ -103,10 +103,10 @@ class AstppIssuer(models.Model):
 
     @api.model
     def _put_all_prices(self, server, records, left_out):
-        """Put resellers' own prices on their issuers' pricelists.
+        """Add resellers' own prices to their issuers' pricelists.
 
         :param records: iterable of ``connector.records.ResellerPrice``
-        :param left_out: ``LeftOut``, which learns of prices that Odoo refuses
+        :param left_out: ``LeftOut`` that collects prices that Odoo refuses
         :return: number of prices written
         """
         accounts = server._synced_ids("astpp.account")
@@ -141,7 +141,7 @@ class AstppIssuer(models.Model):
         )
 
     def _make_pricelist(self, server):
-        """Make a pricelist for an issuer who has none."""
+        """Create a pricelist for an issuer that has none."""
         self.ensure_one()
         if not self.pricelist_id:
             self.pricelist_id = self.env["product.pricelist"].create(
@@ -153,11 +153,11 @@ class AstppIssuer(models.Model):
             )
 
     def _put_prices(self, known, rows):
-        """Put prices on the issuer's pricelist.
+        """Add or update prices on the issuer's pricelist.
 
-        :param known: {product id: pricelist item} of those that are there
+        :param known: {product id: existing pricelist item}
         :param rows: list of (product id, ``ResellerPrice``)
-        :return: their number
+        :return: number of prices written
         """
         self.ensure_one()
         new = []

@@ -7,7 +7,7 @@ BATCH = 500
 
 
 class AstppPayment(models.Model):
-    """A payment or purchase that ASTPP took: history, never booked."""
+    """A payment or purchase made in ASTPP: kept as history, never booked."""
 
     _name = "astpp.payment"
     _description = "ASTPP Payment"
@@ -28,7 +28,7 @@ class AstppPayment(models.Model):
 
     @api.model
     def _sync(self, run):
-        """Add only rows that are new: payment_transaction rows are history, and many."""
+        """Add new rows only: ``payment_transaction`` is a long history whose rows do not change."""
         last = self.search([("server_id", "=", run.server.id)], order="astpp_id desc", limit=1).astpp_id
         read = added = 0
         for batch in split_every(BATCH, readers.read_payments(run.database, last, run.left_out.add)):
@@ -38,7 +38,7 @@ class AstppPayment(models.Model):
 
     @api.model
     def _add(self, run, payments):
-        """Add payments: list of ``connector.records.Payment``.
+        """Create payments from a list of ``connector.records.Payment``.
 
         :return: created records
         """

@@ -5,14 +5,14 @@ from ...connector.calls import SOURCES, read_days
 from ...connector.read_ahead import read_ahead
 from ..ledger.usage_copy import in_chunks
 
-# Chunks of days that may wait for the ledger's sums.
+# Chunks of ASTPP's daily sums that may be read ahead while the ledger is summed up.
 AHEAD = 32
 
 
 class AstppReconciliation(models.Model):
-    """Calls of a day, as ASTPP has them and as the ledger has them.
+    """One day's calls in ASTPP compared with those in the ledger.
 
-    Every account is compared; kept are each day's total and the accounts that differ.
+    Every account is compared, but only daily totals and accounts that differ are stored.
     """
 
     _name = "astpp.reconciliation"
@@ -50,7 +50,7 @@ class AstppReconciliation(models.Model):
 
     @api.model
     def _sync(self, run):
-        """Compare both sides day by day; days that differ are read again, once.
+        """Compare both sides day by day; days that differ are read again once, then compared again.
 
         :param run: ``SyncRun``
         """
@@ -68,16 +68,16 @@ class AstppReconciliation(models.Model):
 
     @api.model
     def _compare(self, run):
-        """Compare the calls of the run's window and keep the outcome.
+        """Compare the calls in the run's window and store the result.
 
-        :return: set of (source, day text) that differ, days purged in ASTPP left out
+        :return: set of (source, day as text) that differ, except days purged in ASTPP
         """
         server, (start, end) = run.server, run.window
         self.env["astpp.usage"].flush_model()
         different = set()
         for source in SOURCES:
             rows = ("\t".join(row) + "\n" for row in read_days(run.database, source, start, end))
-            # Both servers add up at the same time.
+            # Both servers compute their sums at the same time.
             with read_ahead(in_chunks(rows), AHEAD) as days:
                 self.env.cr.execute(self._ledger_query(server, source, start, end))
                 self.env.cr.execute(

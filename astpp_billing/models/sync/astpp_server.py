@@ -19,7 +19,7 @@ LOCK_CLASS = 0x61737470
 
 
 class AstppServer(models.Model):
-    """The synchronisation: one step after the other, committed piece by piece."""
+    """The synchronisation: runs step after step and commits piece by piece."""
 
     _inherit = "astpp.server"
 
@@ -55,15 +55,15 @@ class AstppServer(models.Model):
     sync_error = fields.Char(string="Error", readonly=True, copy=False)
 
     def write(self, vals):
-        """Change servers.
+        """Write on servers.
 
-        :raise AccessError: when others than system administrators of its company change a connection
-        :raise UserError: when renewals change hands and Odoo does not know what ASTPP has charged until now
+        :raise AccessError: when someone other than a system administrator of the server's company changes a connection
+        :raise UserError: when renewals change hands but Odoo does not know what ASTPP has charged so far
         """
         with self._guard_connection(vals):
             if "renewals_by" in vals:
                 self._hand_over_renewals(vals["renewals_by"])
-            # The server that the installation made has nobody yet: whoever connects it is responsible.
+            # The server created on installation has no real responsible user: make it the user who connects the server.
             if vals.get("host") and "responsible_id" not in vals and not self.env.user._is_superuser():
                 nobody = self.filtered(lambda each: not each.responsible_id or each.responsible_id._is_superuser())
                 super(AstppServer, nobody).write({"responsible_id": self.env.uid})
@@ -71,18 +71,18 @@ class AstppServer(models.Model):
 
     @ours
     def action_sync(self):
-        """Synchronise now, in the background."""
+        """Synchronise in the background, as soon as possible."""
         for server in self:
             server.check_access("write")
             server._settings()
             server.sync_state = "running"
-        # An accounting administrator may start it; the scheduled action is a system one's.
+        # sudo: an accounting administrator may trigger it, although scheduled actions are for system administrators.
         self.env.ref("astpp_billing.ir_cron_sync").sudo()._trigger()
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     @api.model
     def _cron_sync(self):
-        """Synchronise all servers that are due; a server that fails stops no other."""
+        """Synchronise all servers that are due; a failing server does not stop the others."""
         servers = self.search([("host", "!=", False), "|", ("sync_enabled", "=", True), ("sync_state", "=", "running")])
         self.env["ir.cron"]._commit_progress(remaining=len(servers))
         for server in servers:
@@ -91,13 +91,13 @@ class AstppServer(models.Model):
 
     @ours
     def _sync(self, commit=True):
-        """Bring the ledger and all records up to date with ASTPP.
+        """Bring the ledger and all mirrored records up to date with ASTPP.
 
-        Commits after each step and each piece of a call table: ended at any moment, the next
-        call goes on where this one was.
+        Commits after each step and each piece of a call table, so that the next run continues wherever this one was
+        interrupted.
 
-        :param commit: False inside a transaction of the caller's (tests)
-        :return: whether it went to its end
+        :param commit: False when the caller owns the transaction (tests)
+        :return: whether it was completed
         """
         self.ensure_one()
         server = self.with_company(self.company_id).with_context(tracking_disable=True)
@@ -114,7 +114,7 @@ class AstppServer(models.Model):
             server._succeed()
             run.commit()
         except Exception as error:
-            # Noted on the server's form; the next run goes on from what is committed.
+            # The failure is shown on the server's form; the next run continues from what is committed.
             if commit:
                 server.env.cr.rollback()
             elif not isinstance(error, (ConnectorError, UserError)):
@@ -125,21 +125,21 @@ class AstppServer(models.Model):
             run.commit()
             return False
         finally:
-            # In an aborted transaction or a lost session it cannot be said, and the latter forgets it.
+            # Fails in an aborted transaction or on a lost connection; the latter releases the lock anyway.
             with suppress(psycopg2.Error):
                 server._unlock_sync()
                 run.commit()
         return True
 
     def _lock_sync(self):
-        """Take the server's lock for this session; it outlives commits and dies with the process."""
+        """Take the server's advisory lock for this database session; it outlives commits and ends with the process."""
         return self.env.execute_query(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_CLASS, self.id))[0][0]
 
     def _unlock_sync(self):
         self.env.execute_query(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, self.id))
 
     def _start_steps(self):
-        """Show all steps as waiting, those that are new made.
+        """Reset all steps to waiting, creating those that are missing.
 
         :return: {name: ``astpp.sync.step``}
         """
@@ -160,29 +160,29 @@ class AstppServer(models.Model):
         self._clear_alert("sync")
 
     def _fail(self, error):
-        """Note the failure, and tell the responsible user when it is the first one since the last success."""
+        """Record the failure, and alert the responsible user if it is the first one since the last success."""
         reason = self._explain(error)
         first = not self.sync_error
         self.write({"sync_state": "failed", "sync_error": reason[:1000]})
         self.sync_step_ids.filtered(lambda step: step.state == "running").write(
             {"state": "failed", "message": reason[:1000]}
         )
-        # Whoever marked it as done knows.
+        # If the user marked the alert as done, they know.
         if first or self._alerts("sync"):
             self._raise_alert("sync", self.env._("Synchronisation failed"), reason)
 
     def _funds_date(self):
-        """Return when ASTPP was last asked for the accounts' balances, False for never."""
+        """Return when ASTPP's balances were last read, False if never."""
         self.ensure_one()
         return self.sync_step_ids.filtered(lambda step: step.step == "accounts").date
 
     def _take_base_currency(self, code):
-        """Take ASTPP's base currency for the server's, unless it was synchronised before.
+        """Set the server's currency to ASTPP's base currency, unless the server was synchronised before.
 
-        :param code: such as "EUR"; one that Odoo does not know, or None, changes nothing
+        :param code: currency code such as "EUR"; None, or one that Odoo does not know, changes nothing
         """
         currency = self.env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
         if currency and currency != self.currency_id and not self.sync_date:
-            # sudo: any accounting administrator may synchronise; a currency in use must be active.
+            # sudo: any accounting administrator may synchronise, and the currency must be active.
             currency.sudo().active = True
             self.currency_id = currency

@@ -11,36 +11,36 @@ from ...connector.read_ahead import read_ahead
 from ...left_out import LeftOut
 from ..ledger.usage_copy import in_chunks, owned_lines, staged_lines
 
-# Calls of one transaction. An interrupted synchronisation reads at most these again.
+# Calls per transaction, and so the most that an interrupted synchronisation reads again.
 PIECE = 100_000
-# Chunks that are read while PostgreSQL checks and commits what came before.
+# Chunks read ahead while PostgreSQL checks and commits the previous ones.
 AHEAD = 32
-# So many new calls change what PostgreSQL should know of the table.
+# With this many new calls, the planner's statistics of the table are out of date.
 MANY = 100_000
 
 
 @dataclass
 class Piece:
-    """Hours whose calls go into the ledger in one transaction."""
+    """Hours whose calls are loaded into the ledger in one transaction."""
 
     slices: list
     is_known: bool
-    """whether the ledger has calls of these hours: each one is looked for then"""
+    """whether the ledger may have calls of these hours already, so that each call must be looked up"""
     counts: Counter = field(default_factory=Counter)
-    """calls by exception, once they are read; not filled when known"""
+    """calls by exception, filled while they are read; stays empty if ``is_known``"""
     totals: dict = field(default_factory=dict)
-    """what they come to, by total, as ``owned_lines`` fills it; not filled when known"""
+    """what the calls add to each total, filled while they are read; stays empty if ``is_known``"""
     left_out: LeftOut = field(default_factory=LeftOut)
-    """rows that cannot be read"""
+    """rows that could not be read"""
 
 
 class AstppServer(models.Model):
-    """The steps of a synchronisation that read call tables, hour by hour."""
+    """The synchronisation steps that read call tables, hour by hour."""
 
     _inherit = "astpp.server"
 
     def _sync_calls(self, run, source):
-        """Read the hours whose content differs from what was read before.
+        """Load the hours whose content differs from what was read before.
 
         :param run: ``SyncRun``
         :param source: "cdr" or "reseller_cdr"
@@ -65,7 +65,7 @@ class AstppServer(models.Model):
             step.write({"left_out_count": left_out.count, "message": message})
 
     def _grouped_slices(self, found, changed):
-        """Yield lists of changed hours that follow each other, for one transaction each."""
+        """Yield lists of consecutive changed hours, each for one transaction."""
         slices, rows = [], 0
         for slice in found:
             if slices and (slice not in changed or rows + slice.rows > PIECE):
@@ -78,7 +78,7 @@ class AstppServer(models.Model):
             yield slices
 
     def _is_known(self, source, slices):
-        """Tell whether some of these hours were read before, or came from a file for instance."""
+        """Tell whether the ledger may have calls of these hours, from an earlier run, a file or the API."""
         domain = [
             *[("server_id", "=", self.id), ("source", "in", [source, "import", "api"])],
             *[("date", ">=", slices[0].start), ("date", "<", slices[-1].end)],
@@ -88,10 +88,10 @@ class AstppServer(models.Model):
         )
 
     def _sync_pieces(self, run, source, waiting):
-        """Put hours into the ledger, the following ones being read meanwhile, and drop them from those that wait.
+        """Load waiting hours into the ledger, reading the next ones meanwhile, and remove them from ``waiting``.
 
-        Ends early when accounts, customers or issuers changed, or somebody else brought calls of the hours that
-        come next: what is read by then does not fit any more.
+        Stops early when accounts, customers or issuers change, or another source adds calls in the hours ahead: what
+        was already read ahead is then out of date.
 
         :param waiting: list of lists of slices
         """
@@ -113,10 +113,10 @@ class AstppServer(models.Model):
                     break
 
     def _settle_owners(self, before, now):
-        """Correct whose the calls are that were put away while accounts changed.
+        """Reassign calls that were stored while their accounts changed.
 
-        :param before: ``Owners.accounts`` that they were read with
-        :param now: the same, as it is by now
+        :param before: ``Owners.accounts`` that the calls were read with
+        :param now: the current ``Owners.accounts``
         """
         changed = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
         accounts = self.env["astpp.account"].search([("server_id", "=", self.id), ("astpp_id", "in", changed)])

@@ -12,14 +12,14 @@ from ...connector.schema import check
 from ...connector.writer import Writer
 from ..astpp_guard_mixin import ours
 
-# What decides who is asked, as whom, and who may listen: a password is for these values and no others.
+# The password is valid for these values only: they decide where it is sent, for which user, and how well encrypted.
 ADDRESS = ("host", "port", "database", "user", "tls", "ca_file")
-# Seconds in which a test ends, whatever answers.
+# Seconds after which the connection test ends, whatever the other side does.
 TEST = 18
 
 
 class AstppServer(models.Model):
-    """How to reach the server's ASTPP database."""
+    """The connection to the server's ASTPP database."""
 
     _inherit = "astpp.server"
 
@@ -29,7 +29,7 @@ class AstppServer(models.Model):
     port = fields.Integer(default=3306, tracking=True)
     database = fields.Char(default="astpp", tracking=True)
     user = fields.Char(string="Database User", tracking=True, help="A user that may only read will do.")
-    # Readable by system administrators alone, by nobody through tracking or logs.
+    # Readable by system administrators only; neither tracked nor logged.
     password = fields.Char(
         copy=False, groups="base.group_system", help="Goes when the address, the user or the encryption changes."
     )
@@ -58,7 +58,7 @@ class AstppServer(models.Model):
 
     @api.depends("host")
     def _compute_tls(self):
-        """Over a network, checked encryption is what one gets without choosing; a choice is for one host."""
+        """Default to verified TLS for remote hosts; turning it off holds only until the host changes."""
         for server in self:
             server.tls = server.tls or "off"
             if server.tls == "off" and not is_local(server.host):
@@ -66,7 +66,7 @@ class AstppServer(models.Model):
 
     @api.onchange(*ADDRESS)
     def _onchange_address(self):
-        """Show that the password has to be entered again; it stands below what it is for."""
+        """Empty the password when the address changes, so that the user sees that it must be entered again."""
         if self._origin and self.env.user.has_group("base.group_system"):
             self.password = False
 
@@ -82,12 +82,12 @@ class AstppServer(models.Model):
                 server.password_source = self.env._("%s, which is for another address", name)
 
     def _outside_password(self):
-        """Return the password that the environment or the configuration file has for this server.
+        """Return the server's password from the environment or the configuration file.
 
-        Both name a record, and its address is for people of Odoo to change: so they name the address as well that the
-        password is for, as ``ASTPP_HOST_1`` or ``astpp_host_1``. It is not used for any other one.
+        Both must also name the address that the password is for, as ``ASTPP_HOST_1`` or ``astpp_host_1`` for the server
+        with ID 1, because users may change a server's address. The password is not used for any other address.
 
-        :return: (password, where it is from, for people, whether it is for the server's address)
+        :return: (password, description of its source, whether it is for the server's address)
         """
         self.ensure_one()
         for prefix, value, told in (
@@ -108,21 +108,21 @@ class AstppServer(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        """Create servers; those with a connection are for system administrators to make.
+        """Create servers; only system administrators may create one with a connection.
 
-        :raise AccessError: for others
+        :raise AccessError: for other users
         """
         servers = super().create(vals_list)
-        # Looked at afterwards: defaults may come from the context.
+        # Checked after creation, because defaults may come from the context.
         if any(server.host or server.ca_file or server.sudo().password for server in servers):
             servers._check_keeper()
         return servers
 
     @contextmanager
     def _guard_connection(self, vals):
-        """Write values inside of it: a password does not follow to another address, another user or weaker encryption.
+        """Write in the body of this context manager: when address, user or encryption change, the password is deleted.
 
-        :raise AccessError: when others than system administrators of its company change a connection
+        :raise AccessError: when someone other than a system administrator of the server's company changes a connection
         """
         if not vals.keys() & {*ADDRESS, "password"}:
             yield
@@ -132,16 +132,16 @@ class AstppServer(models.Model):
             self._check_keeper()
         yield
         if "password" not in vals:
-            # sudo: who may change the address need not be asked for the right to forget a password.
+            # sudo: whoever may change the address may delete the password, even without access to it.
             self.filtered(lambda server: server._address() != before[server]).sudo().password = False
 
     def _address(self, vals=()):
-        """Return what the password is for, with these values instead of those that the server has."""
+        """Return what the password is valid for, with ``vals`` in place of the server's own values."""
         self.ensure_one()
         return tuple((vals[name] if name in vals else self[name]) or False for name in ADDRESS)
 
     def _check_keeper(self):
-        """Connections are for system administrators of the server's own company to make and to change."""
+        """Refuse users other than system administrators of the server's company."""
         if self.env.su:
             return
         if not self.env.user.has_group("base.group_system") or self.company_id - self.env.companies:
@@ -186,33 +186,33 @@ class AstppServer(models.Model):
             port=self.port,
             database=self.database.strip(),
             user=self.user.strip(),
-            # Whoever may connect need not be able to read it.
+            # sudo: whoever may connect need not be allowed to read the password.
             password=password or self.sudo().password or "",
             tls=self.tls,
             ca_file=self.ca_file or "",
         )
 
     def _open(self, deadline=None):
-        """Return the ASTPP database, to be used as a context manager.
+        """Return the ASTPP database as a context manager.
 
-        :param deadline: moment of ``time.monotonic`` at which all of it ends; None: when it is read
-        :raise UserError: when the connection is not set up, or this is a copy for tests
+        :param deadline: value of ``time.monotonic`` at which everything must end; None for no limit
+        :raise UserError: when the connection is not set up, or this is a neutralized copy
         """
         if str2bool(self.env["ir.config_parameter"].sudo().get_param("database.is_neutralized", False)):
             raise UserError(self.env._("This is a neutralized copy of the database: it does not connect to ASTPP."))
         return Database(self._settings(), deadline)
 
     def _open_writer(self):
-        """Return the ASTPP database to be written to, as a context manager.
+        """Return the ASTPP database for writing, as a context manager.
 
-        :raise UserError: as ``_open``
+        :raise UserError: as for ``_open``
         """
         self._open()
         return Writer(self._settings())
 
     @ours
     def action_test_connection(self):
-        """Connect, check schema, privileges and ASTPP's own crons, and keep the report; ends within 20 seconds."""
+        """Check connection, schema, privileges and ASTPP's own crons, and store the report; ends within 20 seconds."""
         self.ensure_one()
         self.check_access("write")
         if not self.env.su and self.company_id - self.env.companies:
@@ -232,7 +232,7 @@ class AstppServer(models.Model):
         return self._tell_test(state, report)
 
     def _tell_test(self, state, report):
-        """Show how the test ended where one looks; the whole report is on the form, below the settings."""
+        """Show the result as a notification; the full report is on the form, below the settings."""
         mark = {"ok": "✓ ", "warning": "! ", "error": "✗ "}[state]
         found = [line.removeprefix(mark) for line in report.splitlines() if line.startswith(mark)]
         return {
@@ -249,5 +249,5 @@ class AstppServer(models.Model):
 
     @api.model
     def _explain(self, error):
-        """Say in words why a synchronisation ended, without secrets."""
+        """Return the reason why a synchronisation failed, in words and without secrets."""
         return str(error) if isinstance(error, (ConnectorError, UserError)) else f"{type(error).__name__}: {error}"

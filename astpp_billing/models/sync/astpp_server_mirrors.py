@@ -2,7 +2,7 @@ from odoo import models
 
 
 class AstppServer(models.Model):
-    """What of ASTPP's is mirrored, by what ASTPP calls it."""
+    """Look up mirrored records by their ASTPP ids and numbers."""
 
     _inherit = "astpp.server"
 
@@ -22,7 +22,7 @@ class AstppServer(models.Model):
         return {did.number: did.id for did in dids.search_fetch([("server_id", "=", self.id)], ["number"])}
 
     def _synced_product_ids(self):
-        """Return {ASTPP product id: product.product id}."""
+        """Return {ASTPP product id: ``product.product`` id}."""
         templates = self.env["product.template"].with_context(active_test=False)
         return {
             template.astpp_product_id: template.product_variant_id.id

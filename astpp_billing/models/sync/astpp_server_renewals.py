@@ -3,12 +3,12 @@ from datetime import timedelta
 from odoo import fields, models
 from odoo.exceptions import UserError
 
-# So old may the last synchronisation be when renewals change hands.
+# How old the last synchronisation may be when renewals change hands.
 FRESH = timedelta(hours=1)
 
 
 class AstppServer(models.Model):
-    """Who renews: a change of hands must not have a period charged by both, or by none."""
+    """Hand renewals over between ASTPP and Odoo, so that each period is charged by exactly one of them."""
 
     _inherit = "astpp.server"
 
@@ -21,13 +21,13 @@ class AstppServer(models.Model):
     )
 
     def _hand_over_renewals(self, renewals_by):
-        """Get the subscriptions of servers whose renewals change hands ready for their new owner.
+        """Prepare the servers' subscriptions for a change of who renews them.
 
-        What one side charged stays paid: Odoo goes on where ASTPP's periods end, and charges that ASTPP
-        makes for periods of Odoo's are held (``renewed``).
+        What one side has charged stays paid: Odoo continues where ASTPP's periods end, and ASTPP's charges for periods
+        that Odoo charged are held (exception ``renewed``).
 
         :param renewals_by: "odoo" or "astpp"
-        :raise UserError: when Odoo does not know what ASTPP has charged until now
+        :raise UserError: when Odoo does not know what ASTPP has charged so far
         """
         changing = self.filtered(lambda server: server.renewals_by != renewals_by)
         for server in changing.filtered("host"):

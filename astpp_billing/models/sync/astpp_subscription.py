@@ -6,18 +6,18 @@ from ...billing_cycle import midnight
 from ...connector import readers
 from ...renewal_period import bounded
 
-# ASTPP's fields that Odoo decides once it renews.
+# Fields that Odoo decides once it renews.
 RENEWAL_FIELDS = {"start_date", "next_date", "end_date", "state", "close_reason", "price", "quantity", "product_id"}
 
 
 class AstppSubscription(models.Model):
-    """Orders as ASTPP has them."""
+    """Mirror ASTPP's orders."""
 
     _inherit = "astpp.subscription"
 
     @api.model
     def _sync(self, run):
-        """Mirror ASTPP's orders; those of unknown accounts or products wait for them."""
+        """Mirror ASTPP's orders; those whose account or product is unknown wait until it is there."""
         records = list(readers.read_orders(run.database, run.left_out.add))
         wanted, waiting = self._wanted(run.server, records)
         created, changed = self._merge_synced(run.server, wanted, run.left_out)
@@ -26,7 +26,7 @@ class AstppSubscription(models.Model):
 
     @api.model
     def _wanted(self, server, orders):
-        """Return what ASTPP says of orders.
+        """Return the values of orders in ASTPP.
 
         :param orders: list of ``connector.records.Order``
         :return: ({ASTPP id: values}, number of orders that wait)
@@ -34,10 +34,10 @@ class AstppSubscription(models.Model):
         accounts = server._synced_ids("astpp.account")
         products = server._synced_product_ids()
         dids = {did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])}
-        # Without it, orders of numbers wait.
+        # If this product was deleted, orders of numbers wait.
         did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
         wanted, waiting = {}, 0
-        # ASTPP has not heard yet of what was done here.
+        # Skip orders that were changed in Odoo and not written back yet.
         newer = set(self.env["astpp.outbox"]._unapplied(server, "subscription_id", "order").mapped("astpp_id"))
         for order in orders:
             if order.item_id in newer:
@@ -79,7 +79,7 @@ class AstppSubscription(models.Model):
         return res
 
     def _synced_changes(self, wanted, current):
-        """With renewals by Odoo, ASTPP's dates are old: only an end there is news."""
+        """When Odoo renews, ignore ASTPP's outdated dates; only an end in ASTPP counts."""
         changes = super()._synced_changes(wanted, current)
         if self.server_id.renewals_by != "odoo" or not self.odoo_from:
             return changes
@@ -89,7 +89,7 @@ class AstppSubscription(models.Model):
         return changes | ({"next_date": False} if ended else {})
 
     def _take_over(self):
-        """Get ready to renew what ASTPP renewed: its periods end a second before midnight UTC.
+        """Prepare orders that ASTPP renewed for renewal by Odoo: ASTPP's periods end a second before midnight UTC.
 
         Called when the server's renewals change hands; the period that ASTPP charged stays paid.
         """

@@ -3,10 +3,10 @@ from odoo.tools import SQL
 
 
 class AstppSyncSlice(models.Model):
-    """What an hour of an ASTPP call table held when it was last read.
+    """The content of one hour of an ASTPP call table when it was last read.
 
-    Call tables have neither key nor change stamp: an hour whose fingerprint differs is read
-    again, all others are passed over.
+    Call tables have neither a key nor a time of change. So each hour has a fingerprint, and only hours whose
+    fingerprint changed are read again.
     """
 
     _name = "astpp.sync.slice"
@@ -19,14 +19,14 @@ class AstppSyncSlice(models.Model):
     source = fields.Char(required=True)
     start = fields.Datetime(required=True)
     row_count = fields.Integer()
-    # Sums of checksums outgrow an integer.
+    # Sums of checksums exceed the range of an integer.
     fingerprint = fields.Char()
 
     _slice_uniq = models.UniqueIndex("(server_id, source, start)")
 
     @api.model
     def _changed(self, server, source, slices):
-        """Return those of the slices read from ASTPP that differ from what was read before.
+        """Return the slices whose content in ASTPP differs from what was last read.
 
         :param slices: list of ``connector.calls.Slice``, by start
         """
@@ -57,7 +57,7 @@ class AstppSyncSlice(models.Model):
 
     @api.model
     def _forget(self, server, days):
-        """Have some days read again: {(source, day)}."""
+        """Forget the slices of some days, {(source, day)}, so that they are read again."""
         for source, day in days:
             self.env.cr.execute(
                 SQL(
@@ -70,7 +70,7 @@ class AstppSyncSlice(models.Model):
 
     @api.model
     def _remember(self, server, source, slices):
-        """Note that these slices are in the ledger, in the transaction that put them there."""
+        """Remember these slices as read, in the transaction that loads their calls into the ledger."""
         if slices:
             self.env.cr.execute_values(
                 """

@@ -6,7 +6,7 @@ READ_ONCE = {step.name for step in STEPS if step.is_read_once}
 
 
 class AstppSyncStep(models.Model):
-    """Progress and last outcome of one part of a server's synchronisation."""
+    """Progress and last result of one step of a server's synchronisation."""
 
     _name = "astpp.sync.step"
     _description = "Synchronisation Step"
@@ -39,21 +39,21 @@ class AstppSyncStep(models.Model):
             step.rate = int(step.read_count / step.seconds) if step.seconds else 0
 
     def _begin(self):
-        """Show it as running."""
+        """Mark the step as running."""
         self.ensure_one()
         counts = dict.fromkeys(("read_count", "added_count", "changed_count", "left_out_count", "seconds"), 0)
         self.write({**counts, "state": "running", "date": fields.Datetime.now()})
 
     def _end(self, seconds):
-        """Show it as done."""
+        """Mark the step as done."""
         self.ensure_one()
         self.write({"state": "done", "remaining_count": 0, "seconds": seconds})
 
     def _note(self, read, added, changed, left_out, remark=""):
-        """Note what was done, and the rows that were left out with their reasons.
+        """Record the step's result, and the rows that were left out with their reasons.
 
         :param left_out: ``LeftOut``
-        :param remark: what else is to be said
+        :param remark: further text for the message
         """
         self.ensure_one()
         lines = [remark] if remark else []
@@ -70,9 +70,9 @@ class AstppSyncStep(models.Model):
         )
 
     def _tell_left_out(self, before):
-        """Tell the responsible user of rows that were left out, unless he knows.
+        """Alert the responsible user to rows left out, unless they know already.
 
-        :param before: how many it were the last time
+        :param before: number of rows left out by the previous run
         """
         self.ensure_one()
         key = f"left_out_{self.step}"

@@ -5,7 +5,7 @@ from ...left_out import LeftOut
 
 
 class AstppTax(models.Model):
-    """A tax of ASTPP and the Odoo taxes that stand for it."""
+    """A tax in ASTPP and the Odoo taxes used for it."""
 
     _name = "astpp.tax"
     _description = "ASTPP Tax"
@@ -31,9 +31,9 @@ class AstppTax(models.Model):
 
     @api.model
     def _sync(self, run):
-        """Mirror ASTPP's taxes and give new ones Odoo taxes of the same rate: a part of the step of accounts.
+        """Mirror ASTPP's taxes and map new ones to Odoo taxes of the same rate, as part of the step for accounts.
 
-        :return: ``LeftOut`` of the taxes that have no mirror although ASTPP has them
+        :return: ``LeftOut`` with the taxes that exist in ASTPP but could not be mirrored
         """
         left_out = LeftOut()
         wanted = {
@@ -53,7 +53,7 @@ class AstppTax(models.Model):
         return res
 
     def _find_tax(self, amount_type, amount):
-        """Return a sales tax of this kind and amount, made when the company has none."""
+        """Return a sales tax of this type and amount, creating it if the company has none."""
         taxes = self.env["account.tax"]
         if not amount:
             return taxes
@@ -63,14 +63,14 @@ class AstppTax(models.Model):
             *sales,
             ("amount_type", "=", amount_type),
             ("amount", "=", amount),
-            # Once an invoice, in the server's currency: no tax of the company's own is like that.
+            # Flat taxes are charged once per invoice in the server's currency; the company's own taxes never are.
             ("astpp_currency_id", "=", self.server_id.currency_id.id if amount_type == "fixed" else False),
             ("price_include_override", "in", (False, "tax_excluded")),
         ]
         if known := taxes.search(domain, limit=1):
             return known
         name = f"{self.name} ({amount_type})" if amount_type == "fixed" else self.name
-        # ASTPP may call two rates by one name, Odoo may not.
+        # Two of ASTPP's taxes may share a name; Odoo's may not.
         taken = taxes.search_count([*sales, ("name", "=", name)], limit=1)
         return taxes.create(
             {

@@ -9,22 +9,22 @@ from ..ledger.astpp_usage_entries import UsageEntry
 from ..ledger.usage_copy import in_chunks
 from ..ledger.usage_state import WAITING
 
-# Rows that were not yet committed when a higher id was read.
+# Ids to read again, because rows with lower ids may have been committed after a higher id was read.
 OVERLAP = 1000
 BATCH = 1000
-# ASTPP's rows between two that are asked for: so many are read along rather than asked for anew.
+# Unneeded rows between two needed ones: up to this many are read along instead of starting another query.
 GAP = 500
 STATES = "astpp_charge_state"
 
 
 class AstppUsage(models.Model):
-    """ASTPP's own charges and credits in the ledger (ASTPP facts 5.7, 9)."""
+    """Load ASTPP's own charges and credits into the ledger (ASTPP facts 5.7, 9)."""
 
     _inherit = "astpp.usage"
 
     @api.model
     def _sync_charges(self, run):
-        """Add ASTPP's new charges, and hold those that wait here and were invoiced or deleted there."""
+        """Load ASTPP's new charges, and hold unbilled ones that ASTPP has invoiced or deleted."""
         since = fields.Datetime.to_string(run.server.sync_from or fields.Datetime.to_datetime("2000-01-01"))
         added, read = self._load_charges(run.server, run.database, since, run.left_out)
         held = self._check_charges(run.server, run.database)
@@ -32,10 +32,10 @@ class AstppUsage(models.Model):
 
     @api.model
     def _load_charges(self, server, database, since, left_out):
-        """Add charges made since then that the ledger does not have.
+        """Load charges that the ledger does not have.
 
-        :param since: UTC text
-        :param left_out: ``LeftOut``, which learns of charges that cannot be taken over
+        :param since: UTC text; earlier charges are ignored
+        :param left_out: ``LeftOut`` that collects charges that cannot be loaded
         :return: (added, read)
         """
         [(last,)] = self.env.execute_query(
@@ -47,7 +47,7 @@ class AstppUsage(models.Model):
         for model in ("astpp.account", "astpp.subscription"):
             self.env[model].flush_model()
         products = server._synced_product_ids()
-        # Without it, fees of numbers are billed with the product of other charges.
+        # If this product was deleted, fees of numbers are billed with the product of other charges.
         did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
         did_product = did_product.id if did_product else None
         added = read = 0
@@ -64,7 +64,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _charge_entries(self, server, charges, products, did_product):
-        """Return charges as entries of the ledger; what they point to is looked up for these alone.
+        """Return charges as ledger entries; accounts and subscriptions are looked up for these charges only.
 
         :param charges: list of ``connector.records.Charge``
         :param products: {ASTPP id: product id}
@@ -112,7 +112,7 @@ class AstppUsage(models.Model):
 
     @api.model
     def _rows_by_astpp_id(self, table, columns, server, ids):
-        """Return {ASTPP id: columns} of a mirror's rows."""
+        """Return {ASTPP id: values of the columns} of a mirror's rows."""
         rows = self.env.execute_query(
             SQL(
                 "SELECT astpp_id, %s FROM %s WHERE server_id = %s AND astpp_id = ANY(%s) AND astpp_id != 0",
@@ -128,9 +128,9 @@ class AstppUsage(models.Model):
     def _check_charges(self, server, database):
         """Hold unbilled charges that ASTPP has put on an invoice of its own, or deleted.
 
-        ASTPP's rows are streamed into a table, so that millions of waiting charges are no matter of memory.
+        ASTPP's rows are streamed into a temporary table, so that memory use does not depend on their number.
 
-        :return: how many
+        :return: number of charges held
         """
         self.flush_model()
         waiting = SQL(
@@ -143,7 +143,7 @@ class AstppUsage(models.Model):
         self.env.cr.execute(SQL("CREATE TEMPORARY TABLE %s (id bigint, invoiced boolean) ON COMMIT DROP", states))
         rows = (row for first, last in ranges for row in read_states(database, first, last))
         self._copy(STATES, None, in_chunks(f"{key}\t{invoiced}\n" for key, invoiced in rows))
-        # The ledger may be new to the planner: whichever way it goes, each look-up is one in an index.
+        # The planner may not have statistics of the ledger yet; with this index any plan needs one lookup per charge.
         self.env.cr.execute(SQL("CREATE UNIQUE INDEX ON %s (id)", states))
         self.env.cr.execute(SQL("ANALYZE %s", states))
         held = 0
@@ -159,9 +159,9 @@ class AstppUsage(models.Model):
 
     @api.model
     def _charge_ranges(self, waiting):
-        """Return [(first, last)] of the ids in ASTPP that charges have, split where many others lie between.
+        """Return ranges [(first, last)] of the waiting charges' ASTPP ids, split at large gaps.
 
-        :param waiting: condition on ``astpp_usage u``
+        :param waiting: SQL condition on ``astpp_usage u``
         """
         return self.env.execute_query(
             SQL(

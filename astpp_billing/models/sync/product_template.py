@@ -8,13 +8,13 @@ from ...three_way import news
 
 
 class ProductTemplate(models.Model):
-    """Products as ASTPP has them."""
+    """Mirror ASTPP's products."""
 
     _inherit = "product.template"
 
     @api.model
     def _astpp_sync(self, run):
-        """Mirror ASTPP's products, and put resellers' own prices of them on pricelists."""
+        """Mirror ASTPP's products, and put resellers' own prices for them on pricelists."""
         products = list(readers.read_products(run.database, run.left_out.add))
         created, changed = self._astpp_mirror(run.server, products, run.left_out)
         prices = list(readers.read_reseller_prices(run.database, run.left_out.add))
@@ -23,10 +23,10 @@ class ProductTemplate(models.Model):
 
     @api.model
     def _astpp_mirror(self, server, records, left_out):
-        """Create products that are new and change others as ASTPP did.
+        """Create new products and update changed ones from ASTPP.
 
         :param records: list of ``connector.records.Product``
-        :param left_out: ``LeftOut``, which learns of products that Odoo refuses
+        :param left_out: ``LeftOut`` that collects products that Odoo refuses
         :return: (created, changed)
         """
         known = {
@@ -86,7 +86,7 @@ class ProductTemplate(models.Model):
         }
 
     def _astpp_value(self, name):
-        """Return a field as the snapshot holds it."""
+        """Return a field's value in the format of the snapshot."""
         if name == "astpp_destination_ids":
             return [[line.prefix, line.name] for line in self.astpp_destination_ids.sorted("id")]
         return self[name]

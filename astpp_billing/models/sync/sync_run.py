@@ -13,17 +13,17 @@ from ...connector.read_ahead import read_ahead
 from ...connector.schema import system_settings
 from ...left_out import LeftOut
 
-# After so many hours it is night again.
+# Hours after which the nightly look-back is due again.
 NIGHT = timedelta(hours=20)
-# Days that are looked back at once a night, because calls may be entered days later (ASTPP facts 2.2).
+# Days to look back once a night, because calls may be entered days later (ASTPP facts 2.2).
 WIDE = 35
 
 
 class SyncRun:
-    """One synchronisation of a server, from its first step to its last one.
+    """One synchronisation of a server, from its first step to its last.
 
     :param server: ``astpp.server``, in its company
-    :param commits: whether it commits piece by piece; False inside a transaction of the caller's
+    :param commits: whether to commit piece by piece; False when the caller owns the transaction
     """
 
     def __init__(self, server, commits: bool = False):
@@ -32,21 +32,21 @@ class SyncRun:
         self.commits = commits
         self.started = fields.Datetime.now()
         self.database: Database | None = None
-        """ASTPP's, in one snapshot for all steps"""
+        """ASTPP's database, in one snapshot for all steps"""
         self.step = server.env["astpp.sync.step"]
-        """the one that runs"""
+        """the step that is running"""
         self.left_out = LeftOut()
-        """ASTPP's rows that it could not take over"""
+        """the running step's rows that could not be taken over"""
         self._hours: dict[str, list[Slice]] = {}
 
     def commit(self) -> None:
-        """Make what is done so far lasting and visible."""
+        """Commit the work done so far and report progress."""
         if self.commits:
             self.env["ir.cron"]._commit_progress()
 
     @contextmanager
     def running(self, step):
-        """Show a step as running, then what it did.
+        """Mark a step as running, then as done with its result.
 
         :param step: ``astpp.sync.step``
         """
@@ -61,48 +61,48 @@ class SyncRun:
         self.commit()
 
     def note(self, read: int, added: int, changed: int, remark: str = "") -> None:
-        """Note on the running step what it did, with the rows that it left out.
+        """Record the running step's result and the rows that it left out.
 
-        :param remark: what else is to be said
+        :param remark: further text for the step's message
         """
         self.step._note(read, added, changed, self.left_out, remark)
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """ASTPP's settings of the system, by their names."""
+        """ASTPP's system settings by name."""
         return system_settings(self.database)
 
     @cached_property
     def is_wide(self) -> bool:
-        """Whether it looks back for weeks, as once a night."""
+        """Whether this run looks back for weeks, which happens once a night."""
         last = self.server.sync_wide_date
         return not last or self.started - last > NIGHT
 
     @cached_property
     def window(self) -> tuple[str, str]:
-        """(start, end) of the calls to compare, as UTC text: whole hours, up to now.
+        """(start, end) of the calls to compare, as UTC text; starts on a whole hour and includes the present.
 
-        Every time the look-back; all since ``sync_from`` the first time, and five weeks once a night.
+        The first run covers everything since ``sync_from``, a nightly run five weeks, any other run the look-back days.
         """
         start = self.server.sync_from or fields.Datetime.to_datetime("2000-01-01")
         if self.server.sync_wide_date:
             days = timedelta(days=WIDE if self.is_wide else max(self.server.lookback_days, 1))
-            # Whole days, so that a day's figures are never those of a part of it.
+            # Start at midnight, so that a day's sums are never those of only part of the day.
             start = max(start, (self.started - days).replace(hour=0))
         start = start.replace(minute=0, second=0, microsecond=0)
         return fields.Datetime.to_string(start), fields.Datetime.to_string(self.started + timedelta(days=1))
 
     @contextmanager
     def adding_up_hours(self):
-        """Have ASTPP's server add up its calls while Odoo's is at work inside of it: no other reading meanwhile."""
+        """Have ASTPP's server sum up its calls while Odoo works in the body; the database may not be read meanwhile."""
         with read_ahead(read_hours(self.database, *self.window), len(SOURCES)) as hours:
             yield
-            # What cannot be read is told by the step that needs it.
+            # An error is reported by the step that needs the hours.
             with suppress(ConnectorError):
                 self._hours = dict(hours)
 
     def hours(self, source: str) -> list[Slice]:
-        """Return the hours of a call table: once those that were added up before, then anew."""
+        """Return the hours of a call table: those summed up in advance the first time, read anew after that."""
         if source in self._hours:
             return self._hours.pop(source)
         [(_source, found)] = read_hours(self.database, *self.window, [source])

@@ -1,4 +1,4 @@
-"""The steps of a synchronisation, in their order."""
+"""The steps of a synchronisation, in order."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from .sync_run import SyncRun
 
 
 class Step(NamedTuple):
-    """A part of a synchronisation; its progress and its outcome are an ``astpp.sync.step``."""
+    """A step of the synchronisation; its progress and result are stored in ``astpp.sync.step``."""
 
     name: str
     label: str
@@ -17,7 +17,7 @@ class Step(NamedTuple):
     """whether its rows are read once: one that was left out does not come again"""
 
 
-# A step finds what the ones before it have mirrored. One more table of ASTPP is one more entry.
+# Each step relies on what earlier ones have mirrored. To mirror another table of ASTPP's, add an entry.
 STEPS = [
     Step("accounts", "Accounts", lambda run: run.env["astpp.account"]._sync(run)),
     Step("issuers", "Issuers", lambda run: run.env["astpp.issuer"]._sync(run)),

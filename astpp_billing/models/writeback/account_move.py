@@ -5,7 +5,7 @@ from odoo.tools import SQL
 
 
 class AccountMove(models.Model):
-    """What is paid of an invoice lowers what its accounts owe in ASTPP, in parts as it is paid."""
+    """Payments of invoices lower what their accounts owe in ASTPP, including partial payments."""
 
     _inherit = "account.move"
 
@@ -15,12 +15,12 @@ class AccountMove(models.Model):
         return res
 
     def _astpp_queue_payments(self):
-        """Queue, for each account, the difference between what is paid and what was queued before.
+        """Queue, for each account, the difference between what is paid now and what was queued before.
 
-        Taxes never were on ASTPP's balance. A payment that is undone comes back as a negative one, and so does
-        what is settled of a run's credit note: its usage is a credit that ASTPP's balance has already.
+        Taxes were never part of ASTPP's balance. Undoing a payment queues a negative one. So does settling a run's
+        credit note, whose usage is a credit that ASTPP's balance already includes.
         """
-        # Money that a credit note gives back was paid for the invoice whose usage it set free.
+        # What a credit note refunds was paid for the invoice whose usage it released.
         billed = (self | self.filtered("astpp_releases_usage").reversed_entry_id).filtered(
             lambda move: move.astpp_run_id and move.move_type in ("out_invoice", "out_refund")
         )
@@ -38,13 +38,13 @@ class AccountMove(models.Model):
         self.env["astpp.outbox"]._enqueue_balances(entries)
 
     def _astpp_queued_payments(self):
-        """Return rows (invoice's id, account's id, amount billed, amount queued, number of changes queued).
+        """Return rows of (invoice id, account id, amount billed, amount queued, number of changes queued).
 
-        An invoice whose usage was set free is worth what its lines say, in the proportions that were queued.
+        If an invoice's usage was released, its billed amount is the sum of its lines, split as the queued amounts are.
         """
         for model in ("account.move.line", "astpp.usage", "astpp.outbox"):
             self.env[model].flush_model()
-        # Of two payments at the same moment the second one has to see what the first one queued.
+        # Locked, so that the second of two simultaneous payments sees what the first one queued.
         self.env.execute_query(
             SQL("SELECT id FROM account_move WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", self.ids)
         )
@@ -72,26 +72,26 @@ class AccountMove(models.Model):
         )
 
     def _astpp_paid_share(self):
-        """Return which part of the invoice or credit note is settled, as Decimal, 1 at most.
+        """Return the settled share of the invoice or credit note as a Decimal, at most 1.
 
-        A credit note that has usage billed again settles nothing: ASTPP's balance goes on owing it. What it
-        pays back is no longer paid.
+        A credit note that releases usage to be billed again settles nothing, because ASTPP's balance still owes that
+        usage. What such a credit note refunds no longer counts as paid.
         """
         self.ensure_one()
         total = Decimal(str(self.amount_total))
         if self.state != "posted" or not total:
             return Decimal(1) if self.state == "posted" else Decimal(0)
-        # Of an invoice whose usage is free again, no credit note settles anything.
+        # If the invoice's usage was released, its own credit notes settle nothing.
         settled = self._astpp_settled(
             lambda other: not other.astpp_releases_usage
-            # ASTPP took it itself.
+            # ASTPP booked refills on its balance itself.
             and not other.astpp_is_refill
             and not (self.astpp_usage_released and other.reversed_entry_id == self)
         )
         paid = settled / total
         for credit_note in self.reversal_move_ids.filtered(lambda m: m.astpp_releases_usage and m.state == "posted"):
             paid -= credit_note._astpp_settled(lambda other: not other.is_invoice()) / total
-        # Payments without an entry of their own wait for the bank statement.
+        # Payments without a journal entry wait for a bank statement, but count as paid.
         bare = self.matched_payment_ids.filtered(
             lambda payment: not payment.move_id and payment.state in ("in_process", "paid")
         )
@@ -104,9 +104,9 @@ class AccountMove(models.Model):
         return min(paid, Decimal(1))
 
     def _astpp_settled(self, counts):
-        """Return how much is settled by entries that count, in the document's currency.
+        """Return the amount settled by entries that count, in the document's currency.
 
-        :param counts: function that tells whether the entry on the other side does
+        :param counts: function of the counterpart's ``account.move`` that tells whether it counts
         """
         self.ensure_one()
         receivable = self.line_ids.filtered(lambda line: line.account_id.account_type == "asset_receivable")

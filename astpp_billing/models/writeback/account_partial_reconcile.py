@@ -2,7 +2,7 @@ from odoo import api, models
 
 
 class AccountPartialReconcile(models.Model):
-    """Each payment of a part of an invoice, and each one undone, changes what ASTPP is to know."""
+    """Queue what ASTPP must know whenever an invoice is reconciled, even in part, or unreconciled."""
 
     _inherit = "account.partial.reconcile"
 

@@ -2,7 +2,7 @@ from odoo import models
 
 
 class AccountPayment(models.Model):
-    """Payments without a journal entry of their own settle invoices by their status alone."""
+    """Payments without a journal entry settle invoices through their status alone."""
 
     _inherit = "account.payment"
 

@@ -8,7 +8,7 @@ from .astpp_outbox import Queued
 
 
 class AstppAccount(models.Model):
-    """What Odoo decides about an account: whether it is served, up to which debt, and who invoices it."""
+    """Write back what Odoo decides about an account: whether it is active, its credit limit, and who invoices it."""
 
     _inherit = "astpp.account"
 
@@ -19,7 +19,7 @@ class AstppAccount(models.Model):
         return accounts
 
     def write(self, vals):
-        # What ASTPP has just said need not be told to it.
+        # A write with a snapshot comes from the synchronisation: ASTPP need not be told what it has just reported.
         decides = "astpp_snapshot" not in vals and bool({"status", "credit_limit"} & vals.keys())
         before = {account: account._switches() for account in self} if decides else {}
         res = super().write(vals)
@@ -32,7 +32,7 @@ class AstppAccount(models.Model):
         return res
 
     def _switches(self):
-        """Return what Odoo decides about the account; a closed one is not served."""
+        """Return the values that Odoo decides; a closed account is inactive in ASTPP."""
         self.ensure_one()
         return AccountSwitches(
             **self._astpp_identity(), active=self.status == "active", credit_limit=kept(self.credit_limit)
@@ -42,35 +42,35 @@ class AstppAccount(models.Model):
         return {"account_id": self.astpp_id, "number": self.number}
 
     def _queue_switches(self, before):
-        """Queue what differs from ``before``: {account: ``AccountSwitches``}."""
+        """Queue the values that differ from ``before``, {account: ``AccountSwitches``}."""
         changed = {account: account._switches().since(before[account]) for account in self.filtered("astpp_id")}
         self.env["astpp.outbox"]._enqueue_changes(
             account._queued(account.display_name, change) for account, change in changed.items() if change
         )
 
     def _queue_numbers_on(self):
-        """Queue the numbers that Odoo switched off of accounts that ASTPP itself made active again."""
+        """Queue switching on the numbers that Odoo had switched off, for accounts that ASTPP itself reactivated."""
         entries = []
         for account in self:
             if switches := account._number_switches(True):
-                # Should ASTPP have changed its mind by then, they stay off.
+                # If ASTPP has deactivated the account again by then, its numbers stay off.
                 still = AccountIs(**account._astpp_identity(), active=True)
                 entries.append(account._queued(self.env._("Numbers of %s", account.display_name), still, *switches))
         self.env["astpp.outbox"]._enqueue_changes(entries)
 
     def _number_switches(self, on):
-        """Return the changes that switch the account's numbers off or on, as its status goes.
+        """Return the changes that switch the account's numbers off or on, following the account's status.
 
-        Calls to a number of an inactive account leave ASTPP's switch through a carrier; a number that is off has no
-        route. Numbers that were off anyway are left alone, and so are those that ASTPP has given to somebody else.
+        ASTPP would route calls to an inactive account's number through a carrier; a number that is switched off has no
+        route. Numbers that were off already, or that ASTPP has given to somebody else, are left alone.
 
-        :param on: False switches off, True switches on what was switched off so
+        :param on: False to switch off; True to switch on what was switched off in this way
         """
         self.ensure_one()
-        # A reseller's hold is not what ASTPP routes by.
+        # ASTPP does not route calls by which reseller holds a number.
         if self.account_type == "reseller":
             return []
-        # Whoever may suspend an account need not see the inventory.
+        # sudo: whoever may suspend an account may have no access to numbers.
         dids = self.env["astpp.did"].sudo().with_context(active_test=False)
         domain = [("account_id", "=", self.id), ("astpp_id", "!=", 0), ("off_with_account", "=", on)]
         return [
@@ -79,10 +79,10 @@ class AstppAccount(models.Model):
         ]
 
     def _queue_invoicing_off(self):
-        """Have ASTPP no longer invoice the accounts that Odoo invoices (ASTPP facts 3.3)."""
+        """Queue that ASTPP stops invoicing the accounts that Odoo invoices (ASTPP facts 3.3)."""
         invoiced = self.filtered(
             lambda account: account.astpp_id
-            # sudo: a reseller's own company may say whom it invoices, and need not see the server.
+            # sudo: a reseller's own company may choose whom it invoices, but has no access to the server.
             and account.sudo().server_id._writes("invoicing")
             and account.invoice_enabled
             and account.payment_mode == "postpaid"
@@ -97,7 +97,7 @@ class AstppAccount(models.Model):
         return InvoicingOff(**self._astpp_identity())
 
     def _queued(self, description, *changes, **links):
-        """Return changes that the account's queue gets, under a key of their own.
+        """Return a ``Queued`` entry with these changes for the account, under a new key.
 
         :param links: other values of the entry
         """

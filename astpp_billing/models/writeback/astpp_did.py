@@ -5,7 +5,7 @@ from .astpp_outbox import Queued
 
 
 class AstppDid(models.Model):
-    """Numbers that Odoo gives or takes back: ASTPP sends their calls accordingly."""
+    """Write back which numbers Odoo assigns or releases, because ASTPP routes their calls by it."""
 
     _inherit = "astpp.did"
 
@@ -16,9 +16,9 @@ class AstppDid(models.Model):
         entries = []
         for did, holder in holders.items():
             is_reseller = account.account_type == "reseller"
-            # The reseller above gives it to the one below him.
+            # The number may also be held by the reseller above, who passes it on to the one below.
             above = holder.mapped("astpp_id") if is_reseller and holder != account else ()
-            # ASTPP keeps the reseller's and the customer's hold on a number apart (ASTPP facts 1.11).
+            # ASTPP stores the reseller and the customer of a number separately (ASTPP facts 1.11).
             change = (NumberReseller if is_reseller else NumberOwner)(
                 did_id=did.astpp_id, account_id=account.astpp_id, holders=(0, account.astpp_id, *above)
             )
@@ -37,7 +37,7 @@ class AstppDid(models.Model):
         for did, owner, last, held_by in before:
             subscription = subscriptions.filtered(lambda s, did=did: s.did_id == did)[:1]
             if owner in subscriptions.account_id and owner.account_type != "reseller":
-                # Who has it by now keeps it.
+                # If ASTPP has given the number to somebody else by then, they keep it.
                 change = NumberTaken(did_id=did.astpp_id, holders=(0, owner.astpp_id))
                 entries += did._owner_entry(owner, subscription, f"take/{last}", text, change)
             holder = did._holding_order().account_id
@@ -49,7 +49,7 @@ class AstppDid(models.Model):
         return res
 
     def _owner_entry(self, account, subscription, cause, text, change):
-        """Return what an account's queue gets about a number, in a list: nothing of a number that ASTPP does not know."""
+        """Return the entry for an account's queue as a list, which is empty if ASTPP does not know the number."""
         self.ensure_one()
         links = {"did_id": self.id, "subscription_id": subscription.id}
         key, description = f"did/{self.id}/{cause}", text % self.number
@@ -57,9 +57,9 @@ class AstppDid(models.Model):
 
     @api.model
     def _note_switched(self, server, changes, outcome):
-        """Note which numbers are off now because their owners are, and which are no longer.
+        """Record which numbers are switched off because of their owners, and which are on again.
 
-        :param changes: what was written
+        :param changes: the changes that were written
         :param outcome: ``connector.writer.Outcome``
         """
         first, found = changes[0], outcome.before[0]
@@ -69,23 +69,23 @@ class AstppDid(models.Model):
         for change, found in zip(changes, outcome.before, strict=True):
             if isinstance(change, NumberSwitch):
                 row = change.row()
-                # After a crash what is found is what was written.
+                # After a crash, the values that were found are the ones written.
                 if change.on or (row.is_made(found) if outcome.known else row.is_meant(found)):
                     switched[not change.on].append(change.did_id)
         for off, ids in switched.items():
             if ids:
-                # After a crash what was off anyway looks the same in ASTPP: not here.
+                # After a crash, numbers that were off anyway look the same in ASTPP: skip those inactive in Odoo.
                 dids = self.sudo().with_context(active_test=off and outcome.known)
                 dids.search([("server_id", "=", server.id), ("astpp_id", "in", ids)]).off_with_account = off
 
     @api.model
     def _off_by_odoo(self, server, records, accounts):
-        """Return the ASTPP ids of the numbers that are off there because of Odoo alone: they are no inactive ones.
+        """Return the ASTPP ids of numbers that are off only because Odoo switched them off: they stay active here.
 
-        A number that ASTPP gave to somebody else, or took back, meanwhile is switched on again for him.
+        If ASTPP has meanwhile given such a number to somebody else, or released it, it is switched on again.
 
         :param records: list of ``connector.records.Did``
-        :param accounts: {ASTPP id: account's id}
+        :param accounts: {ASTPP id: account id}
         """
         domain = [("server_id", "=", server.id), ("off_with_account", "=", True)]
         off = {did.astpp_id: did for did in self.with_context(active_test=False).search(domain)}

@@ -7,13 +7,13 @@ from odoo.exceptions import AccessError, UserError
 
 from ...connector.changes import Change, shown
 
-# What changes a balance, by the first part of the key; everything else is a credit.
+# Kind of a balance change, by the first part of its key; everything else is a credit.
 KINDS_BY_CAUSE = {"usage": "charge", "payment": "payment"}
 MOST_ATTEMPTS = 6
 
 
 class Queued(NamedTuple):
-    """Changes of ASTPP's rows that are made together, in one transaction."""
+    """Changes of rows in ASTPP that are made together, in one transaction."""
 
     account: models.BaseModel
     """the account in whose queue they wait"""
@@ -27,7 +27,7 @@ class Queued(NamedTuple):
 
 
 class AstppOutbox(models.Model):
-    """A change that ASTPP is to learn of, kept in the transaction of its cause."""
+    """A change that ASTPP must be told about, created in the transaction that causes it."""
 
     _name = "astpp.outbox"
     _description = "Change for ASTPP"
@@ -96,11 +96,11 @@ class AstppOutbox(models.Model):
 
     @api.model
     def _enqueue_balances(self, entries):
-        """Queue changes of accounts' funds; of a kind that is not written they are only noted.
+        """Queue balance changes; those of a kind that is not written back are only recorded.
 
-        What was noted is not forgotten: of a payment in parts only the next part is queued once payments are written.
+        The record matters later: once payments are written back, only the next part of a partly paid invoice is queued.
 
-        :param entries: iterable of (account, amount, key, description) or (…, id of the invoice); the
+        :param entries: iterable of (account, amount, key, description), or the same with an invoice id at the end; the
             amount is what the account gains, in the server's base currency
         """
         vals_list = []
@@ -108,7 +108,7 @@ class AstppOutbox(models.Model):
             if not amount:
                 continue
             kind = KINDS_BY_CAUSE.get(key.split("/")[0], "credit")
-            # They need not see the server's settings.
+            # sudo: whoever causes the change may have no access to the server's settings.
             is_written = account.sudo().server_id._writes(kind)
             vals_list.append(
                 {
@@ -122,17 +122,18 @@ class AstppOutbox(models.Model):
                     "move_id": move[0] if move else False,
                 }
             )
-        # Whoever may sell, charge or register a payment causes them; nobody writes them by hand.
+        # sudo: selling, charging or registering a payment causes changes, but no user may write them directly.
         return self.sudo().create(vals_list)
 
     @api.model
     def _enqueue_changes(self, entries):
-        """Queue changes of ASTPP's rows, of those servers that are written to.
+        """Queue changes of rows in ASTPP, for servers where their kind is written back.
 
-        Old dates and owners mean nothing when a server is switched on later, so nothing waits for that.
+        Changes for other servers are dropped, because old dates and owners mean nothing when the switch is turned on.
+
         :param entries: iterable of ``Queued``
         """
-        # As above: whoever may end an order or suspend an account causes them.
+        # sudo: whoever may end an order or suspend an account causes changes, but may not write them directly.
         return self.sudo().create(
             [
                 {
@@ -145,14 +146,14 @@ class AstppOutbox(models.Model):
                     **entry.links,
                 }
                 for entry in entries
-                # They need not see the server's settings.
+                # sudo: whoever causes the change may have no access to the server's settings.
                 if entry.account.sudo().server_id._writes(entry.changes[0].kind)
             ]
         )
 
     @api.model
     def _unapplied(self, server, field, kind):
-        """Return the records whose changes ASTPP has not heard of: what it says of them is old.
+        """Return the records with changes that ASTPP has not received yet, so its values for them are outdated.
 
         :param field: account_id, subscription_id or did_id
         """
@@ -161,7 +162,7 @@ class AstppOutbox(models.Model):
         return self.env[self._fields[field].comodel_name].union(*(record.sudo(False) for (record,) in groups))
 
     def _fail(self, reason):
-        """Note a failed attempt: later again, longer each time; in the end a person is told."""
+        """Record a failed attempt: try again after ever longer delays, and alert a user in the end."""
         self.ensure_one()
         attempts = self.attempts + 1
         gone = attempts >= MOST_ATTEMPTS
@@ -185,7 +186,7 @@ class AstppOutbox(models.Model):
             raise AccessError(self.env._("Only accounting administrators decide about changes for ASTPP."))
 
     def action_retry(self):
-        """Try failed changes again at once."""
+        """Retry failed changes immediately."""
         self._check_manager()
         self.filtered(lambda entry: entry.state in ("failed", "waiting")).sudo().write(
             {"state": "waiting", "attempts": 0, "next_date": False}
@@ -194,7 +195,7 @@ class AstppOutbox(models.Model):
         self.env.ref("astpp_billing.ir_cron_apply").sudo()._trigger()
 
     def action_skip(self):
-        """Ask for the reason why changes are given up."""
+        """Open the wizard that asks why changes are skipped."""
         self._check_manager()
         self.check_access("read")
         return self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox_skip") | {
@@ -202,7 +203,7 @@ class AstppOutbox(models.Model):
         }
 
     def _skip(self, reason):
-        """Give up changes, for instance those made in ASTPP by hand, so that the account's others go on.
+        """Skip changes, such as those already made in ASTPP by hand, so that the account's other changes can proceed.
 
         :param reason: text
         """

@@ -12,27 +12,27 @@ from ...connector.database import ConnectorError, UnreachableError
 
 _logger = logging.getLogger(__name__)
 
-# Entries looked at in one go.
+# Entries fetched at a time.
 BATCH = 500
 
 
 class AstppOutbox(models.Model):
-    """Applying what waits: in order for each account, each entry in one transaction on either side.
+    """Apply queued changes: in order for each account, each entry in one transaction on both sides.
 
-    ASTPP keeps the entry's key in the transaction of the change. Should the process die between ASTPP's
-    commit and Odoo's, the next attempt finds the key there and only notes it here.
+    ASTPP stores the entry's key in the same transaction as the change. If the process dies between ASTPP's commit and
+    Odoo's, the next attempt finds the key in ASTPP and only records the change as applied.
     """
 
     _inherit = "astpp.outbox"
 
     @api.model
     def _cron_apply(self):
-        """Apply what is switched on; an account's queue stops at what fails."""
+        """Apply changes of the kinds that are switched on; an account's queue stops at a failure."""
         progress = self.env["ir.cron"]
         for server in self.env["astpp.server"].search([("host", "!=", False)]):
             server._settle_outbox_alerts()
             applied = True
-            # The others are held by now, or another process has them.
+            # Ends when all that is left is held back or locked by another process.
             while applied and (entries := self._next_entries(server)):
                 applied = False
                 progress._commit_progress(remaining=len(entries))
@@ -42,10 +42,10 @@ class AstppOutbox(models.Model):
                             applied = True
                             server._clear_alert("unreachable")
                     except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
-                        # Another process has it.
+                        # Another process has locked it.
                         self.env.cr.rollback()
                     except UnreachableError as error:
-                        # No fault of the changes: they wait as they are.
+                        # Not the change's fault: all changes keep waiting, and this is no attempt.
                         server._tell_unreachable(str(error))
                         applied = False
                         break
@@ -54,7 +54,7 @@ class AstppOutbox(models.Model):
 
     @api.model
     def _pending_domain(self, server):
-        """Return what the server is to be told, and is not held back by a switch or by its age."""
+        """Return the domain of changes to be written, without those held back by a switch or by their age."""
         since = server.write_from
         return (
             Domain("server_id", "=", server.id)
@@ -65,21 +65,21 @@ class AstppOutbox(models.Model):
 
     @api.model
     def _next_entries(self, server):
-        """Return what may be applied now, oldest first; an account's failed or later entry holds its other ones."""
+        """Return changes that may be applied now, oldest first; a failed or delayed one blocks its account's others."""
         if not server.host or not server._written_kinds():
             return self.browse()
         pending = self._pending_domain(server)
         stopped = Domain("state", "=", "failed") | Domain("next_date", ">", fields.Datetime.now())
         held = self._read_group(pending & stopped, ["account_id"])
-        # Left out by the database: however many are held, the others are not out of reach.
+        # Excluded in the query, so that many blocked entries cannot fill the batch and hide the others.
         ready = pending & Domain("account_id", "not in", [account.id for (account,) in held])
         return self.search(ready, order="id", limit=BATCH)
 
     def _apply_or_fail(self):
-        """Apply one entry; whatever is wrong with it is noted there, for the others are not to wait for it.
+        """Apply one entry; record any error on the entry, so that other entries need not wait for it.
 
-        :return: whether it is applied
-        :raise UnreachableError: as ``_apply``; besides that what PostgreSQL says of other processes
+        :return: whether it was applied
+        :raise UnreachableError: as for ``_apply``; PostgreSQL's concurrency errors are raised as well
         """
         try:
             return self._apply()
@@ -92,10 +92,10 @@ class AstppOutbox(models.Model):
             return False
 
     def _apply(self):
-        """Apply one entry, unless somebody else does or an earlier one of the account has just failed.
+        """Apply one entry, unless another process has it or an earlier one of the account is still pending.
 
-        :return: whether it is applied
-        :raise UnreachableError: when ASTPP does not answer; that is no attempt
+        :return: whether it was applied
+        :raise UnreachableError: when ASTPP does not answer; this does not count as an attempt
         """
         self.ensure_one()
         locked = self.try_lock_for_update()
@@ -121,7 +121,7 @@ class AstppOutbox(models.Model):
 
     @api.model
     def _key_prefix(self):
-        """Return what the keys in ASTPP begin with: the database's own name keeps two Odoo databases apart."""
+        """Return the prefix of keys in ASTPP, which tells apart two Odoo databases that write to the same ASTPP."""
         return self.env["ir.config_parameter"].sudo().get_param("database.uuid", "")[:8] + "-"
 
     def _written_key(self):
@@ -142,9 +142,10 @@ class AstppOutbox(models.Model):
         )
 
     def _changes_to_write(self):
-        """Return the entry's changes of rows, and those that depend on what else is so by the time they are written.
+        """Return the entry's row changes, plus those that follow from the current state when they are written.
 
-        With an account its numbers are switched off or on. A number that was off with its owner is taken back on.
+        Switching an account also switches its numbers. A number that is off because of its owner is switched on again
+        when it is taken from that owner.
         """
         self.ensure_one()
         changes = [read(row) for row in self.rows or []]
@@ -159,13 +160,13 @@ class AstppOutbox(models.Model):
         return writer.change_rows(self._written_key(), self.account_id.astpp_id, changes, self.currency_id.name)
 
     def _note(self, outcome, changes):
-        """Note what ASTPP had and has now.
+        """Record ASTPP's values before and after the change.
 
-        :param changes: what was written, when it was rows
+        :param changes: the row changes that were written; empty for a balance change
         """
         if changes:
             found = {"rows": [change.stored() for change in changes]}
-            # After a crash the replaced values are gone; what is known stays empty.
+            # After a crash the values before the change are lost; keep what is stored already.
             found |= {} if outcome.known else {"rows_before": outcome.before}
             self.env["astpp.did"]._note_switched(self.server_id, changes, outcome)
         else:

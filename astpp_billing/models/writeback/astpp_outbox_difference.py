@@ -12,7 +12,7 @@ from ..ledger.usage_state import POSTPAID
 
 
 class AstppOutboxDifference(models.Model):
-    """A place where ASTPP and Odoo disagree about what Odoo decides, found by the last comparison."""
+    """A value that Odoo decides but ASTPP has otherwise, found by the last comparison."""
 
     _name = "astpp.outbox.difference"
     _description = "Difference from ASTPP"
@@ -54,9 +54,9 @@ class AstppOutboxDifference(models.Model):
 
     @api.model
     def _compare(self, server):
-        """Replace the list of a server's differences by what is found now.
+        """Replace the server's list of differences by what is found now.
 
-        :return: their number
+        :return: number of differences
         :raise UserError: when ASTPP cannot be read
         """
         for model in ("astpp.usage", "astpp.outbox", "astpp.account", "astpp.subscription", "astpp.did"):
@@ -73,14 +73,14 @@ class AstppOutboxDifference(models.Model):
         except ConnectorError as error:
             raise UserError(str(error)) from None
         now = fields.Datetime.now()
-        # The list is the check's own, nobody writes it by hand.
+        # sudo: only the comparison may write the list, no user.
         differences = self.sudo()
         differences.search([("server_id", "=", server.id)]).unlink()
         differences.create([{"server_id": server.id, "date": now, **values} for values in found])
         return len(found)
 
     def _compare_entries(self, server, database):
-        """What was written must be there, and be noted here."""
+        """Compare applied changes: what Odoo has recorded as written must be in ASTPP, and vice versa."""
         outbox = self.env["astpp.outbox"]
         prefix = outbox._key_prefix()
         written = written_keys(database, prefix)
@@ -100,7 +100,7 @@ class AstppOutboxDifference(models.Model):
             }
 
     def _compare_balances(self, server, database):
-        """What postpaid accounts owe: their usage, less what was paid of it."""
+        """Compare the debt of postpaid accounts: their usage, less what was paid."""
         accounts = self._mirrored("astpp.account", server, [("payment_mode", "=", "postpaid")])
         domain = [("account_id", "in", accounts.ids)]
         usage = self.env["astpp.usage"]._read_group([*POSTPAID.domain, *domain], ["account_id"], ["amount:sum"])
@@ -109,7 +109,7 @@ class AstppOutboxDifference(models.Model):
         groups = self.env["astpp.outbox"]._read_group(domain, ["account_id", "kind", "state"], ["amount:sum"])
         for account, kind, state, amount in groups:
             queued[account][state] += amount
-            # Charges are usage already.
+            # Charges are in the usage already.
             owed[account] -= amount if kind != "charge" else 0
         balances = current_balances(database, accounts.mapped("astpp_id"))
         for account in accounts.filtered(lambda account: account.astpp_id in balances):
@@ -130,7 +130,7 @@ class AstppOutboxDifference(models.Model):
                     }
 
     def _compare_orders(self, server, database):
-        """Dates and ends of the orders that Odoo renews."""
+        """Compare dates and ends of the orders that Odoo renews."""
         if server.renewals_by != "odoo":
             return
         orders = self._mirrored("astpp.subscription", server, [("odoo_from", "!=", False)])
@@ -152,13 +152,13 @@ class AstppOutboxDifference(models.Model):
             wanted = NumberOwner(did_id=did.astpp_id, account_id=owner.astpp_id or 0, holders=())
             yield from self._lines(owner, did.number, wanted, found, causes[did])
             suspended = owner and owner.status != "active"
-            # All others follow ASTPP.
+            # All other numbers follow ASTPP.
             if suspended or did.off_with_account:
                 wanted = NumberSwitch(did_id=did.astpp_id, on=not suspended)
                 yield from self._lines(owner, did.number, wanted, found, switched[owner], kind="did")
 
     def _compare_accounts(self, server, database):
-        """Status, credit limit, and who invoices; of a deleted account ASTPP says nothing any more."""
+        """Compare status, credit limit and who invoices; accounts deleted in ASTPP are skipped."""
         accounts = self._mirrored("astpp.account", server, [("status", "!=", "closed")])
         causes = self._causes(server, "account", "account_id")
         invoicing = self._causes(server, "invoicing", "account_id")
@@ -173,7 +173,7 @@ class AstppOutboxDifference(models.Model):
         return self.env[model].search([("server_id", "=", server.id), ("astpp_id", "!=", 0), *domain])
 
     def _causes(self, server, kind, field):
-        """Return {record: state of its last change that was not made}; for others, what else it can be."""
+        """Return {record: state of its last unapplied change}; by default "astpp", "off" if the kind is not written."""
         entries = self.env["astpp.outbox"].search(
             [("server_id", "=", server.id), ("kind", "=", kind), (field, "!=", False)], order="id"
         )
@@ -181,11 +181,11 @@ class AstppOutboxDifference(models.Model):
         return defaultdict(lambda: "astpp" if server._writes(kind) else "off", causes)
 
     def _lines(self, account, name, wanted, found, cause, kind=None):
-        """Yield the list's lines for what ASTPP has otherwise.
+        """Yield a line for each value that ASTPP has otherwise.
 
-        :param wanted: change that would make ASTPP's row as it is here
+        :param wanted: change that would give ASTPP's row the values in Odoo
         :param found: {column: text}
-        :param kind: the change's own by default
+        :param kind: kind of the line, the change's own by default
         """
         for different in wanted.row().differences(found):
             yield {

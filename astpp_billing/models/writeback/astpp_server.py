@@ -68,7 +68,7 @@ class AstppServer(models.Model):
     def write(self, vals):
         invoicing = self.filtered("write_invoicing")
         on = [kind for kind in BALANCE_KINDS if vals.get(f"write_{kind}")]
-        # Whoever says from when on decides about the earlier ones too.
+        # A user who sets ``write_from`` thereby decides about earlier changes as well.
         later = (
             {} if "write_from" in vals else {s: [k for k in on if not s[f"write_{k}"]] for s in self if s.write_from}
         )
@@ -85,27 +85,28 @@ class AstppServer(models.Model):
 
     def _begin_writing(self):
         for server in self.filtered(lambda server: server._written_kinds() and not server.write_from):
-            # This transaction's changes count as later ones.
+            # Changes of this same transaction must count as later ones.
             server.write_from = self._now()
 
     def _now(self):
         return self.env.cr.now().replace(microsecond=0, tzinfo=None)
 
     def _queue_noted(self, kinds):
-        """Have what was noted of kinds that are written now, since ``write_from``, wait for being written."""
+        """Queue changes since ``write_from`` that were only recorded, if their kind is written back now."""
         for server in self:
             written = [kind for kind in kinds if server._writes(kind)]
             noted = [("server_id", "=", server.id), ("kind", "in", written), ("state", "=", "off")]
-            # Set by whoever may set the server's switches.
+            # sudo: whoever may set the server's switches may not write changes directly.
             entries = self.env["astpp.outbox"].sudo().search([*noted, ("create_date", ">=", server.write_from)])
             entries.state = "waiting"
 
     def _decide_earlier(self, kinds):
-        """Decide about what was noted before kinds were switched on.
+        """Decide what happens to changes recorded before these kinds were switched on.
 
-        For the first time: ASTPP has it by hand. What was switched off for a while, and is on again, is written.
+        When a kind is switched on for the first time, they are skipped: they were made in ASTPP by hand. When it was
+        only off for a while, they are queued.
         """
-        # Tested and set by whoever may set the server's switches.
+        # sudo: whoever may set the server's switches may not write changes directly.
         outbox = self.env["astpp.outbox"].sudo()
         for kind in kinds:
             domain = [("server_id", "=", self.id), ("kind", "=", kind)]
@@ -117,20 +118,20 @@ class AstppServer(models.Model):
         self._queue_noted(kinds)
 
     def _skip_rows(self, kinds):
-        """Give up waiting changes of rows of kinds that were switched off: later they would be out of date."""
+        """Skip waiting row changes of kinds that were switched off: they would be outdated later."""
         if kinds:
             domain = [("server_id", "in", self.ids), ("kind", "in", kinds), ("state", "in", ("waiting", "failed"))]
-            # As above.
+            # sudo: as in ``_decide_earlier``.
             entries = self.env["astpp.outbox"].sudo().search(domain)
             entries.write({"state": "skipped", "message": self.env._("Changes of this kind were switched off.")})
 
     def _tell_unreachable(self, reason):
-        """Tell the responsible user once that changes wait because ASTPP does not answer."""
+        """Alert the responsible user, once, that changes wait because ASTPP does not answer."""
         self.ensure_one()
         self._raise_alert("unreachable", self.env._("Changes wait: ASTPP does not answer"), reason)
 
     def _settle_outbox_alerts(self):
-        """Take back what was told of changes that did not reach ASTPP, once none of them has failed."""
+        """Clear the alert about failed changes once none is failed any more."""
         failed = (
             self.env["astpp.outbox"]
             .sudo()
@@ -144,12 +145,12 @@ class AstppServer(models.Model):
         return [kind for kind in KINDS if self[f"write_{kind}"]]
 
     def _writes(self, kind):
-        """Tell whether changes of a kind are written to ASTPP."""
+        """Tell whether changes of a kind are written back."""
         self.ensure_one()
         return bool(self.host and self[f"write_{kind}"])
 
     def _check_writing(self, deadline=None):
-        """Return findings about the privileges that writing needs.
+        """Return findings about the privileges that writing back needs.
 
         :param deadline: as for the connector's ``Database``
         """
@@ -173,7 +174,7 @@ class AstppServer(models.Model):
         return findings
 
     def action_preview_outbox(self):
-        """Show what would be written now, value by value; nothing is written."""
+        """Show what would be written now, value by value, without writing anything."""
         self.ensure_one()
         self.check_access("write")
         lines = self.env["astpp.outbox.preview"]._make(self)
@@ -181,7 +182,7 @@ class AstppServer(models.Model):
         return action | {"domain": [("id", "in", lines.ids)]}
 
     def action_compare_outbox(self):
-        """Compare both sides, and list where they differ and why."""
+        """Compare ASTPP with Odoo, and list the differences and their causes."""
         self.ensure_one()
         self.check_access("write")
         self.env["astpp.outbox.difference"]._compare(self)
@@ -189,6 +190,6 @@ class AstppServer(models.Model):
         return action | {"domain": [("server_id", "=", self.id)]}
 
     def action_view_outbox(self):
-        """Open the changes for this server."""
+        """Open this server's changes."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox")
         return action | {"domain": [("server_id", "in", self.ids)]}

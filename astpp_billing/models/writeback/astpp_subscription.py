@@ -10,7 +10,7 @@ from .astpp_outbox import Queued
 
 
 class AstppSubscription(models.Model):
-    """Orders of ASTPP's that Odoo renews, changes or ends: ASTPP's rows follow (ASTPP facts 1.9, 4.3, 4.4)."""
+    """Write back orders of ASTPP's that Odoo renews, changes or ends (ASTPP facts 1.9, 4.3, 4.4)."""
 
     _inherit = "astpp.subscription"
 
@@ -49,8 +49,8 @@ class AstppSubscription(models.Model):
     def _queue_order(self, cause, text, changes):
         """Queue changes of ASTPP's orders.
 
-        :param cause: names what happened, once for each order
-        :param changes: function that returns the changes of an order
+        :param cause: names the event; unique for each order
+        :param changes: function that returns an order's changes
         """
         self.env["astpp.outbox"]._enqueue_changes(
             Queued(s.account_id, f"order/{s.id}/{cause}", text % s.name, changes(s), {"subscription_id": s.id})
@@ -58,7 +58,7 @@ class AstppSubscription(models.Model):
         )
 
     def _paid_days(self):
-        """Return the first and the last day of the running period where the account is; None: it has no end."""
+        """Return the first and last day of the running period in the account's time zone, or None if it has no end."""
         self.ensure_one()
         zone = self.account_id.tz
         first = local_date(self.start_date.replace(tzinfo=UTC), zone)
