@@ -13,6 +13,7 @@ from bench_database import ROOT, copy, figure, remove, restore, shell, start, st
 LINES = 200
 CONTRACT = "odoo-addon-contract==19.0.1.2.1.2"
 SET_UP = """
+from odoo.tools import SQL
 server = env.ref("astpp_billing.astpp_server_main")
 tax = env["account.tax"].search([("type_tax_use", "=", "sale"), ("company_id", "=", env.company.id)], limit=1)
 server.call_product_id.taxes_id = tax
@@ -40,6 +41,7 @@ env.cr.execute('''
            CASE WHEN n %% 5 = 4 THEN 'inbound' ELSE 'outbound' END, '442012345678', 'United Kingdom', 60, n * 0.0137, n * 0.0137
       FROM astpp_account a, generate_series(1, LINES) n WHERE a.id = ANY(%s)
 ''', (server.currency_id.id, made.ids))
+env["astpp.usage"]._retotal(SQL("u.total_id IS NULL"))
 env.cr.commit()
 """
 STEPS = ("_claim_due", "_collect", "_create_moves", "_link_usage", "_post", "_create_results")

@@ -6,6 +6,7 @@ dev/bench documents
 from bench_database import remove, restore, shell, start
 
 SET_UP = """
+from odoo.tools import SQL
 server = env.ref("astpp_billing.astpp_server_main")
 partners = env["res.partner"].create([{"name": f"Customer {n}"} for n in range(70)])
 made = env["astpp.account"].create([
@@ -21,6 +22,7 @@ env.cr.execute('''
            n * 0.0137, n * 0.0137
       FROM astpp_account a, generate_series(1, 200) n WHERE a.id = ANY(%s)
 ''', (server.currency_id.id, made.ids))
+env["astpp.usage"]._retotal(SQL("u.total_id IS NULL"))
 run = env["astpp.billing.run"].create({"date": "2024-02-01", "invoice_date": "2024-02-01", "account_ids": [(6, 0, made.ids)]})
 run.action_run()
 env.cr.commit()

@@ -16,6 +16,7 @@ import requests
 from bench_database import ROOT, remove, restore, shell, start
 
 SET_UP = """
+from odoo.tools import SQL
 server = env.ref("astpp_billing.astpp_server_main")
 people = env["res.partner"].create([{"name": "Reseller"}, *({"name": f"Customer {n}"} for n in range(%(accounts)s))])
 reseller = env["astpp.account"].create({"server_id": server.id, "number": "R1", "partner_id": people[0].id,
@@ -38,6 +39,7 @@ env.cr.execute('''
            '442012345678', 'Country ' || mod(n, 10), 60, 0.0137, 0.0137
       FROM astpp_account a, generate_series(1, %s) n WHERE a.id = ANY(%s)
 ''', (server.currency_id.id, %(lines)s // %(accounts)s, made.ids))
+env["astpp.usage"]._retotal(SQL("u.total_id IS NULL"))
 env.cr.commit()
 env.cr._cnx.autocommit = True
 env.cr.execute("VACUUM ANALYZE")

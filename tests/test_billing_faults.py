@@ -16,6 +16,7 @@ ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 4)
 KILLS = 2
 ACCOUNTS = 200
 SET_UP = f"""
+from odoo.tools import SQL
 server = env.ref("astpp_billing.astpp_server_main")
 tax = env["account.tax"].search([("type_tax_use", "=", "sale"), ("company_id", "=", env.company.id)], limit=1)
 server.call_product_id.taxes_id = tax
@@ -44,6 +45,7 @@ env.cr.execute('''
            n * 0.0137, n * 0.0137
       FROM astpp_account a, generate_series(1, 30) n WHERE a.id = ANY(%s)
 ''', (server.currency_id.id, made.ids))
+env["astpp.usage"]._retotal(SQL("u.total_id IS NULL"))
 env.cr.commit()
 """
 RUN = """

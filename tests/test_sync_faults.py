@@ -48,6 +48,9 @@ LEDGER = """
       FROM astpp_usage WHERE source = 'cdr'
 """
 
+TOTALS = "SELECT id, lines, duration, amount, cost FROM astpp_usage_total WHERE lines <> 0 ORDER BY id"
+TOTALLED = "SELECT total_id, count(*), sum(duration), sum(amount), sum(cost) FROM astpp_usage GROUP BY 1 ORDER BY 1"
+
 
 @pytest.fixture(scope="module")
 def mariadb():
@@ -86,7 +89,7 @@ def fresh(fault_database, mariadb, expected):
     fault_database.shell("""
 env.cr.execute("TRUNCATE astpp_usage, astpp_sync_slice, astpp_reconciliation, astpp_sync_step")
 env.cr.execute("UPDATE astpp_server SET sync_state = 'never', sync_wide_date = NULL, sync_error = NULL, sync_date = NULL")
-env.cr.execute("DELETE FROM astpp_billing_result; DELETE FROM astpp_account")
+env.cr.execute("DELETE FROM astpp_billing_result; DELETE FROM astpp_usage_total; DELETE FROM astpp_account")
 env.cr.commit()
 """)
     connect(fault_database, mariadb.port)
@@ -97,6 +100,7 @@ def finish(database, expected):
     out = database.shell(SYNC.format(piece=20_000))
     assert "RESULT True" in out, out
     assert database.query(LEDGER) == expected
+    assert database.query(TOTALS) == database.query(TOTALLED)
     assert not database.query("SELECT 1 FROM astpp_reconciliation WHERE reason IS NOT NULL")
     assert not database.query(
         "SELECT 1 FROM pg_tables WHERE tablename = 'astpp_usage_staging' AND schemaname = 'public'"

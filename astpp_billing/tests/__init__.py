@@ -35,6 +35,7 @@ from . import (
     test_invoice_usage,
     test_ledger_check,
     test_ledger_door,
+    test_ledger_histories,
     test_mysql,
     test_neutralize,
     test_notice,

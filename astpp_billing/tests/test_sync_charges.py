@@ -2,6 +2,7 @@ import tracemalloc
 from unittest.mock import patch
 
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from ..connector.charges import read_charges
 from .sync_common import SyncCommon
@@ -25,6 +26,7 @@ class TestSyncCharges(SyncCommon):
             """,
             (self.server.id, self.server.company_id.id, self.server.currency_id.id, account.id),
         )
+        self.env["astpp.usage"]._retotal(SQL("u.total_id IS NULL"))
 
     def charge_in_astpp(self, sequence, invoice="0"):
         self.mariadb.execute(

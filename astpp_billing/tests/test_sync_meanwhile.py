@@ -25,7 +25,7 @@ class TestSyncMeanwhile(SyncCommon):
                 time.sleep(0.5)
                 happened.append(event())
                 self.env.flush_all()
-            sync_piece(this, run, source, piece, chunks)
+            return sync_piece(this, run, source, piece, chunks)
 
         with patch.object(server, "_sync_piece", busy), patch(f"{CALLS}.PIECE", 1), patch(f"{CALLS}.AHEAD", ahead):
             self.sync()

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 
 class AstppAccount(models.Model):
@@ -58,6 +59,17 @@ class AstppAccount(models.Model):
             [("account_id", "in", self.ids)], limit=1
         ):
             raise UserError(self.env._("Accounts with usage or invoices cannot be deleted. Set them to Closed."))
+
+    def unlink(self):
+        self.check_access("unlink")
+        # Totals that lost all their usage are nobody's evidence.
+        self.env.cr.execute(
+            SQL(
+                "DELETE FROM astpp_usage_total WHERE account_id = ANY(%s) AND lines = 0 AND move_line_id IS NULL",
+                self.ids,
+            )
+        )
+        return super().unlink()
 
     def action_view_usage(self):
         """Open the charge history of the accounts."""

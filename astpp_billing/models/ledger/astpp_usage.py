@@ -108,7 +108,7 @@ class AstppUsage(models.Model):
     _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
     _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
     _account_date_idx = models.Index("(account_id, date)")
-    _total_idx = models.Index("(total_id)")
+    _total_idx = models.Index("(total_id, date)")
     _import_idx = models.Index("(import_id) WHERE import_id IS NOT NULL")
     _charge_idx = models.Index("(server_id, (source_key::bigint)) WHERE source = 'charge'")
     _date_idx = models.Index("(date, id)")
@@ -147,6 +147,7 @@ class AstppUsage(models.Model):
         }
 
     def write(self, vals):
+        self.check_access("write")
         if not self.env.su:
             if self.filtered("move_line_id"):
                 raise UserError(self.env._("Billed usage cannot be changed. Credit it on an invoice instead."))
@@ -190,6 +191,7 @@ class AstppUsage(models.Model):
             raise UserError(self.env._("Only charges entered by hand that are on no invoice can be deleted."))
 
     def unlink(self):
+        self.check_access("unlink")
         self._untotal()
         return super().unlink()
 

@@ -141,7 +141,8 @@ class AstppUsage(models.Model):
                    GREATEST(u.amount, 0) AS debit, GREATEST(-u.amount, 0) AS credit, c.name AS currency
               FROM astpp_usage u
          LEFT JOIN astpp_account a ON a.id = u.account_id
-         LEFT JOIN account_move m ON m.id = u.move_id
+         LEFT JOIN astpp_usage_total ut ON ut.id = u.total_id
+         LEFT JOIN account_move m ON m.id = ut.move_id
          LEFT JOIN res_currency c ON c.id = u.currency_id
              WHERE u.id IN %s
           ORDER BY u.date, u.id

@@ -150,10 +150,17 @@ class AstppUsage(models.Model):
                 ), %(changes)s
                 SELECT count(*) FROM moved
                 """,
-                key_of_u=columns(KEY, "u"),
+                # Whoever fills the table by other means may leave it empty.
+                key_of_u=SQL(", ").join(
+                    SQL("COALESCE(u.prepaid, FALSE) AS prepaid") if name == "prepaid" else SQL.identifier("u", name)
+                    for name in KEY
+                ),
                 period=period,
                 where=where,
-                key_is_right=same_key("u", "t", KEY),
+                key_is_right=SQL(
+                    "%s AND COALESCE(u.prepaid, FALSE) = t.prepaid",
+                    same_key("u", "t", [name for name in KEY if name != "prepaid"]),
+                ),
                 wanted=self._wanted_query(SQL("line")),
                 key_is_wanted=same_key("line", "w"),
                 changes=self._changes_query(),

@@ -105,11 +105,11 @@ class AstppServer(models.Model):
                 fits = self._sync_piece(run, source, piece, iter(partial(next, chunks), None))
                 run.left_out.include(piece.left_out)
                 del waiting[0]
-                if not fits:
-                    # Some totals were billed meanwhile: what is read ahead names them, too.
-                    break
                 if (now := usage._owners(self)) != owners:
                     self._settle_owners(owners.accounts, now.accounts)
+                    break
+                if not fits:
+                    # Some totals were billed meanwhile; the calls read ahead name them as well.
                     break
 
     def _settle_owners(self, before, now):
