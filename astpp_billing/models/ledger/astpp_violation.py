@@ -129,7 +129,7 @@ class AstppViolation(models.Model):
                    COALESCE(s.lines, 0)::int AS usage_count, COALESCE(s.amount, 0) AS expected, t.amount AS found
               FROM astpp_usage_total t
          LEFT JOIN LATERAL (SELECT count(*) AS lines, sum(u.duration) AS duration, sum(u.amount) AS amount, sum(u.cost) AS cost,
-                                   bool_and((u.account_id, u.charge_type, u.direction, u.exception, u.prepaid)
+                                   bool_and((u.account_id, u.charge_type, u.direction, u.exception, COALESCE(u.prepaid, FALSE))
                                             IS NOT DISTINCT FROM
                                             (t.account_id, t.charge_type, t.direction, t.exception, t.prepaid)) AS fits
                               FROM astpp_usage u WHERE u.total_id = t.id) s ON TRUE
