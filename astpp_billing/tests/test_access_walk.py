@@ -67,6 +67,7 @@ class TestAccessWalk(AstppCommon):
             {"server_id": server, "number": "WR", "partner_id": partner, "account_type": "reseller"}
         )
         account = make("astpp.account", server_id=server, number="W1", partner_id=partner, parent_id=reseller.id)
+        made["astpp.account.term"] = made["astpp.account"].term_ids[:1]
         prepaid = (
             env["astpp.account"]
             .create({"server_id": server, "number": "W2", "partner_id": partner, "payment_mode": "prepaid"})

@@ -87,9 +87,9 @@ class TestBillingPolicy(AstppCommon):
         self.assertEqual((topup.move_id.partner_id, topup.partner_id), (address, self.customer.partner_id))
 
     def test_final_invoice_comes_after_missed_periods(self):
-        self.load_calls(self.customer, "1")
-        self.recent(self.customer, "2", days=0.01)
         self.customer.billed_until = self.customer._period_end(fields.Datetime.now()) - timedelta(days=70)
+        self.recent(self.customer, "1", days=30)
+        self.recent(self.customer, "2", days=0.01)
         self.customer.status = "closed"
         run = self.bill_today(self.customer)
         self.assertEqual(sum(run.move_ids.mapped("amount_untaxed")), 3)

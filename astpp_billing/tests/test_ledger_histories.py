@@ -68,7 +68,7 @@ class TestLedgerHistories(AstppCommon):
         charge = self.env["astpp.usage"].create(
             {"account_id": account.id, "amount": float(amount), "date": self.start(self.month) + timedelta(days=3)}
         )
-        self.book[charge.id] = Event(account, charge.date, amount, account.payment_mode == "prepaid", False)
+        self.book[charge.id] = Event(account, charge.date, amount, self.is_prepaid(account, charge.date), False)
 
     def step_change_charge(self):
         charges = [
@@ -96,6 +96,9 @@ class TestLedgerHistories(AstppCommon):
         """What was used before stays what it was."""
         account = self.pick(self.accounts)
         account.payment_mode = "prepaid" if account.payment_mode == "postpaid" else "postpaid"
+        used = any(event.account == account for event in self.book.values())
+        since = datetime.now() if used else datetime(1970, 1, 1)
+        self.modes[account].append((since, account.payment_mode == "prepaid"))
 
     def step_change_day(self):
         account = self.pick(self.accounts)
@@ -151,7 +154,11 @@ class TestLedgerHistories(AstppCommon):
     # The book
     def note(self, uniqueid, ordinal, account, date, amount, held):
         usage = self.env["astpp.usage"].search([("uniqueid", "=", uniqueid)], order="id")[ordinal - 1]
-        self.book[usage.id] = Event(account, date, amount, account.payment_mode == "prepaid", held)
+        self.book[usage.id] = Event(account, date, amount, self.is_prepaid(account, date), held)
+
+    def is_prepaid(self, account, date):
+        """By the mode of its own date."""
+        return [prepaid for since, prepaid in self.modes[account] if since <= date][-1]
 
     def invoice_of(self, event):
         [usage_id] = [usage_id for usage_id, other in self.book.items() if other is event]
@@ -204,6 +211,7 @@ class TestLedgerHistories(AstppCommon):
                 self.random = random.Random(seed)
                 self.book, self.month = {}, 0
                 self.accounts = [self.make_account(f"H{seed}-{n}") for n in range(3)]
+                self.modes = {account: [(datetime(1970, 1, 1), False)] for account in self.accounts}
                 with freeze_time(self.start(0) + timedelta(days=20)) as clock:
                     for turn in range(STEPS):
                         if turn % 6 == 5 and self.month < MONTHS:

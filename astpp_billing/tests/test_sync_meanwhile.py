@@ -32,7 +32,7 @@ class TestSyncMeanwhile(SyncCommon):
         self.env.invalidate_all()
 
     def test_read_ahead_follows_account_change(self):
-        """An account gets another customer while its calls are read and loaded."""
+        """The customer of an account's terms is corrected while its calls are read and loaded."""
         for hour in range(6):
             self.call(at=self.day - timedelta(hours=hour))
         self.mariadb.execute("UPDATE cdrs SET billseconds = -5 WHERE uniqueid IN ('call-1', 'call-4')")
@@ -46,7 +46,7 @@ class TestSyncMeanwhile(SyncCommon):
               FROM {cross}
         """)
         other = self.env["res.partner"].create({"name": "Other"})
-        self.while_a_piece_is_loaded(lambda: self.account(12).write({"partner_id": other.id}), ahead=1)
+        self.while_a_piece_is_loaded(lambda: self.account(12).term_ids.write({"partner_id": other.id}), ahead=1)
         [(count,)] = self.mariadb.execute("SELECT COUNT(*) FROM cdrs WHERE billseconds > 0")
         self.assertGreater(count, FETCH)
         self.assertEqual(len(self.usage()), count)

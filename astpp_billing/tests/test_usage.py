@@ -1,4 +1,5 @@
 import psycopg2
+from freezegun import freeze_time
 
 from odoo.exceptions import UserError
 from odoo.tests import tagged
@@ -70,15 +71,68 @@ class TestUsage(AstppCommon):
             ):
                 self.env.cr.execute(statement)
 
-    def test_usage_follows_its_account(self):
-        billed = self.load_calls(self.reseller_customer, "1.00")
-        self.bill(self.reseller_customer)
-        unbilled = self.load_calls(self.reseller_customer, "2.00") - billed
-        self.assertEqual((billed | unbilled).issuer_id, self.reseller_issuer)
+    def test_usage_belongs_to_the_terms_of_its_date(self):
+        """An account moves to another reseller and customer: calls of before stay with the former ones."""
+        before = self.load_calls(self.reseller_customer, "1.00")
+        former = self.reseller_customer.partner_id
         partner = self.env["res.partner"].create({"name": "New owner"})
-        self.reseller_customer.write({"parent_id": False, "partner_id": partner.id})
-        self.assertEqual((billed.issuer_id, unbilled.issuer_id), (self.reseller_issuer, self.operator))
-        self.assertEqual((billed | unbilled).partner_id, partner)
+        with freeze_time("2024-01-20"):
+            self.reseller_customer.write({"parent_id": False, "partner_id": partner.id})
+        after = self.load_calls(self.reseller_customer, "2.00", callstart="2024-01-25 10:00:00") - before
+        late = self.load_calls(self.reseller_customer, "4.00") - before - after
+        for usage in before, late:
+            self.assertEqual((usage.issuer_id, usage.partner_id), (self.reseller_issuer, former))
+        self.assertEqual((after.issuer_id, after.partner_id), (self.operator, partner))
+        moves = self.bill(self.reseller_customer).move_ids
+        self.assertEqual(
+            {move.astpp_issuer_id: (move.partner_id, move.amount_untaxed) for move in moves},
+            {self.reseller_issuer: (former, 5), self.operator: (partner, 2)},
+            "a last invoice from the one, and one from the other",
+        )
+        last = moves.filtered(lambda move: move.astpp_issuer_id == self.reseller_issuer)
+        self.assertEqual(last.invoice_line_ids.account_id, self.clearing_account)
+        self.assertLedgerHolds()
+
+    def test_corrected_terms_move_unbilled_usage(self):
+        billed = self.load_calls(self.customer, "1.00")
+        self.bill(self.customer)
+        unbilled = self.load_calls(self.customer, "2.00") - billed
+        other = self.env["res.partner"].create({"name": "Other"})
+        former = self.customer.partner_id
+        self.customer.term_ids.filtered(lambda term: not term.elsewhere).partner_id = other
+        self.assertEqual((billed.partner_id, unbilled.partner_id, self.customer.partner_id), (former, other, other))
+        self.customer.term_ids.filtered(lambda term: not term.elsewhere).elsewhere = True
+        self.assertEqual((billed.total_id.state, unbilled.total_id.state), ("billed", "elsewhere"))
+        self.assertFalse(self.bill(self.customer, date="2024-03-01").move_ids)
+
+    def test_mode_of_the_date(self):
+        """Postpaid to prepaid and back: each call is billed, or paid live, by the mode of its own date."""
+        with freeze_time("2024-01-10"):
+            self.load_calls(self.customer, "1", callstart="2024-01-05 10:00:00")
+            self.customer.payment_mode = "prepaid"
+        with freeze_time("2024-01-20"):
+            self.load_calls(self.customer, "2", callstart="2024-01-15 10:00:00")
+            self.customer.payment_mode = "postpaid"
+        usage = self.load_calls(self.customer, "4", callstart="2024-01-25 10:00:00")
+        usage |= self.load_calls(self.customer, "8", callstart="2024-01-15 11:00:00")
+        usage |= self.load_calls(self.customer, "16", callstart="2024-01-05 11:00:00")
+        self.assertEqual(sum(usage.filtered(lambda use: use.total_id.state == "prepaid").mapped("amount")), 10)
+        self.customer.billed_until = "2024-01-01"
+        self.assertEqual(self.bill(self.customer).move_ids.amount_untaxed, 21)
+
+    def test_billed_elsewhere(self):
+        """What somebody else invoiced is history: it is on no invoice, and waits for none."""
+        account = self.make_account(billed_until="2024-01-15 00:00:00", billing_day=15)
+        before = self.load_calls(account, "1", callstart="2024-01-14 23:59:59")
+        after = self.load_calls(account, "2", callstart="2024-01-15 00:00:00") - before
+        self.assertEqual((before.total_id.state, after.total_id.state), ("elsewhere", "open"))
+        self.assertEqual(account.unbilled_amount, 2)
+        account.billed_until = "2023-12-15 00:00:00"
+        self.assertEqual(before.total_id.state, "open", "corrected while nothing was billed")
+        account.billed_until = "2024-01-15 00:00:00"
+        move = self.bill(account, date="2024-02-15", invoice_date="2024-02-15").move_ids
+        self.assertEqual(move.amount_untaxed, 2)
+        self.assertEqual(before.move_id, self.env["account.move"])
 
     def test_usage_follows_merged_contacts(self):
         usage = self.load_calls(self.customer, "1.00")

@@ -7,8 +7,6 @@ class PartnerMerge(models.TransientModel):
     _inherit = "base.partner.merge.automatic.wizard"
 
     def _update_foreign_keys(self, src_partners, dst_partner):
-        result = super()._update_foreign_keys(src_partners, dst_partner)
-        # sudo: usage of all companies may name the merged contact.
-        accounts = self.env["astpp.account"].sudo().search([("partner_id", "=", dst_partner.id)])
-        self.env["astpp.usage"]._follow(accounts)
-        return result
+        # sudo: usage of all companies names the contacts.
+        self.env["astpp.usage"].sudo()._merge_customers(src_partners, dst_partner)
+        return super()._update_foreign_keys(src_partners, dst_partner)

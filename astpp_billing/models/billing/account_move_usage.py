@@ -173,4 +173,6 @@ class AccountMove(models.Model):
         for result in results.sorted("period_end", reverse=True):
             account = result.account_id
             if account.billed_until == result.period_end:
-                account.write({"billed_until": result.period_start, "final_date": False})
+                account.with_context(astpp_billed=True).write(
+                    {"billed_until": result.period_start, "final_date": False}
+                )

@@ -9,6 +9,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from ...charge_types import ORDER
 from .astpp_billing_run import BATCH
 from .astpp_billing_run_due import NO_REFILLS
+from .billed_terms import BilledTerms
 
 _logger = logging.getLogger(__name__)
 
@@ -28,8 +29,9 @@ class AstppBillingRun(models.Model):
         accounts = run._claim_due(limit or BATCH)
         if accounts and not run._try_bill(accounts):
             # One of them failed: bill them one by one to find out which.
-            for together in run._shared(accounts) if len(accounts) > 1 else ():
-                run._try_bill(together, alone=True)
+            terms = [BilledTerms.of_today(account) for account in accounts]
+            for together in run._shared(terms) if len(accounts) > 1 else ():
+                run._try_bill(self.env["astpp.account"].union(*(each.account for each in together)), alone=True)
         self.invalidate_recordset()
         return accounts
 
@@ -51,25 +53,21 @@ class AstppBillingRun(models.Model):
             if alone or len(accounts) == 1:
                 if not isinstance(error, UserError):
                     _logger.exception("Billing of accounts %s failed", ", ".join(accounts.mapped("number")))
-                self._create_results({account: {"state": "failed", "message": str(error)} for account in accounts})
+                self._create_results([(account, {"state": "failed", "message": str(error)}) for account in accounts])
                 accounts._note_billing_failure(str(error))
             return False
 
-    def _shared(self, accounts):
-        """Group accounts that share an invoice; most groups are a single account.
+    def _shared(self, terms):
+        """Group terms that share an invoice; most groups are one account's.
 
-        :return: list of recordsets
+        :param terms: list of ``BilledTerms``
+        :return: list of such lists
         """
-        return list(
-            accounts.grouped(
-                lambda account: (
-                    account.issuer_id,
-                    account.currency_id,
-                    account.partner_id,
-                    not account.partner_id.astpp_one_invoice and account,
-                )
-            ).values()
-        )
+        shared = defaultdict(list)
+        for each in terms:
+            alone = None if each.partner.astpp_one_invoice else each.account
+            shared[each.issuer, each.account.currency_id, each.partner, alone].append(each)
+        return list(shared.values())
 
     def _bill(self, accounts):
         """Invoice the next period of each account."""
@@ -84,11 +82,13 @@ class AstppBillingRun(models.Model):
         moves = self._create_moves(periods, groups)
         self._link_usage(groups, moves)
         self._post(moves)
-        ends = accounts.grouped(lambda account: (periods[account][1], periods[account][1] != account.next_period_end))
+        # Accounts that others bill by now are not billed on by this company: only what they left here is.
+        going_on = accounts.filtered(lambda account: account.billing_company_id == self.company_id)
+        ends = going_on.grouped(lambda account: (periods[account][1], periods[account][1] != account.next_period_end))
         for (end, early), together in ends.items():
             # No tracking messages on accounts: the invoice and the run's results show the change.
             values = {"billed_until": end, **({"final_date": end} if early else {})}
-            together.with_context(mail_notrack=True).write(values)
+            together.with_context(mail_notrack=True, astpp_billed=True).write(values)
         accounts._forget_billing_failures()
         self._create_results(self._summarise(periods, groups, moves))
 
@@ -106,15 +106,20 @@ class AstppBillingRun(models.Model):
         rows = self.env["astpp.usage"]._sum_unbilled(
             "account_id",
             {account.id: ((since or {}).get(account), end) for account, (_start, end) in periods.items()},
-            by=("charge_type", "direction", "product_id"),
+            by=("issuer_id", "partner_id", "charge_type", "direction", "product_id"),
             where=NO_REFILLS,
         )
         groups = defaultdict(list)
         for row in rows:
-            if row["calls"]:
-                groups[self.env["astpp.account"].browse(row["account_id"])].append(row)
-        for account_groups in groups.values():
-            account_groups.sort(
+            terms = BilledTerms(
+                self.env["astpp.account"].browse(row["account_id"]),
+                self.env["astpp.issuer"].browse(row["issuer_id"]),
+                self.env["res.partner"].browse(row["partner_id"]),
+            )
+            if row["calls"] and terms.issuer.sudo().company_id == self.company_id:
+                groups[terms].append(row)
+        for groups_of_terms in groups.values():
+            groups_of_terms.sort(
                 key=lambda row: (ORDER[row["charge_type"]], row["direction"] or "", row["product_id"] or 0)
             )
         return groups
@@ -126,25 +131,32 @@ class AstppBillingRun(models.Model):
         """
         rates = {}
         bills = [
-            (accounts, vals)
-            for accounts in self._shared(self.env["astpp.account"].union(*periods))
-            if (vals := self._prepare_move_vals(accounts, periods, groups, rates))
+            (together, vals)
+            for together in self._shared(self._terms_to_bill(periods, groups))
+            if (vals := self._prepare_move_vals(together, periods, groups, rates))
         ]
-        moves = self.env["account.move"]._astpp_create_bulk([vals for _accounts, vals in bills])
-        return {account: move for (accounts, _vals), move in zip(bills, moves, strict=True) for account in accounts}
+        moves = self.env["account.move"]._astpp_create_bulk([vals for _together, vals in bills])
+        return {terms: move for (together, _vals), move in zip(bills, moves, strict=True) for terms in together}
+
+    def _terms_to_bill(self, periods, groups):
+        """Return the terms of the batch: each account's of today, and those of before that have left usage."""
+        current = [
+            BilledTerms.of_today(account) for account in periods if account.billing_company_id == self.company_id
+        ]
+        return current + [terms for terms in groups if terms not in current]
 
     def _link_usage(self, groups, moves):
         """Link each group of usage to the invoice line created for it."""
         lines = {move: iter(move.invoice_line_ids.sorted("sequence")) for move in set(moves.values())}
         self.env["astpp.usage"]._bill(
-            [(group, next(lines[move])) for account, move in moves.items() for group in groups.get(account, [])]
+            [(group, next(lines[move])) for terms, move in moves.items() for group in groups.get(terms, [])]
         )
 
     def _post(self, moves):
         """Post the invoices that are to be confirmed, and leave the others as drafts."""
         to_post, drafts = self.env["account.move"], self.env["account.move"]
-        for account, move in moves.items():
-            mode = account.invoice_mode or account.issuer_id.invoice_mode if self.mode == "issuer" else self.mode
+        for terms, move in moves.items():
+            mode = terms.account.invoice_mode or terms.issuer.invoice_mode if self.mode == "issuer" else self.mode
             if mode == "confirm":
                 to_post |= move
             else:
@@ -157,29 +169,33 @@ class AstppBillingRun(models.Model):
         bodies = {move.id: origin[0] if move in to_post else origin[1] for move in to_post | drafts}
         (to_post | drafts)._message_log_batch(bodies=bodies)
 
-    def _outcome(self, account, groups, moves):
-        if account in moves:
+    def _outcome(self, terms, groups, moves):
+        if terms in moves:
             return "invoiced"
-        return "carried" if groups.get(account) else "nothing"
+        return "carried" if groups.get(terms) else "nothing"
 
     def _summarise(self, periods, groups, moves):
-        """Return {account: values of its result}."""
-        return {
-            account: {
-                "state": self._outcome(account, groups, moves),
-                "move_id": moves[account].id if account in moves else False,
-                "call_count": sum(group["calls"] for group in groups.get(account, [])),
-                "duration": sum(group["duration"] for group in groups.get(account, [])),
-                "period_start": start,
-                "period_end": end,
-            }
-            for account, (start, end) in periods.items()
-        }
+        """Return [(account, values of its result)], one for each of the terms that were billed."""
+        return [
+            (
+                terms.account,
+                {
+                    "issuer_id": terms.issuer.id,
+                    "state": self._outcome(terms, groups, moves),
+                    "move_id": moves[terms].id if terms in moves else False,
+                    "call_count": sum(group["calls"] for group in groups.get(terms, [])),
+                    "duration": sum(group["duration"] for group in groups.get(terms, [])),
+                    "period_start": periods[terms.account][0],
+                    "period_end": periods[terms.account][1],
+                },
+            )
+            for terms in self._terms_to_bill(periods, groups)
+        ]
 
     def _create_results(self, values):
         """Create the results of the run.
 
-        :param values: {account: values of its result}
+        :param values: list of (account, values of its result)
         """
         # sudo: results are the run's log, readonly for users.
         self.env["astpp.billing.result"].sudo().create(
@@ -192,6 +208,6 @@ class AstppBillingRun(models.Model):
                     "period_end": account.next_period_end,
                     **vals,
                 }
-                for account, vals in values.items()
+                for account, vals in values
             ]
         )

@@ -14,12 +14,30 @@ class AstppBillingRun(models.Model):
     def _scope_domain(self):
         """Return the domain of the accounts selected by the run's filters."""
         self.ensure_one()
-        domain = Domain("billing_company_id", "=", self.company_id.id) & Domain("account_type", "!=", "provider")
+        here = Domain("billing_company_id", "=", self.company_id.id) | Domain("id", "in", self._left_behind_ids())
+        domain = here & Domain("account_type", "!=", "provider")
         if self.issuer_ids:
             domain &= Domain("issuer_id", "in", self.issuer_ids.ids)
         if self.account_ids:
             domain &= Domain("id", "in", self.account_ids.ids)
         return domain
+
+    def _left_behind_ids(self):
+        """Return the ids of the accounts that another company bills by now, and that have unbilled usage of this one."""
+        self.env["astpp.account"].flush_model(["billing_company_id"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT a.id
+                  FROM astpp_usage_total t
+                  JOIN astpp_issuer i ON i.id = t.issuer_id AND i.company_id = %(company)s
+                  JOIN astpp_account a ON a.id = t.account_id AND a.billing_company_id <> %(company)s
+                 WHERE t.state = 'open' AND t.calls > 0
+                """,
+                company=self.company_id.id,
+            )
+        )
+        return [account_id for (account_id,) in rows]
 
     def _due_domain(self):
         """Return the domain of the accounts to bill now.
@@ -30,6 +48,7 @@ class AstppBillingRun(models.Model):
         scope = self._scope_domain() & Domain("invoice_enabled", "=", True)
         ended = Domain("next_period_end", "<=", fields.Datetime.now()) & Domain("next_invoice_date", "<=", self.date)
         running = Domain("status", "=", "active") & Domain("payment_mode", "=", "postpaid")
+        running &= Domain("billing_company_id", "=", self.company_id.id)
         due = (running & ended) | Domain("id", "in", self._final_ids(scope, ended))
         if self.scheduled:
             now = fields.Datetime.now()
@@ -48,6 +67,8 @@ class AstppBillingRun(models.Model):
         if self.date < fields.Date.context_today(self):
             wanted = ended
         left = Domain("status", "!=", "active") & wanted
+        # What accounts left here that another company bills by now waits for nothing.
+        left |= Domain("billing_company_id", "!=", self.company_id.id)
         if self.date >= fields.Date.context_today(self):
             left |= Domain("payment_mode", "=", "prepaid")
         accounts = self.env["astpp.account"]._search(scope & left)

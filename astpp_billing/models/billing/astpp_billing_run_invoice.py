@@ -10,36 +10,40 @@ class AstppBillingRun(models.Model):
 
     _inherit = "astpp.billing.run"
 
-    def _prepare_move_vals(self, accounts, periods, groups, rates):
+    def _prepare_move_vals(self, terms, periods, groups, rates):
         """Return the values of an invoice, or of a credit note when the total is negative.
 
-        :param accounts: the accounts that share the invoice, usually one
+        :param terms: list of ``BilledTerms`` that share the invoice, usually one account's
         :param periods: {account: (start, end)}, naive UTC
         :param groups: result of ``_collect``
         :param rates: cache {(server, currency): rate} for the batch, see ``_rate``
         :return: None when there is nothing to invoice, or a negative total is carried over
         :raise UserError: when the issuer has no journal, or a rate is missing
         """
-        account, issuer = accounts[0], accounts[0].issuer_id
+        account, issuer, customer = terms[0]
+        accounts = account.union(*(each.account for each in terms))
         if not issuer.journal_id:
             raise UserError(
                 self.env._("Issuer %s has no journal. Choose a sales journal on its form.", issuer.display_name)
             )
-        entries = [(each, group) for each in accounts for group in groups.get(each, [])]
+        entries = [(each.account, group) for each in terms for group in groups.get(each, [])]
         amounts = [
             account.currency_id.round(float(group["amount"]) * self._rate(each, rates)) for each, group in entries
         ]
         total = account.currency_id.round(sum(amounts))
         # After the last invoice of an account there is none to carry a credit over to.
-        goes_on = any(each.payment_mode == "postpaid" and each.status != "closed" for each in accounts)
+        goes_on = any(
+            each.is_current and each.account.payment_mode == "postpaid" and each.account.status != "closed"
+            for each in terms
+        )
         carried = total < 0 and issuer.negative_policy == "carry" and goes_on
         if (not entries and not issuer.invoice_no_usage) or carried:
             return None
         sign = -1 if total < 0 else 1
-        partner = account._invoice_partner()
-        run = self.with_context(lang=partner.lang or account.partner_id.lang or self.env.lang)
+        partner = account._invoice_partner(customer)
+        run = self.with_context(lang=partner.lang or customer.lang or self.env.lang)
         lines = [
-            run._prepare_line_vals(each, group, sign * amount, position, len(accounts) > 1)
+            run._prepare_line_vals(each, issuer, group, sign * amount, position, len(accounts) > 1)
             | {"astpp_usage_rate": self._rate(each, rates)}
             for position, ((each, group), amount) in enumerate(zip(entries, amounts, strict=True))
         ]
@@ -64,7 +68,7 @@ class AstppBillingRun(models.Model):
             vals["invoice_payment_term_id"] = issuer.payment_term_id.id
         return vals
 
-    def _prepare_line_vals(self, account, group, amount, position, is_shared=False):
+    def _prepare_line_vals(self, account, issuer, group, amount, position, is_shared=False):
         """Return the values of the invoice line that bills one group of usage."""
         # sudo: a reseller's own company invoices usage of the operator's server, to which it has no access.
         server = account.sudo().server_id
@@ -83,8 +87,8 @@ class AstppBillingRun(models.Model):
             vals["tax_ids"] = [Command.set([])]
         elif taxes := self._own_taxes(account):
             vals["tax_ids"] = [Command.set((taxes - self._flat_taxes(account)).ids)]
-        if account.issuer_id.clearing_account_id:
-            vals["account_id"] = account.issuer_id.clearing_account_id.id
+        if issuer.clearing_account_id:
+            vals["account_id"] = issuer.clearing_account_id.id
         return vals
 
     def _own_taxes(self, account):

@@ -40,7 +40,6 @@ class AstppBillingRun(models.Model):
     def _preview_due(self, due):
         """Return a row for each period of the accounts that are due."""
         rows, rates = [], {}
-        bills = self._shared(due)
         periods, since = {account: account._billing_period() for account in due}, None
         for turn in range(PERIODS):
             if not periods:
@@ -51,12 +50,11 @@ class AstppBillingRun(models.Model):
                 periods = {
                     account: period
                     for account, period in periods.items()
-                    if account.status == "active" or groups.get(account)
+                    if account.status == "active" or any(terms.account == account for terms in groups)
                 }
-            left = due.browse().union(*periods)
-            rows += [
-                row for bill in bills if bill & left for row in self._preview_bill(bill & left, periods, groups, rates)
-            ]
+            for together in self._shared(self._terms_to_bill(periods, groups)):
+                if all(terms.account in periods for terms in together):
+                    rows += self._preview_bill(together, periods, groups, rates)
             since = {account: end for account, (_start, end) in periods.items()}
             periods = self._next_periods(periods)
         return rows
@@ -80,10 +78,11 @@ class AstppBillingRun(models.Model):
                 following[account] = (end, next_end)
         return following
 
-    def _preview_bill(self, accounts, periods, groups, rates):
-        """Return the rows of accounts that share an invoice; only the first row has the amounts."""
+    def _preview_bill(self, together, periods, groups, rates):
+        """Return the rows of terms that share an invoice; only the first row has the amounts."""
 
-        def row(account, outcome, **values):
+        def row(terms, outcome, **values):
+            account = terms.account
             first, last = account._local_dates(*periods[account])
             return {
                 "account_id": account.id,
@@ -91,21 +90,21 @@ class AstppBillingRun(models.Model):
                 "period_start": first,
                 "period_end": last,
                 "currency_id": account.currency_id.id,
-                "call_count": sum(group["calls"] for group in groups.get(account, [])),
+                "call_count": sum(group["calls"] for group in groups.get(terms, [])),
                 **values,
             }
 
         try:
-            vals = self._prepare_move_vals(accounts, periods, groups, rates)
+            vals = self._prepare_move_vals(together, periods, groups, rates)
             amounts = vals and self.env["account.move"]._astpp_amounts(vals)
         except UserError as error:
-            return [row(account, "5_error", reason=str(error)) for account in accounts]
+            return [row(terms, "5_error", reason=str(error)) for terms in together]
         if not vals:
-            return [row(account, "3_carry" if groups.get(account) else "4_nothing") for account in accounts]
+            return [row(terms, "3_carry" if groups.get(terms) else "4_nothing") for terms in together]
         outcome = "2_refund" if vals["move_type"] == "out_refund" else "1_invoice"
-        first, others = accounts[0], accounts[1:]
-        together = self.env._("On the invoice of account %s", first.number)
-        return [row(first, outcome, **amounts)] + [row(account, outcome, reason=together) for account in others]
+        first, *others = together
+        reason = self.env._("On the invoice of account %s", first.account.number)
+        return [row(first, outcome, **amounts)] + [row(terms, outcome, reason=reason) for terms in others]
 
     def _preview_left_out(self, account):
         """Return the row of an account that is not due, with the reason why."""

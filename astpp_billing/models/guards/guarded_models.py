@@ -52,7 +52,14 @@ BILLED_FOR = {
 }
 MODELS = (
     *FROZEN,
-    *("astpp.usage", "astpp.usage.total", "astpp.billing.result", "astpp.sync.step", "astpp.sync.slice"),
+    *(
+        "astpp.account.term",
+        "astpp.usage",
+        "astpp.usage.total",
+        "astpp.billing.result",
+        "astpp.sync.step",
+        "astpp.sync.slice",
+    ),
     *(
         "astpp.reconciliation",
         "astpp.violation",

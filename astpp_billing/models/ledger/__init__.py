@@ -13,6 +13,8 @@ makes a line billed, held or prepaid; ``tests/test_ledger_door.py`` enforces thi
 
 from . import astpp_account
 from . import astpp_account_forecast
+from . import astpp_account_term
+from . import astpp_account_terms
 from . import astpp_issuer
 from . import astpp_usage
 from . import astpp_usage_billing

@@ -33,25 +33,44 @@ class AstppAccount(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         accounts = super().create(vals_list)
+        accounts._keep_terms()
+        taken_over = [
+            account.id
+            for account, vals in zip(accounts, vals_list, strict=True)
+            if vals.get("billed_until") and account.payment_mode == "postpaid"
+        ]
+        self.browse(taken_over)._bill_elsewhere_until()
         accounts._adopt_usage()
         return accounts
 
     def write(self, vals):
         res = super().write(vals)
-        if {"partner_id", "parent_id"} & vals.keys():
-            self._denormalise_usage()
+        if {"partner_id", "parent_id", "payment_mode"} & vals.keys() and not self.env.context.get("astpp_terms_kept"):
+            accounts = self._below() if "parent_id" in vals else self
+            since = accounts._keep_terms()
+            self.env["astpp.usage"]._reterm(accounts, since)
+        if "billed_until" in vals and not self.env.context.get("astpp_billed"):
+            self._take_over()
         if {"number", "astpp_id"} & vals.keys():
             self._adopt_usage()
         return res
 
+    def _take_over(self):
+        """Usage before a ``billed_until`` that is set by hand was billed elsewhere, while Odoo has not billed here yet."""
+        billed = (
+            self.env["astpp.usage.total"]
+            .sudo()
+            ._read_group([("account_id", "in", self.ids), ("move_id", "!=", False)], ["account_id"])
+        )
+        accounts = self.filtered("billed_until") - self.browse().union(*(account for (account,) in billed))
+        accounts = accounts.filtered(lambda account: account.payment_mode == "postpaid")
+        accounts._bill_elsewhere_until()
+        self.env["astpp.usage"]._reterm(accounts)
+
     def _adopt_usage(self):
-        """Assign waiting usage to these accounts, unless the caller does so later for all accounts at once."""
+        """Assign usage that waits for these accounts, unless the caller does so after creating all accounts."""
         if not self.env.context.get("astpp_adopt_later"):
             self.env["astpp.usage"]._adopt(self)
-
-    def _denormalise_usage(self):
-        """Update the customer and issuer of usage, including accounts below: a moved reseller changes their issuer."""
-        self.env["astpp.usage"]._follow(self.with_context(active_test=False).search([("id", "child_of", self.ids)]))
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_used(self):

@@ -10,15 +10,28 @@ class AstppIssuer(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         issuers = super().create(vals_list)
-        issuers.account_id._denormalise_usage()
+        issuers._take_accounts(issuers.account_id)
         return issuers
 
     def write(self, vals):
         before = self.account_id
         res = super().write(vals)
         if {"account_id", "active"} & vals.keys():
-            (before | self.account_id)._denormalise_usage()
+            self._take_accounts(before | self.account_id)
         return res
+
+    def unlink(self):
+        resellers = self.account_id
+        res = super().unlink()
+        self._take_accounts(resellers)
+        return res
+
+    @api.model
+    def _take_accounts(self, resellers):
+        """Have what is not invoiced yet of the accounts below these resellers be invoiced by the issuer they have now."""
+        accounts = resellers._below()
+        accounts._follow_issuers()
+        self.env["astpp.usage"]._reterm(accounts)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_used(self):

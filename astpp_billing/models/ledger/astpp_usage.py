@@ -28,7 +28,7 @@ EXCEPTIONS = [
 # What a line's total depends on.
 TOTALLED = {
     *("server_id", "account_id", "partner_id", "issuer_id", "charge_type", "direction", "product_id", "prepaid"),
-    *("exception", "date", "duration", "amount", "cost"),
+    *("elsewhere", "exception", "date", "duration", "amount", "cost"),
 }
 # Fields that users may write: on manual charges, and on usage that was delivered by ASTPP.
 EDITABLE = {"account_id", "date", "charge_type", "amount", "rated_amount", "description", "product_id"}
@@ -90,6 +90,9 @@ class AstppUsage(models.Model):
     prepaid = fields.Boolean(
         readonly=True, help="Paid live from the account's balance: never on an invoice, recognised as revenue by month."
     )
+    elsewhere = fields.Boolean(
+        string="Billed Elsewhere", readonly=True, help="Invoiced by somebody else: history, and on no invoice."
+    )
     exception = fields.Selection(EXCEPTIONS, readonly=True, help="Lines with an exception are billed once released.")
     second_exception = fields.Selection(
         EXCEPTIONS, string="Held For as Well", readonly=True, help="What usage is held for once its account is known."
@@ -127,23 +130,28 @@ class AstppUsage(models.Model):
                 raise UserError(self.env._("A charge needs an account."))
             if not self.env.su and vals.keys() - EDITABLE:
                 raise UserError(self.env._("You can only set account, date, type, amount and description."))
-            vals.update(self._owner_vals(account), source="manual")
+            vals.update(self._owner_vals(account, vals.get("date")), source="manual")
             vals.setdefault("rated_amount", vals.get("amount", 0.0))
         usage = super().create(vals_list)
         usage._retotal(SQL("u.id = ANY(%s)", usage.ids))
         return usage
 
     @api.model
-    def _owner_vals(self, account):
-        """Return the values that a charge copies from its account."""
-        server = account.server_id
+    def _owner_vals(self, account, date=None):
+        """Return the values that a charge repeats of its account, by the account's terms at its date.
+
+        :param date: naive UTC or text; now by default
+        """
+        server, date = account.server_id, fields.Datetime.to_datetime(date) or fields.Datetime.now()
+        term = account.term_ids.filtered(lambda term: term.date_from <= date).sorted("date_from")[-1:] or account
         return {
             "server_id": server.id,
             "company_id": server.company_id.id,
-            "partner_id": account.partner_id.id,
-            "issuer_id": account.issuer_id.id,
+            "partner_id": term.partner_id.id,
+            "issuer_id": term.issuer_id.id,
             "currency_id": server.currency_id.id,
-            "prepaid": account.payment_mode == "prepaid",
+            "prepaid": term.payment_mode == "prepaid",
+            "elsewhere": "elsewhere" in term and term.elsewhere,
         }
 
     def write(self, vals):
@@ -154,7 +162,12 @@ class AstppUsage(models.Model):
             delivered = self.filtered(lambda usage: usage.source != "manual")
             if vals.keys() - (EDITABLE_DELIVERED if delivered else EDITABLE):
                 raise UserError(self.env._("Usage delivered by ASTPP cannot be changed."))
-        if "account_id" in vals:
+        if {"account_id", "date"} & vals.keys():
+            if len(self) > 1:
+                # Each has the terms of its own date.
+                for usage in self:
+                    usage.write(vals)
+                return True
             vals = {**vals, **self._moved_vals(vals)}
         if not vals.keys() & TOTALLED:
             return super().write(vals)
@@ -164,13 +177,15 @@ class AstppUsage(models.Model):
         return res
 
     def _moved_vals(self, vals):
-        """Return the values that change when manual charges move to another account.
+        """Return the values that change when a manual charge moves to another account or date.
 
         :raise UserError: when the company would change, or the currency would change without a new amount
         """
-        account = self.env["astpp.account"].browse(vals["account_id"])
-        if not account:
+        account = self.env["astpp.account"].browse(vals["account_id"]) if "account_id" in vals else self.account_id
+        if not account and "account_id" in vals:
             raise UserError(self.env._("A charge needs an account."))
+        if not account:
+            return {}
         for usage in self:
             if usage.company_id != account.company_id:
                 raise UserError(self.env._("Account %s belongs to another company.", account.display_name))
@@ -183,7 +198,7 @@ class AstppUsage(models.Model):
                         old=usage.currency_id.name,
                     )
                 )
-        return self._owner_vals(account)
+        return self._owner_vals(account, vals.get("date") or self.date)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_evidence(self):

@@ -13,7 +13,7 @@ BEGINNING = datetime(1970, 1, 1)
 GROUP_SUMS = frozenset(("lines", "calls", "duration", "amount"))
 # The columns that totals can be grouped by, with PostgreSQL's types, and which of them may be empty.
 KEYS = {
-    **dict.fromkeys(("account_id", "issuer_id", "server_id", "product_id"), "int4"),
+    **dict.fromkeys(("account_id", "issuer_id", "partner_id", "server_id", "product_id"), "int4"),
     **dict.fromkeys(("charge_type", "direction"), "text"),
     "until": "timestamp",
 }

@@ -60,7 +60,7 @@ class AstppUsage(models.Model):
         if not entries:
             return []
         self.flush_model()
-        self.env["astpp.account"].flush_model(["partner_id", "issuer_id", "payment_mode"])
+        self.env["astpp.account.term"].flush_model()
         self.env["astpp.server"].flush_model(["company_id", "currency_id"])
         columns = zip(zip(*entries, strict=True), TYPES, strict=True)
         added = self.env.execute_query(
@@ -69,23 +69,26 @@ class AstppUsage(models.Model):
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, duration, rated_amount, amount, cost, description, product_id,
-                    subscription_id, did_id, period_start, period_end, prepaid, exception, second_exception)
+                    subscription_id, did_id, period_start, period_end, prepaid, elsewhere, exception,
+                    second_exception)
                 SELECT s.id, s.company_id, s.currency_id, e.source, e.key, a.id,
-                       CASE WHEN a.id IS NULL THEN e.account_ref END, a.partner_id,
-                       a.issuer_id, e.date, e.charge_type, 0, e.amount, e.amount, 0, e.description, e.product_id,
+                       CASE WHEN a.id IS NULL THEN e.account_ref END, term.partner_id,
+                       term.issuer_id, e.date, e.charge_type, 0, e.amount, e.amount, 0, e.description, e.product_id,
                        e.subscription_id, e.did_id, e.period_start, e.period_end,
-                       COALESCE(e.prepaid, a.payment_mode = 'prepaid', FALSE),
+                       COALESCE(e.prepaid, term.prepaid, FALSE), COALESCE(term.elsewhere, FALSE),
                        CASE WHEN a.id IS NULL THEN 'unknown_account' ELSE e.exception END,
                        CASE WHEN a.id IS NULL THEN e.exception END
                   FROM unnest(%s) WITH ORDINALITY AS e(%s, position)
                   JOIN astpp_server s ON s.id = e.server_id
              LEFT JOIN astpp_account a ON a.id = e.account_id
+             LEFT JOIN %s ON TRUE
               ORDER BY e.position
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
              RETURNING id, server_id, source, source_key
                 """,
                 SQL(", ").join(SQL("%s::%s[]", list(values), SQL.identifier(kind)) for values, kind in columns),
                 SQL(", ").join(SQL.identifier(name) for name in UsageEntry._fields),
+                self._terms_at("a", SQL("e.date")),
             )
         )
         self.invalidate_model()

@@ -43,7 +43,7 @@ class AstppUsage(models.Model):
         server.ensure_one()
         self._create_staging()
         self._copy(STAGING, None, chunks)
-        for model in ("astpp.account", "astpp.subscription", "astpp.did"):
+        for model in ("astpp.account", "astpp.account.term", "astpp.subscription", "astpp.did"):
             self.env[model].flush_model()
         self.flush_model()
         self.env.cr.execute(self._resolve_query(server))
@@ -90,17 +90,21 @@ class AstppUsage(models.Model):
     def _owners(self, server):
         """Return the ``Owners`` of a server's calls, as seen by this transaction."""
         self.env["astpp.account"].flush_model()
-        accounts = {
-            astpp_id: "\t".join(str(value or "") for value in ids)
-            for astpp_id, *ids in self.env.execute_query(
-                SQL(
-                    "SELECT astpp_id, id, partner_id, issuer_id, CASE payment_mode WHEN 'prepaid' THEN 't' ELSE 'f' END "
-                    "FROM astpp_account WHERE server_id = %s",
-                    server.id,
-                )
+        self.env["astpp.account.term"].flush_model()
+        accounts = {}
+        for astpp_id, date_from, *ids in self.env.execute_query(
+            SQL(
+                """
+                SELECT a.astpp_id, t.date_from, a.id, t.partner_id, t.issuer_id,
+                       CASE t.payment_mode WHEN 'prepaid' THEN 't' ELSE 'f' END, CASE WHEN t.elsewhere THEN 't' ELSE 'f' END
+                  FROM astpp_account a JOIN astpp_account_term t ON t.account_id = a.id
+                 WHERE a.server_id = %s AND a.astpp_id <> 0
+              ORDER BY a.id, t.date_from DESC
+                """,
+                server.id,
             )
-            if astpp_id
-        }
+        ):
+            accounts.setdefault(astpp_id, []).append((date_from, "\t".join(str(value or "") for value in ids)))
         periods = {
             str(account): ends
             for account, ends in self._account_periods(
@@ -165,8 +169,11 @@ class AstppUsage(models.Model):
             """
             CREATE TEMPORARY TABLE %(resolved)s ON COMMIT DROP AS
             WITH account AS (
-                SELECT id, astpp_id, number, status, partner_id, issuer_id, payment_mode = 'prepaid' AS prepaid
-                  FROM astpp_account WHERE server_id = %(server)s
+                SELECT id, astpp_id, number, status FROM astpp_account WHERE server_id = %(server)s
+            ), term AS (
+                SELECT t.account_id, t.partner_id, t.issuer_id, t.payment_mode = 'prepaid' AS prepaid, t.elsewhere, t.date_from,
+                       lead(t.date_from) OVER (PARTITION BY t.account_id ORDER BY t.date_from) AS date_until
+                  FROM astpp_account_term t JOIN account ON account.id = t.account_id
             ), named AS (
                 -- ASTPP may reuse the number of a closed account: prefer the account that is not closed.
                 SELECT DISTINCT ON (number) * FROM account ORDER BY number, status = 'closed', id DESC
@@ -177,12 +184,13 @@ class AstppUsage(models.Model):
                    COALESCE(i.id, n.id) AS account_id,
                    CASE WHEN COALESCE(i.id, n.id) IS NULL THEN COALESCE(account_number, '#' || account_astpp_id)
                    END AS account_ref,
-                   COALESCE(i.partner_id, n.partner_id) AS partner_id,
-                   COALESCE(i.issuer_id, n.issuer_id) AS issuer_id,
-                   COALESCE(i.prepaid, n.prepaid, FALSE) AS prepaid
+                   term.partner_id, term.issuer_id, COALESCE(term.prepaid, FALSE) AS prepaid,
+                   COALESCE(term.elsewhere, FALSE) AS elsewhere
               FROM %(staging)s s
          LEFT JOIN account i ON i.astpp_id = NULLIF(s.account_astpp_id, 0)
          LEFT JOIN named n ON n.number = s.account_number
+         LEFT JOIN term ON term.account_id = COALESCE(i.id, n.id) AND s.date >= term.date_from
+                       AND (term.date_until IS NULL OR s.date < term.date_until)
             """,
             resolved=SQL.identifier(RESOLVED),
             staging=SQL.identifier(STAGING),
@@ -196,7 +204,7 @@ class AstppUsage(models.Model):
             SQL(
                 """
                 CREATE TEMPORARY TABLE %(placed)s ON COMMIT DROP AS
-                SELECT r.id, r.account_id, r.partner_id, r.issuer_id, r.charge_type, r.direction, r.prepaid,
+                SELECT r.id, r.account_id, r.partner_id, r.issuer_id, r.charge_type, r.direction, r.prepaid, r.elsewhere,
                        NULL::int AS product_id, %(server)s AS server_id, %(company)s AS company_id,
                        %(currency)s AS currency_id,
                        CASE WHEN r.account_id IS NULL THEN 'unknown_account' ELSE held.reason END AS exception,
@@ -232,13 +240,13 @@ class AstppUsage(models.Model):
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, direction, uniqueid, caller, callee, destination, pattern,
-                    disposition, duration, rated_amount, amount, cost, prepaid, subscription_id, did_id, import_id,
+                    disposition, duration, rated_amount, amount, cost, prepaid, elsewhere, subscription_id, did_id, import_id,
                     exception, second_exception, total_id)
                 SELECT p.server_id, p.company_id, p.currency_id, r.source,
                        CASE WHEN twin = 0 THEN row_key ELSE row_key || '-' || twin END,
                        r.account_id, r.account_ref, r.partner_id, r.issuer_id, r.date, r.charge_type, r.direction,
                        r.uniqueid, r.caller, r.callee, r.destination, r.pattern, r.disposition, r.duration,
-                       r.rated_amount, r.amount, r.cost, r.prepaid,
+                       r.rated_amount, r.amount, r.cost, r.prepaid, r.elsewhere,
                        (SELECT min(s.id) FROM astpp_subscription s
                          WHERE r.package_id IS NOT NULL AND s.server_id = %(server)s
                            AND s.astpp_order_id = r.package_id AND s.account_id = r.account_id),

@@ -6,6 +6,7 @@ from .astpp_usage import EXCEPTIONS
 STATES = [
     ("open", "Not Billed"),
     ("held", "Held"),
+    ("elsewhere", "Billed Elsewhere"),
     ("prepaid", "Paid Live"),
     ("billed", "Billed"),
     ("recognised", "Recognised"),
@@ -35,6 +36,7 @@ class AstppUsageTotal(models.Model):
     direction = fields.Selection([("outbound", "Outgoing"), ("inbound", "Incoming")], readonly=True)
     product_id = fields.Many2one("product.product", readonly=True)
     prepaid = fields.Boolean(readonly=True)
+    elsewhere = fields.Boolean(string="Billed Elsewhere", readonly=True)
     exception = fields.Selection(EXCEPTIONS, string="Held For", readonly=True)
     until = fields.Datetime(
         string="Period Ends", required=True, readonly=True, help="The end of the period that its lines were put into."
@@ -54,7 +56,7 @@ class AstppUsageTotal(models.Model):
     move_id = fields.Many2one("account.move", string="Invoice", readonly=True, ondelete="restrict")
 
     _current_uniq = models.UniqueIndex(
-        "(server_id, COALESCE(account_id, 0), charge_type, until, prepaid, COALESCE(direction, ''), "
+        "(server_id, COALESCE(account_id, 0), charge_type, until, prepaid, COALESCE(elsewhere, FALSE), COALESCE(direction, ''), "
         "COALESCE(product_id, 0), COALESCE(exception, ''), COALESCE(issuer_id, 0), COALESCE(partner_id, 0)) "
         "WHERE takes_lines"
     )

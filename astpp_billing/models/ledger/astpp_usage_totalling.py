@@ -9,9 +9,10 @@ from .usage_copy import END_OF_TIME, TotalIds
 # The columns that lines of one total have in common; they are copied to it. Server and company follow each other.
 KEY = (
     *("server_id", "company_id", "currency_id", "account_id", "partner_id", "issuer_id", "charge_type", "direction"),
-    *("product_id", "prepaid", "exception"),
+    *("product_id", "prepaid", "elsewhere", "exception"),
 )
 BOUNDS = SQL.identifier("astpp_usage_bounds")
+FLAGS = ("prepaid", "elsewhere")
 
 
 def columns(names, alias: str | None = None) -> SQL:
@@ -20,7 +21,7 @@ def columns(names, alias: str | None = None) -> SQL:
 
 def same_key(one: str, other: str, names=(*KEY, "until")) -> SQL:
     """Return the condition that two rows have the same key, empty columns being equal."""
-    nullable = ("account_id", "partner_id", "issuer_id", "direction", "product_id", "exception")
+    nullable = ("account_id", "partner_id", "issuer_id", "direction", "product_id", "exception", "elsewhere")
     return SQL(" AND ").join(
         SQL(
             "%s IS NOT DISTINCT FROM %s" if name in nullable else "%s = %s",
@@ -152,14 +153,16 @@ class AstppUsage(models.Model):
                 """,
                 # Whoever fills the table by other means may leave it empty.
                 key_of_u=SQL(", ").join(
-                    SQL("COALESCE(u.prepaid, FALSE) AS prepaid") if name == "prepaid" else SQL.identifier("u", name)
+                    SQL("COALESCE(%s, FALSE) AS %s", SQL.identifier("u", name), SQL.identifier(name))
+                    if name in FLAGS
+                    else SQL.identifier("u", name)
                     for name in KEY
                 ),
                 period=period,
                 where=where,
                 key_is_right=SQL(
-                    "%s AND COALESCE(u.prepaid, FALSE) = t.prepaid",
-                    same_key("u", "t", [name for name in KEY if name != "prepaid"]),
+                    "%s AND COALESCE(u.prepaid, FALSE) = t.prepaid AND COALESCE(u.elsewhere, FALSE) = COALESCE(t.elsewhere, FALSE)",
+                    same_key("u", "t", [name for name in KEY if name not in FLAGS]),
                 ),
                 wanted=self._wanted_query(SQL("line")),
                 key_is_wanted=same_key("line", "w"),
@@ -200,7 +203,7 @@ class AstppUsage(models.Model):
             ), made AS (
                 INSERT INTO astpp_usage_total (id, %(key)s, until, takes_lines, state, %(names)s, changed_date)
                 SELECT w.id, %(key_of_w)s, w.until, TRUE, CASE WHEN w.exception IS NOT NULL THEN 'held'
-                       WHEN w.prepaid THEN 'prepaid' ELSE 'open' END, %(names_of_c)s, now() AT TIME ZONE 'UTC'
+                       WHEN w.elsewhere THEN 'elsewhere' WHEN w.prepaid THEN 'prepaid' ELSE 'open' END, %(names_of_c)s, now() AT TIME ZONE 'UTC'
                   FROM wanted w JOIN change c ON c.id = w.id
                  WHERE w.is_new
               ORDER BY w.id
@@ -229,8 +232,8 @@ class AstppUsage(models.Model):
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT id, account_id, partner_id, issuer_id, CASE WHEN prepaid THEN 't' ELSE 'f' END, until,
-                       charge_type, direction, exception
+                SELECT id, account_id, partner_id, issuer_id, CASE WHEN prepaid THEN 't' ELSE 'f' END,
+                       CASE WHEN elsewhere THEN 't' ELSE 'f' END, until, charge_type, direction, exception
                   FROM astpp_usage_total
                  WHERE takes_lines AND server_id = %s AND product_id IS NULL
                 """,
@@ -270,17 +273,17 @@ class AstppUsage(models.Model):
                 """
                 WITH copied AS (
                     SELECT * FROM unnest(%(sums)s, %(accounts)s::int[], %(partners)s::int[], %(issuers)s::int[],
-                                         %(prepaid)s::bool[], %(untils)s::timestamp[], %(types)s::text[],
+                                         %(prepaid)s::bool[], %(elsewhere)s::bool[], %(untils)s::timestamp[], %(types)s::text[],
                                          %(directions)s::text[], %(exceptions)s::text[])
-                        AS copied(%(names)s, account_id, partner_id, issuer_id, prepaid, until, charge_type, direction,
+                        AS copied(%(names)s, account_id, partner_id, issuer_id, prepaid, elsewhere, until, charge_type, direction,
                                   exception)
                   ORDER BY id
                 ), made AS (
                     INSERT INTO astpp_usage_total (server_id, company_id, currency_id, %(names)s, account_id, partner_id,
-                                                   issuer_id, prepaid, until, charge_type, direction, exception,
+                                                   issuer_id, prepaid, elsewhere, until, charge_type, direction, exception,
                                                    takes_lines, state, changed_date)
                     SELECT %(server)s, %(company)s, %(currency)s, copied.*, TRUE,
-                           CASE WHEN exception IS NOT NULL THEN 'held' WHEN prepaid THEN 'prepaid' ELSE 'open' END,
+                           CASE WHEN exception IS NOT NULL THEN 'held' WHEN elsewhere THEN 'elsewhere' WHEN prepaid THEN 'prepaid' ELSE 'open' END,
                            now() AT TIME ZONE 'UTC'
                       FROM copied
                ON CONFLICT DO NOTHING
@@ -304,7 +307,8 @@ class AstppUsage(models.Model):
                 accounts=[owner[0] for owner in owners],
                 partners=[owner[1] for owner in owners],
                 issuers=[owner[2] for owner in owners],
-                prepaid=[key[0].endswith("t") for key in totals],
+                prepaid=[key[0][-3] == "t" for key in totals],
+                elsewhere=[key[0][-1] == "t" for key in totals],
                 untils=[key[1] for key in totals],
                 types=[key[2] for key in totals],
                 directions=[key[3] for key in totals],

@@ -14,6 +14,7 @@ COPY_COLUMNS = (
     *("server_id", "company_id", "currency_id", "source", "source_key", "account_id", "partner_id", "issuer_id"),
     *(
         "prepaid",
+        "elsewhere",
         "account_ref",
         *CallRecord._fields[4:17],
         "exception",
@@ -32,8 +33,9 @@ class Owners(NamedTuple):
 
     fixed: str
     """ids of server, company and currency, in COPY's format"""
-    accounts: dict[int, str]
-    """{ASTPP id: ids of account, customer and issuer, and the prepaid flag, in COPY's format}"""
+    accounts: dict[int, list[tuple[datetime, str]]]
+    """{ASTPP id: its terms, newest first: from when they are valid (naive UTC), and ids of account, customer and issuer
+    and the flags prepaid and elsewhere, in COPY's format}"""
     packages: dict[tuple[int, int], int]
     """{(ASTPP's order id, account's ASTPP id): subscription id}"""
     dids: dict[str, int]
@@ -44,7 +46,7 @@ class Owners(NamedTuple):
 
 # The end of the period of usage that is dated after all periods that have begun.
 END_OF_TIME = datetime(9999, 12, 31)
-# (account, customer, issuer and prepaid in COPY's format; end of the period; type; direction; exception)
+# (account, customer, issuer, prepaid and elsewhere in COPY's format; end of the period; type; direction; exception)
 TotalKey = tuple[str, datetime, str, str, str | None]
 
 
@@ -167,11 +169,15 @@ def owned_lines(
         twins[record.row_key] += 1
         legs.setdefault((uniqueid, astpp_id), record.row_key)
         reference = second = ""
-        account = accounts.get(astpp_id or 0)
+        account = ""
+        for term in accounts.get(astpp_id or 0, ()):
+            account = term[1]
+            if date >= term[0]:
+                break
         if not account:
-            account, reference, second, exception = "\t\t\tf", f"#{astpp_id}", exception or "", "unknown_account"
+            account, reference, second, exception = "\t\t\tf\tf", f"#{astpp_id}", exception or "", "unknown_account"
         counts[exception] += 1
-        ends = None if account.endswith("t") else periods.get(account.partition("\t")[0])
+        ends = None if account[-3] == "t" else periods.get(account.partition("\t")[0])
         total_key = (account, period_end(ends, date), charge_type, direction, exception)
         if (total := totals.get(total_key)) is None:
             total = totals[total_key] = [total_ids.of(total_key), 0, 0, 0, 0, 0, date, date]

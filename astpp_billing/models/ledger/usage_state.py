@@ -29,9 +29,10 @@ HELD = UsageState("exception IS NOT NULL", Domain("exception", "!=", False))
 NOT_HELD = UsageState("exception IS NULL", Domain("exception", "=", False))
 PREPAID = UsageState("prepaid", Domain("prepaid", "=", True))
 POSTPAID = UsageState("prepaid IS NOT TRUE", Domain("prepaid", "!=", True))
+HERE = UsageState("elsewhere IS NOT TRUE", Domain("elsewhere", "!=", True))
 
 # Neither billed nor held.
-WAITING = NOT_BILLED & NOT_HELD
+WAITING = NOT_BILLED & NOT_HELD & HERE
 # A waiting line is either to be invoiced (postpaid) or to be recognised as income (prepaid).
 UNBILLED = WAITING & POSTPAID
 UNRECOGNISED = WAITING & PREPAID

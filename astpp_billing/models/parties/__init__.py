@@ -1,6 +1,7 @@
 from . import astpp_account
 from . import astpp_account_invoicing
 from . import astpp_account_period
+from . import astpp_account_term
 from . import astpp_issuer
 from . import astpp_issuer_brand
 from . import astpp_server

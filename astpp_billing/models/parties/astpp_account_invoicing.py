@@ -85,10 +85,14 @@ class AstppAccount(models.Model):
         for account in self:
             account.invoice_count = counts.get(account, 0)
 
-    def _invoice_partner(self):
-        """Return the contact that invoices are addressed to: the customer's invoice address, as in a sale order."""
+    def _invoice_partner(self, customer=None):
+        """Return the contact that invoices are addressed to: the customer's invoice address, as in a sale order.
+
+        :param customer: ``res.partner``, that of an account that has another one by now
+        """
         self.ensure_one()
-        return self.partner_id.browse(self.partner_id.address_get(["invoice"])["invoice"])
+        customer = customer or self.partner_id
+        return customer.browse(customer.address_get(["invoice"])["invoice"])
 
     def _usage_rate(self, company, date):
         """Return the conversion rate from usage currency to invoice currency on a day, by the company's rates.

@@ -121,7 +121,7 @@ class AstppAccount(models.Model):
     def _begin_first_period(self):
         """Treat everything before the running period as billed for accounts without ``billed_until``."""
         for account in self.filtered(lambda a: not a.billed_until):
-            account.billed_until = account._running_period_start()
+            account.with_context(astpp_billed=True).billed_until = account._running_period_start()
 
     def _newly_postpaid(self, vals):
         """Return the prepaid accounts that ``vals`` makes postpaid without setting ``billed_until``."""
@@ -133,7 +133,9 @@ class AstppAccount(models.Model):
         """Start billing at the running period: prepaid accounts had no billing periods before."""
         for account in self:
             start = account._running_period_start()
-            account.write({"billed_until": max(start, account.billed_until or start), "final_date": False})
+            account.with_context(astpp_billed=True).write(
+                {"billed_until": max(start, account.billed_until or start), "final_date": False}
+            )
 
     def _running_period_start(self):
         """Return the start of the running period in the account's cycle, naive UTC."""

@@ -1,11 +1,12 @@
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytz
 
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.tools import SQL
 
+from ...billing_cycle import midnight
 from ...connector import readers
 from ...left_out import put_away
 
@@ -222,12 +223,30 @@ class AstppAccount(models.Model):
     @api.model
     def _first_vals(self, server, record, partners):
         """Return values that are only set on creation; from then on Odoo decides them."""
-        start = server.sync_from or datetime.now(UTC).replace(tzinfo=None)
         return {
             "partner_id": partners[record.id],
-            "billed_until": start,
+            "billed_until": self._billed_in_astpp_until(server, record),
             "available_funds": float(record.available),
         }
+
+    @api.model
+    def _billed_in_astpp_until(self, server, record):
+        """Return the moment up to which ASTPP has billed an account that is new in Odoo, naive UTC.
+
+        Nothing is billed before the server's *Usage From* and before the account was made. ASTPP notes the last second
+        of what it billed, or the moment at which the account was made (ASTPP facts 7).
+        """
+        now = datetime.now(UTC).replace(tzinfo=None)
+        start = server.sync_from or now
+        zone = (
+            record.timezone if record.timezone in pytz.all_timezones_set else server.company_id.partner_id.tz or "UTC"
+        )
+        for text in (record.created, record.postpaid and record.last_bill_date):
+            moment = fields.Datetime.to_datetime(text or None)
+            if moment and moment <= now:
+                day = (moment + timedelta(minutes=1)).date()
+                start = max(start, midnight(day, zone).replace(tzinfo=None))
+        return start
 
     @api.model
     def _used_currencies(self, records):

@@ -121,7 +121,8 @@ class AstppServer(models.Model):
         changed = [key for key in before.keys() | now.keys() if before.get(key) != now.get(key)]
         accounts = self.env["astpp.account"].search([("server_id", "=", self.id), ("astpp_id", "in", changed)])
         accounts._adopt_usage()
-        accounts._denormalise_usage()
+        usage = self.env["astpp.usage"]
+        usage._reterm(accounts)
 
     def _sync_piece(self, run, source, piece, chunks):
         """Put the calls of some hours into the ledger and note it, in one transaction.
