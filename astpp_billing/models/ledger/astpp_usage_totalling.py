@@ -117,10 +117,15 @@ class AstppUsage(models.Model):
         )
         periods = {account: [end] for account, end in rows}
         behind = self.env["astpp.account"].sudo().browse([account for account, [end] in periods.items() if end <= now])
+        # Most accounts have one of a few cycles.
+        known = {}
         for account in behind:
-            ends = periods[account.id]
-            while ends[-1] <= now:
-                ends.append(account._period_end(ends[-1]))
+            [end] = periods[account.id]
+            if (key := (account._cycle(), end)) not in known:
+                ends = known[key] = [end]
+                while ends[-1] <= now:
+                    ends.append(account._period_end(ends[-1]))
+            periods[account.id] = known[key]
         return periods
 
     @api.model

@@ -1,6 +1,7 @@
 """Formatting calls for PostgreSQL's COPY. Plain functions without a database, so a thread can run them."""
 
 import io
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
@@ -84,10 +85,8 @@ def period_end(ends: list[datetime] | None, date: datetime) -> datetime:
     """
     if not ends:
         return month_end(date.year, date.month)
-    for end in ends:
-        if date < end:
-            return end
-    return END_OF_TIME
+    position = bisect_right(ends, date)
+    return ends[position] if position < len(ends) else END_OF_TIME
 
 
 class CopyStream(io.RawIOBase):
