@@ -55,6 +55,8 @@ class MariaDb:
     def start(self):
         """Start the server, creating it on first use, and return self."""
         data = self.folder / "data"
+        # A server that starts deletes the temporary tables that it finds in its folder, another one's too.
+        (self.folder / "tmp").mkdir(exist_ok=True)
         user = ["--user=root"] if os.getuid() == 0 else []
         if not (data / "mysql").exists():
             self._make_data(data, *user)
@@ -66,7 +68,7 @@ class MariaDb:
                 f"--pid-file={self.folder}/pid", f"--sql-mode={self.sql_mode}", "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=256M", *user, *self._tls_options(),
             ],
-            stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"),
+            stdout=subprocess.DEVNULL, stderr=(self.folder / "log").open("ab"), env=self._environment(),
         )  # fmt: skip
         for _attempt in range(300):
             try:
@@ -78,13 +80,16 @@ class MariaDb:
                 time.sleep(0.1)
         raise RuntimeError("The database server did not start")
 
+    def _environment(self):
+        return {**os.environ, "TMPDIR": str(self.folder / "tmp")}
+
     def _server(self):
         return [shutil.which("mariadbd", path=PATH), "--no-defaults", "--skip-name-resolve"]
 
     def _make_data(self, data, *user):
         self._run(
             "mariadb-install-db", f"--datadir={data}", "--auth-root-authentication-method=normal",
-            "--skip-test-db", "--no-defaults", *user,
+            "--skip-test-db", "--no-defaults", *user, env=self._environment(),
         )  # fmt: skip
 
     def _tls_options(self):
@@ -151,9 +156,9 @@ class MariaDb:
                 cursor.execute(f"GRANT {grant} TO {user}")
 
     @staticmethod
-    def _run(program, *arguments):
+    def _run(program, *arguments, **values):
         path = shutil.which(program, path=PATH)
-        subprocess.run([path, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.run([path, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **values)
 
 
 class MySql(MariaDb):
@@ -176,8 +181,9 @@ class MySql(MariaDb):
 
     def _make_data(self, data, *user):
         subprocess.run(
-            [*self._server(), f"--datadir={data}", "--initialize-insecure", *user], check=True, capture_output=True
-        )
+            [*self._server(), f"--datadir={data}", "--initialize-insecure", *user],
+            check=True, capture_output=True, env=self._environment(),
+        )  # fmt: skip
 
     def _tls_options(self):
         return super()._tls_options() if self.certificate.exists() else []

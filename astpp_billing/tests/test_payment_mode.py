@@ -1,3 +1,5 @@
+from freezegun import freeze_time
+
 from odoo.tests import tagged
 
 from .common import AstppCommon
@@ -9,7 +11,8 @@ class TestPaymentMode(AstppCommon):
 
     def test_earlier_postpaid_usage_is_invoiced(self):
         self.load_calls(self.customer, "10")
-        self.customer.payment_mode = "prepaid"
+        with freeze_time("2024-01-18"):
+            self.customer.payment_mode = "prepaid"
         self.load_calls(self.customer, "3", callstart="2024-01-20 10:00:00")
         run = self.env["astpp.billing.run"].create({"account_ids": [(6, 0, self.customer.ids)]})
         run.action_run()
@@ -22,7 +25,8 @@ class TestPaymentMode(AstppCommon):
     def test_earlier_prepaid_usage_is_not_invoiced(self):
         account = self.make_account(payment_mode="prepaid")
         self.load_calls(account, "10")
-        account.payment_mode = "postpaid"
+        with freeze_time("2024-01-18"):
+            account.payment_mode = "postpaid"
         account.billed_until = "2024-01-01 00:00:00"
         self.load_calls(account, "4", callstart="2024-01-21 10:00:00")
         self.assertEqual(self.bill(account).move_ids.amount_untaxed, 4)

@@ -88,9 +88,9 @@ class TestPortalForms(PortalWalkCommon):
     def test_new_customer(self):
         changes = self.save(
             "/my/reseller/customers/new", {"number": "N-1", "name": "New", "email": "n@example.com"},
-            {"astpp_account": {"+"}, "res_partner": {"+"}, "astpp_portal_act": {"+"}}, "reseller",
+            {name: {"+"} for name in ("astpp_account", "astpp_account_term", "res_partner", "astpp_portal_act")}, "reseller",
         )  # fmt: skip
-        self.assertEqual(set(changes), {"astpp_account", "res_partner", "astpp_portal_act"})
+        self.assertEqual(set(changes), {"astpp_account", "astpp_account_term", "res_partner", "astpp_portal_act"})
         made = self.env["astpp.account"].search([("number", "=", "N-1")])
         self.assertEqual((made.parent_id, made.account_type, made.status), (self.reseller, "customer", "active"))
         self.assertEqual((made.issuer_id, made.partner_id.name, made.tz), (self.reseller_issuer, "New", "UTC"))

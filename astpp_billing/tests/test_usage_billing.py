@@ -70,7 +70,8 @@ class TestUsageBilling(AstppCommon):
             found,
             {
                 **{"BILLED": "67", "NOT_BILLED": "12345", "HELD": "345", "NOT_HELD": "1267"},
-                **{"PREPAID": "247", "POSTPAID": "1356", "WAITING": "12", "UNBILLED": "1", "UNRECOGNISED": "2"},
+                **{"PREPAID": "247", "POSTPAID": "1356", "HERE": "1234567"},
+                **{"WAITING": "12", "UNBILLED": "1", "UNRECOGNISED": "2"},
             },
         )
 
