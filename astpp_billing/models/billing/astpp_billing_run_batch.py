@@ -1,7 +1,7 @@
 import logging
 from collections import defaultdict
 
-from odoo import models
+from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -19,40 +19,46 @@ class AstppBillingRun(models.Model):
     _inherit = "astpp.billing.run"
 
     def _bill_due_batch(self, limit=None):
-        """Bill one period of up to ``limit`` due accounts in this transaction.
+        """Bill up to ``limit`` items of the run's list in this transaction, one period of each account.
 
-        :return: the accounts of the batch, whether they could be billed or not
+        :return: the items of the batch, whether they could be billed or not
         """
         self.ensure_one()
         run = self.with_company(self.company_id)
-        accounts = run._claim_due(limit or BATCH)
-        if accounts and not run._try_bill(accounts):
+        if run.scheduled and run.state == "done":
+            # What failed is tried again: its invoices are of the day on which they are made.
+            run.invoice_date = fields.Date.context_today(run)
+        items = run._claim(limit or BATCH)
+        if items and not run._try_bill(items):
             # One of them failed: bill them one by one to find out which.
-            for together in run._shared(accounts) if len(accounts) > 1 else ():
-                run._try_bill(together, alone=True)
+            by_account = items.grouped("account_id")
+            for together in run._shared(items.account_id) if len(items) > 1 else ():
+                run._try_bill(items.browse().union(*(by_account[account] for account in together)), alone=True)
+        if run.state == "done":
+            run._tell_drafts(items.move_id)
         self.invalidate_recordset()
-        return accounts
+        return items
 
-    def _try_bill(self, accounts, alone=False):
-        """Bill the accounts in a savepoint, and record the reason of a failure if it cannot be narrowed down further.
+    def _try_bill(self, items, alone=False):
+        """Bill items in a savepoint, and record the reason of a failure if it cannot be narrowed down further.
 
-        :param alone: the accounts share an invoice, so they cannot be billed separately
+        :param alone: their accounts share an invoice, so they cannot be billed separately
         :return: whether they were billed
         """
         try:
             with self.env.cr.savepoint():
-                self._bill(accounts)
+                self._bill(items)
             return True
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
         except Exception as error:
             # Whatever the error is, it concerns these accounts only and must not stop the others.
             self.env.invalidate_all()
-            if alone or len(accounts) == 1:
+            if alone or len(items) == 1:
                 if not isinstance(error, UserError):
-                    _logger.exception("Billing of accounts %s failed", ", ".join(accounts.mapped("number")))
-                self._create_results({account: {"state": "failed", "message": str(error)} for account in accounts})
-                accounts._note_billing_failure(str(error))
+                    _logger.exception("Billing of accounts %s failed", ", ".join(items.account_id.mapped("number")))
+                # sudo: items are the run's log, readonly for users.
+                items.sudo()._fail(str(error))
             return False
 
     def _shared(self, accounts):
@@ -71,9 +77,10 @@ class AstppBillingRun(models.Model):
             ).values()
         )
 
-    def _bill(self, accounts):
-        """Invoice the next period of each account."""
-        periods = {account: account._billing_period() for account in accounts}
+    def _bill(self, items):
+        """Invoice the items' periods, one of each account."""
+        accounts = items.account_id
+        periods = {item.account_id: (item.period_start, item.period_end) for item in items}
         # Refills first, because the invoice lists the payments since the last one.
         refills = self.env["account.move"]._astpp_refill_domain()
         self.env["account.move"]._astpp_book_refills(
@@ -84,13 +91,18 @@ class AstppBillingRun(models.Model):
         moves = self._create_moves(periods, groups)
         self._link_usage(groups, moves)
         self._post(moves)
-        ends = accounts.grouped(lambda account: (periods[account][1], periods[account][1] != account.next_period_end))
-        for (end, early), together in ends.items():
+        ends = accounts.grouped(
+            lambda account: (
+                periods[account][1],
+                periods[account][1] != account.next_period_end
+                and (account.status != "active" or account.payment_mode == "prepaid"),
+            )
+        )
+        for (end, is_final), together in ends.items():
             # No tracking messages on accounts: the invoice and the run's results show the change.
-            values = {"billed_until": end, **({"final_date": end} if early else {})}
+            values = {"billed_until": end, **({"final_date": end} if is_final else {})}
             together.with_context(mail_notrack=True).write(values)
-        accounts._forget_billing_failures()
-        self._create_results(self._summarise(periods, groups, moves))
+        items._settle(self._summarise(accounts, groups, moves))
 
     def _collect(self, periods, since=None):
         """Sum the accounts' unbilled usage up to the end of their periods, exactly.
@@ -162,36 +174,15 @@ class AstppBillingRun(models.Model):
             return "invoiced"
         return "carried" if groups.get(account) else "nothing"
 
-    def _summarise(self, periods, groups, moves):
-        """Return {account: values of its result}."""
+    def _summarise(self, accounts, groups, moves):
+        """Return {account: what became of its item}, see ``_settle``."""
         return {
             account: {
                 "state": self._outcome(account, groups, moves),
-                "move_id": moves[account].id if account in moves else False,
+                "issuer_id": account.issuer_id.id,
+                "move_id": moves[account].id if account in moves else None,
                 "call_count": sum(group["calls"] for group in groups.get(account, [])),
                 "duration": sum(group["duration"] for group in groups.get(account, [])),
-                "period_start": start,
-                "period_end": end,
             }
-            for account, (start, end) in periods.items()
+            for account in accounts
         }
-
-    def _create_results(self, values):
-        """Create the results of the run.
-
-        :param values: {account: values of its result}
-        """
-        # sudo: results are the run's log, readonly for users.
-        self.env["astpp.billing.result"].sudo().create(
-            [
-                {
-                    "run_id": self.id,
-                    "account_id": account.id,
-                    "issuer_id": account.issuer_id.id,
-                    "period_start": account.billed_until,
-                    "period_end": account.next_period_end,
-                    **vals,
-                }
-                for account, vals in values.items()
-            ]
-        )
