@@ -140,6 +140,20 @@ class TestBillingWork(AstppCommon):
             [february] = runs._astpp_own()._open_runs()
             self.assertEqual(february.result_ids.period_start, item.period_end)
 
+    def test_period_opened_again_before_a_failure_is_billed_first(self):
+        with freeze_time("2024-03-01 06:00:00"):
+            for month in (1, 2):
+                self.load_calls(self.customer, str(month), callstart=f"2024-0{month}-10 00:00:00")
+            january = self.bill(self.customer).move_ids
+            self.without_rate(self.customer)
+            failed = self.bill(self.customer, date="2024-03-01").result_ids
+            self.setup_other_currency("JPY", rates=[("2024-01-01", 100)])
+            january.button_cancel()
+            [run] = self.env["astpp.billing.run"]._astpp_own()._open_runs()
+            run._bill_at_once()
+            items = run.result_ids.sorted("period_start")
+            self.assertEqual((items[1:], items.move_id.mapped("amount_untaxed")), (failed, [100, 200]))
+
     def test_drafts_of_a_retry_are_told_once(self):
         self.load_calls(self.customer, "5")
         self.without_rate(self.customer)

@@ -78,7 +78,10 @@ class AstppBillingResult(models.Model):
         # sudo: items are the run's log, readonly for users.
         failed.sudo().retry_date = fields.Datetime.now()
         for run in failed.run_id:
-            run._bill_at_once()
+            if run.state == "stopped":
+                run.action_run()
+            else:
+                run._bill_at_once()
 
     def _is_due(self):
         """Tell whether the item's period is what the account is to be billed for next.

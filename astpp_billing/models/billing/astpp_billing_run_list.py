@@ -22,7 +22,9 @@ class AstppBillingRun(models.Model):
             taken |= failed & Domain("retry_date", ">", fields.Datetime.now())
             taken |= failed & Domain("run_id.state", "!=", "stopped")
         # sudo: an account's item may be of another company's run, from before the account moved.
-        others = self.env["astpp.billing.result"].sudo().search(taken).account_id
+        others = self.env["astpp.billing.result"].sudo().search(taken)
+        # Failures that changes of their account have overtaken stand in nobody's way.
+        others = others.filtered(lambda item: item.state == "pending" or item._is_due()).account_id
         return self._periods(self.env["astpp.account"].search(self._due_domain() & Domain("id", "not in", others.ids)))
 
     def _write_list(self, periods):
