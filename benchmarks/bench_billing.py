@@ -44,7 +44,7 @@ env.cr.execute('''
 env["astpp.usage"]._retotal(SQL("u.total_id IS NULL"))
 env.cr.commit()
 """
-STEPS = ("_claim_due", "_collect", "_create_moves", "_link_usage", "_post", "_create_results")
+STEPS = ("_write_list", "_claim", "_collect", "_create_moves", "_link_usage", "_post")
 # Select the accounts that a run bills: a small tenth, or all others.
 SWITCH = """
 env.cr.execute("UPDATE astpp_account SET invoice_enabled = number >= %s AND number < %s", (FIRST, LAST))

@@ -64,6 +64,22 @@ env["astpp.billing.run"]._cron_bill()
 env.cr.commit()
 print("SECONDS", time.monotonic() - started, "BILLED", sum(billed))
 """
+# Processes that have printed READY go on at the same moment.
+TOGETHER = 'import os\nwhile not os.path.exists("{go}"):\n    time.sleep(0.001)\n'
+# Two people press the button on an account at once.
+PRESS = """
+import time
+from odoo.exceptions import UserError
+from odoo.service.model import retrying
+account = env["astpp.account"].search([("number", "=", "F0000")])
+print("READY", flush=True)
+{together}
+try:
+    retrying(account.action_bill_now, env)
+    print("PRESSED invoiced")
+except UserError:
+    print("PRESSED refused")
+"""
 # Another transaction changes the usage between summing and linking a batch, three times.
 CONFLICTS = """
 from odoo.addons.astpp_billing.models.billing import astpp_billing_run_batch
@@ -131,6 +147,11 @@ def assert_sound(database, expected):
     assert not database.query(
         "SELECT 1 FROM astpp_account WHERE next_period_end <= now() AT TIME ZONE 'UTC' AND payment_mode = 'postpaid'"
     )
+    # One list is made, once, and worked off.
+    assert database.query("SELECT count(*), min(state), max(state) FROM astpp_billing_run") == [(1, "done", "done")]
+    assert database.query("SELECT count(*), min(state), max(state) FROM astpp_billing_result") == [
+        (ACCOUNTS, "invoiced", "invoiced")
+    ]
     assert "VIOLATIONS 0" in database.shell("print('VIOLATIONS', env['astpp.violation']._check())")
 
 
@@ -176,6 +197,44 @@ def test_two_concurrent_runs(fresh, expected):
     # One run may have skipped a batch that the other had locked and then did not bill.
     fresh.shell(RUN)
     assert_sound(fresh, expected[0])
+
+
+def started_together(database, script, go):
+    """Start the script in two processes that go on at the same moment, and return what they print."""
+    processes = [database.start_ready(script) for _worker in range(2)]
+    go.touch()
+    outs = []
+    for process in processes:
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err, err
+        outs.append(out)
+    return outs
+
+
+def test_two_runs_started_at_once_make_one_list(fresh, expected, tmp_path):
+    go = tmp_path / "go"
+    ready = 'print("READY", flush=True)\n'
+    outs = started_together(fresh, RUN.replace(ready, ready + TOGETHER.format(go=go)), go)
+    assert all(int(out.split("BILLED ")[1]) for out in outs), "both work it off"
+    fresh.shell(RUN)
+    assert_sound(fresh, expected[0])
+
+
+def test_two_people_bill_up_to_now(fresh, tmp_path):
+    """The period is cut once, and there is one invoice."""
+    fresh.shell("""
+from datetime import timedelta
+from odoo import fields
+account = env["astpp.account"].search([("number", "=", "F0000")])
+account.billed_until = fields.Datetime.now() - timedelta(hours=1)
+env.cr.commit()
+""")
+    go = tmp_path / "go"
+    outs = started_together(fresh, PRESS.format(together=TOGETHER.format(go=go)), go)
+    assert sorted(out.split("PRESSED ")[1].split()[0] for out in outs) == ["invoiced", "refused"]
+    assert fresh.query("SELECT count(*) FROM account_move WHERE astpp_run_id IS NOT NULL") == [(1,)]
+    assert fresh.query("SELECT count(*), min(state) FROM astpp_billing_result") == [(1, "invoiced")]
 
 
 def test_stopped_run_can_be_continued(fresh, expected):

@@ -11,7 +11,7 @@ from conftest import LOCAL, ROOT, Database, environment
 
 [RELEASE] = (ROOT / "tests/releases").glob("*.tar.xz")
 # Data of the previous release: billed and unbilled usage, a held call, an order with minutes and a number, a top-up,
-# a coupon, a reseller, a draft, a cancelled invoice, and changes that wait for ASTPP.
+# a coupon, a reseller, a draft, a cancelled invoice, an account that cannot be billed, and changes that wait for ASTPP.
 FILL = """
 server = env.ref("astpp_billing.astpp_server_main")
 server.write({{"host": "127.0.0.1", "port": {port}, "database": "astpp", "user": "root", "password": "",
@@ -25,17 +25,21 @@ def account(number, astpp_id, **values):
 reseller = account("R", 100, account_type="reseller")
 env["astpp.issuer"].create({{"name": "Reseller", "account_id": reseller.id, "prefix": "R-"}})
 customers = account("A", 101) + account("B", 102, parent_id=reseller.id) + account("C", 103, payment_mode="prepaid")
+# There is no rate of its currency.
+failing = account("D", 104, currency_id=env.ref("base.JPY").id)
+customers += failing
 env["astpp.usage"].create([
     {{"account_id": customer.id, "amount": 10 + day, "date": f"2026-01-{{day:02}} 10:00:00", "description": "Installation"}}
     for customer in customers for day in range(1, 29)
 ])
-usage = env["astpp.usage"]
 def bill():
     env.flush_all()
     env.cr.execute("UPDATE astpp_account SET next_period_end = '2026-02-01', next_invoice_date = '2026-02-01'"
                    " WHERE payment_mode = 'postpaid' AND billed_until < '2026-02-01'")
     env.invalidate_all()
     env["astpp.billing.run"]._cron_bill()
+bill()
+failing.billing_retry_date = False
 bill()
 product = env["product.product"].create(
     {{"name": "Talk", "type": "service", "astpp_type": "package", "list_price": 30, "astpp_recurring": True,
@@ -141,6 +145,16 @@ def test_schema_equals_a_new_installation(upgraded, database, what):
     there, wanted = set(upgraded[0].query(what)), set(database.query(what))
     assert not wanted - there, "missing after the upgrade"
     assert not there - wanted, "left behind by the upgrade"
+
+
+def test_failure_is_one_open_item(upgraded):
+    """The last failure of an account is tried again; the one before stays as it is."""
+    failures = upgraded[0].query(
+        "SELECT r.retry_date IS NOT NULL, r.failures, r.message LIKE '%%JPY%%', r.period_start = a.billed_until"
+        "  FROM astpp_billing_result r JOIN astpp_account a ON a.id = r.account_id"
+        " WHERE r.state = 'failed' AND a.number = 'D' ORDER BY r.id"
+    )
+    assert failures == [(False, 0, True, True), (True, 2, True, True)]
 
 
 def test_billing_and_write_back_continue(upgraded, mariadb):

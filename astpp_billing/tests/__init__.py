@@ -11,6 +11,7 @@ from . import (
     test_billing_preview,
     test_billing_run,
     test_billing_speed,
+    test_billing_work,
     test_browser,
     test_bulk,
     test_call_csv,

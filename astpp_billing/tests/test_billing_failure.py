@@ -17,9 +17,9 @@ class TestBillingFailure(AstppCommon):
 
     def scheduled(self):
         """Do what the scheduled action does, without its commits."""
-        runs = self.env["astpp.billing.run"]._astpp_own()._start_due_runs()
+        runs = self.env["astpp.billing.run"]._astpp_own()._open_runs()
         for run in runs:
-            run.action_run()
+            run._bill_at_once()
         return runs
 
     def failing(self):
@@ -42,11 +42,12 @@ class TestBillingFailure(AstppCommon):
                 clock.move_to(f"2024-02-01 06:{minutes:02d}:00")
                 self.assertFalse(self.scheduled(), "nothing is due but what has just failed")
             clock.move_to("2024-02-01 07:01:00")
-            self.assertEqual(len(self.scheduled().result_ids), 1)
+            self.assertEqual(self.scheduled(), run, "the run that has the failure tries it again")
+            self.assertEqual(len(account.billing_failure_ids), 1)
             self.assertEqual((account.billing_failures, self.server._alerts("billing")), (2, alert))
             self.assertEqual(account.billing_retry_date, fields.Datetime.now() + timedelta(hours=3))
             for _attempt in range(6):
-                account._note_billing_failure("still")
+                account.billing_failure_ids.sudo()._fail("still")
             self.assertEqual(account.billing_retry_date, fields.Datetime.now() + timedelta(days=1), "a day at most")
             self.setup_other_currency("JPY", rates=[("2024-01-01", 100)])
             clock.move_to("2024-02-02 08:00:00")

@@ -11,4 +11,5 @@ from . import astpp_billing_run
 from . import astpp_billing_run_batch
 from . import astpp_billing_run_due
 from . import astpp_billing_run_invoice
+from . import astpp_billing_run_list
 from . import astpp_billing_run_preview

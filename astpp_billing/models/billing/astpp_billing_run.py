@@ -35,7 +35,8 @@ class AstppBillingRun(models.Model):
         string="Due By",
         required=True,
         default=fields.Date.context_today,
-        help="Bills every period that has ended by this date.",
+        help="Bills every period that has ended by this date. With a date to come, the preview shows what will be billed "
+        "then.",
     )
     invoice_date = fields.Date(required=True, default=fields.Date.context_today)
     mode = fields.Selection(
@@ -48,15 +49,21 @@ class AstppBillingRun(models.Model):
     account_ids = fields.Many2many(
         "astpp.account", string="Accounts", domain="[('billing_company_id', '=', company_id)]", help="Empty: all."
     )
+    up_to_now = fields.Boolean(
+        help="Bills running periods as well: they are cut at this moment, and the rest is billed when they end."
+    )
     stop_requested = fields.Boolean(readonly=True, copy=False)
     scheduled = fields.Boolean(
         readonly=True,
         copy=False,
         help="Started by the scheduled action: accounts that could not be billed wait for their next attempt.",
     )
-    due_count = fields.Integer(string="Accounts Due", compute="_compute_due_count")
-    total_count = fields.Integer(readonly=True, copy=False, help="Accounts that were due when the run started.")
-    progress = fields.Float(compute="_compute_progress", help="Percent of the accounts that were due.")
+    due_count = fields.Integer(
+        string="Accounts Due",
+        compute="_compute_due_count",
+        help="Accounts that are due, or left on the run's list once it has started.",
+    )
+    progress = fields.Float(compute="_compute_counts", help="Percent of the run's list that is done.")
     result_ids = fields.One2many("astpp.billing.result", "run_id", string="Results", copy=False)
     move_ids = fields.One2many("account.move", "astpp_run_id", string="Invoices", copy=False)
     invoice_count = fields.Integer(compute="_compute_counts")
@@ -72,32 +79,28 @@ class AstppBillingRun(models.Model):
         for run in self:
             run.name = self.env._("Billing run %s", run.date)
 
-    @api.depends("date", "issuer_ids", "account_ids", "company_id", "state")
+    @api.depends("date", "issuer_ids", "account_ids", "company_id", "up_to_now", "state", "result_ids.state")
     def _compute_due_count(self):
+        left = self._left_counts()
         for run in self:
-            run.due_count = self.env["astpp.account"].search_count(run._due_domain()) if run.state != "done" else 0
+            if run.state == "new":
+                run.due_count = self.env["astpp.account"].search_count(run._due_domain())
+            else:
+                run.due_count = left.get(run._origin.id, 0)
 
-    @api.depends("due_count", "total_count", "state")
-    def _compute_progress(self):
-        for run in self:
-            left = min(run.due_count, run.total_count) / run.total_count if run.total_count else 0.0
-            run.progress = 0.0 if run.state == "new" else 100 * (1 - left)
-
-    @api.depends("result_ids.state")
+    @api.depends("state", "result_ids.state")
     def _compute_counts(self):
         results = self.env["astpp.billing.result"]
-        failed = dict(
-            results._read_group([("run_id", "in", self.ids), ("state", "=", "failed")], ["run_id"], ["__count"])
-        )
         # Several accounts of a customer may share an invoice.
-        invoiced = dict(
-            results._read_group(
-                [("run_id", "in", self.ids), ("move_id", "!=", False)], ["run_id"], ["move_id:count_distinct"]
-            )
+        counts = results._read_group(
+            [("run_id", "in", self.ids)], ["run_id", "state"], ["__count", "move_id:count_distinct"]
         )
         for run in self:
-            run.invoice_count = invoiced.get(run._origin, 0)
-            run.failed_count = failed.get(run._origin, 0)
+            by_state = {state: count for own, state, count, _moves in counts if own == run._origin}
+            items, pending = sum(by_state.values()), by_state.get("pending", 0)
+            run.progress = 0.0 if run.state == "new" else 100 * (1 - pending / items) if items else 100.0
+            run.invoice_count = sum(moves for own, _state, _count, moves in counts if own == run._origin)
+            run.failed_count = by_state.get("failed", 0)
 
     @api.depends("result_ids.account_id")
     def _compute_exception_count(self):
@@ -114,32 +117,41 @@ class AstppBillingRun(models.Model):
 
     @ours
     def action_run(self):
-        """Bill up to ``AT_ONCE`` periods in this request and leave the rest to the scheduled action."""
+        """Start or continue: bill up to ``AT_ONCE`` periods in this request, the scheduled action bills the rest.
+
+        :raise UserError: when a run is done
+        """
         for run in self:
             if run.state == "done":
                 raise UserError(self.env._("This run is done. Start a new one."))
-            if run.state == "new":
-                run.total_count = run.due_count
+            is_new = run.state == "new"
             run.write({"state": "running", "stop_requested": False})
-            left = AT_ONCE
-            while left > 0 and (billed := run._bill_due_batch()):
-                left -= len(billed)
-            if run.due_count:
-                # sudo: any accountant may start a run, but only administrators have access to scheduled actions.
-                self.env.ref("astpp_billing.ir_cron_billing").sudo()._trigger()
-            else:
-                run._finish()
+            if is_new:
+                run._write_list(run._due_periods())
+            run._bill_at_once()
+
+    def _bill_at_once(self):
+        """Bill up to ``AT_ONCE`` periods of the run's list in this transaction."""
+        left = AT_ONCE
+        while left > 0 and (billed := self._bill_due_batch()):
+            left -= len(billed)
+        if self.due_count:
+            # sudo: any accountant may start a run, but only administrators have access to scheduled actions.
+            self.env.ref("astpp_billing.ir_cron_billing").sudo()._trigger()
+        else:
+            self._finish()
 
     def _finish(self):
-        """End the run, and notify people of drafts and failures."""
-        self.state = "done"
-        self._tell_drafts()
-        self.env["astpp.account"]._tell_billing_failures()
+        """End the run, and notify people of drafts and failures; what failed stays open."""
+        if self.state != "done":
+            self.state = "done"
+            self._tell_drafts(self.move_ids)
+        self.env["astpp.billing.result"]._tell_failures()
 
-    def _tell_drafts(self):
-        """Notify the responsible accountants, once for the run, of invoices left as drafts."""
+    def _tell_drafts(self, moves):
+        """Notify the responsible accountants, once for these invoices, of those that were left as drafts."""
         self.ensure_one()
-        drafts = self.move_ids.filtered(lambda move: move.state == "draft")
+        drafts = moves.filtered(lambda move: move.state == "draft")
         if not drafts:
             return
         # sudo: the user who runs the batch may have no access to servers.
@@ -159,13 +171,10 @@ class AstppBillingRun(models.Model):
         """Stop the runs as soon as the current batch is billed."""
         self.filtered(lambda run: run.state == "running").stop_requested = True
 
-    @ours
     def action_retry_failed(self):
-        """Delete the failed results of the run and bill their accounts again."""
+        """Bill again what the run could not bill, without waiting for the next attempt."""
         self.ensure_one()
-        self.result_ids.filtered(lambda result: result.state == "failed").sudo().unlink()
-        self.state = "running"
-        self.action_run()
+        self.result_ids.action_retry()
 
     def action_view_invoices(self):
         """Open the invoices of the run."""
@@ -187,16 +196,41 @@ class AstppBillingRun(models.Model):
 
     @api.model
     def _cron_bill(self):
-        """Continue running billing runs, and start one for each company that has due accounts.
+        """Go on with open runs, and start one for each company that has accounts due.
 
         Each batch is one transaction, so if the process dies the next call simply continues.
         """
-        progress = self.env["ir.cron"]
-        runs = self.search([("state", "=", "running")]) | self._start_due_runs()
-        progress._commit_progress(remaining=sum(runs.mapped("due_count")))
-        for run in runs:
+        for run in retry(self.env, self._open_all):
             if not run._bill_all():
                 return
+
+    def _open_all(self):
+        """Return the runs to go on with, after committing those that were started."""
+        runs = self._open_runs()
+        self.env["ir.cron"]._commit_progress(remaining=sum(runs.mapped("due_count")))
+        return runs
+
+    @api.model
+    def _open_runs(self):
+        """Return the runs that have something to bill: running, with failures whose time has come, or started now."""
+        running = self.search([("state", "=", "running")])
+        again = self.search([("state", "=", "done"), ("result_ids.retry_date", "<=", fields.Datetime.now())])
+        return running | again | self._start_due_runs()
+
+    @api.model
+    def _start_due_runs(self):
+        """Start a run for each company that has accounts due today and no running run."""
+        today = fields.Date.context_today(self)
+        started = self.browse()
+        for company in self.env["res.company"].search([]):  # pylint: disable=no-search-all
+            if self.search_count([("company_id", "=", company.id), ("state", "=", "running")], limit=1):
+                continue
+            values = {"company_id": company.id, "date": today, "invoice_date": today, "scheduled": True}
+            if any((periods := self.new(values)._due_periods()).values()):
+                run = self.create({**values, "state": "running"})
+                run._write_list(periods)
+                started |= run
+        return started
 
     def _bill_all(self):
         """Bill batch after batch, each in its own transaction.
@@ -207,13 +241,13 @@ class AstppBillingRun(models.Model):
         while True:
             billed, time_left = retry(self.env, self._bill_next)
             if not billed or not time_left:
-                # Nothing is left, or the rest is locked by other runs and left to the next call.
+                # Nothing is left, or the rest is locked by other processes and left to the next call.
                 return bool(time_left)
 
     def _bill_next(self):
         """Bill the next batch and commit it, or end the run.
 
-        :return: (accounts of the batch, seconds left for the scheduled action)
+        :return: (items of the batch, seconds left for the scheduled action)
         """
         progress = self.env["ir.cron"]
         if self.stop_requested:
@@ -223,19 +257,4 @@ class AstppBillingRun(models.Model):
         else:
             billed = self._bill_due_batch()
             return billed, progress._commit_progress(len(billed), remaining=self.due_count)
-        return self.env["astpp.account"], progress._commit_progress()
-
-    @api.model
-    def _start_due_runs(self):
-        """Create a running run for each company with accounts due today."""
-        today = fields.Date.context_today(self)
-        started = self.browse()
-        for company in self.env["res.company"].search([]):  # pylint: disable=no-search-all
-            if self.search_count([("company_id", "=", company.id), ("state", "=", "running")], limit=1):
-                continue
-            values = {"company_id": company.id, "date": today, "scheduled": True}
-            run = self.new(values)
-            if run.due_count:
-                values |= {"invoice_date": today, "state": "running"}
-                started |= self.create({**values, "total_count": run.due_count})
-        return started
+        return self.result_ids.browse(), progress._commit_progress()

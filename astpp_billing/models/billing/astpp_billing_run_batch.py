@@ -1,7 +1,7 @@
 import logging
 from collections import defaultdict
 
-from odoo import models
+from odoo import fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
@@ -20,41 +20,47 @@ class AstppBillingRun(models.Model):
     _inherit = "astpp.billing.run"
 
     def _bill_due_batch(self, limit=None):
-        """Bill one period of up to ``limit`` due accounts in this transaction.
+        """Bill up to ``limit`` items of the run's list in this transaction, one period of each account.
 
-        :return: the accounts of the batch, whether they could be billed or not
+        :return: the items of the batch, whether they could be billed or not
         """
         self.ensure_one()
         run = self.with_company(self.company_id)
-        accounts = run._claim_due(limit or BATCH)
-        if accounts and not run._try_bill(accounts):
+        if run.scheduled and run.state == "done":
+            # What failed is tried again: its invoices are of the day on which they are made.
+            run.invoice_date = fields.Date.context_today(run)
+        items = run._claim(limit or BATCH)
+        if items and not run._try_bill(items):
             # One of them failed: bill them one by one to find out which.
-            terms = [BilledTerms.of_today(account) for account in accounts]
-            for together in run._shared(terms) if len(accounts) > 1 else ():
-                run._try_bill(self.env["astpp.account"].union(*(each.account for each in together)), alone=True)
+            by_account = items.grouped("account_id")
+            terms = [BilledTerms.of_today(account) for account in items.account_id]
+            for together in run._shared(terms) if len(items) > 1 else ():
+                run._try_bill(items.browse().union(*(by_account[each.account] for each in together)), alone=True)
+        if run.state == "done":
+            run._tell_drafts(items.move_id)
         self.invalidate_recordset()
-        return accounts
+        return items
 
-    def _try_bill(self, accounts, alone=False):
-        """Bill the accounts in a savepoint, and record the reason of a failure if it cannot be narrowed down further.
+    def _try_bill(self, items, alone=False):
+        """Bill items in a savepoint, and record the reason of a failure if it cannot be narrowed down further.
 
-        :param alone: the accounts share an invoice, so they cannot be billed separately
+        :param alone: their accounts share an invoice, so they cannot be billed separately
         :return: whether they were billed
         """
         try:
             with self.env.cr.savepoint():
-                self._bill(accounts)
+                self._bill(items)
             return True
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             raise
         except Exception as error:
             # Whatever the error is, it concerns these accounts only and must not stop the others.
             self.env.invalidate_all()
-            if alone or len(accounts) == 1:
+            if alone or len(items) == 1:
                 if not isinstance(error, UserError):
-                    _logger.exception("Billing of accounts %s failed", ", ".join(accounts.mapped("number")))
-                self._create_results([(account, {"state": "failed", "message": str(error)}) for account in accounts])
-                accounts._note_billing_failure(str(error))
+                    _logger.exception("Billing of accounts %s failed", ", ".join(items.account_id.mapped("number")))
+                # sudo: items are the run's log, readonly for users.
+                items.sudo()._fail(str(error))
             return False
 
     def _shared(self, terms):
@@ -69,9 +75,10 @@ class AstppBillingRun(models.Model):
             shared[each.issuer, each.account.currency_id, each.partner, alone].append(each)
         return list(shared.values())
 
-    def _bill(self, accounts):
-        """Invoice the next period of each account."""
-        periods = {account: account._billing_period() for account in accounts}
+    def _bill(self, items):
+        """Invoice the items' periods, one of each account."""
+        accounts = items.account_id
+        periods = {item.account_id: (item.period_start, item.period_end) for item in items}
         # Refills first, because the invoice lists the payments since the last one.
         refills = self.env["account.move"]._astpp_refill_domain()
         self.env["account.move"]._astpp_book_refills(
@@ -82,15 +89,18 @@ class AstppBillingRun(models.Model):
         moves = self._create_moves(periods, groups)
         self._link_usage(groups, moves)
         self._post(moves)
-        # Accounts that others bill by now are not billed on by this company: only what they left here is.
-        going_on = accounts.filtered(lambda account: account.billing_company_id == self.company_id)
-        ends = going_on.grouped(lambda account: (periods[account][1], periods[account][1] != account.next_period_end))
-        for (end, early), together in ends.items():
+        ends = accounts.grouped(
+            lambda account: (
+                periods[account][1],
+                periods[account][1] != account.next_period_end
+                and (account.status != "active" or account.payment_mode == "prepaid"),
+            )
+        )
+        for (end, is_final), together in ends.items():
             # No tracking messages on accounts: the invoice and the run's results show the change.
-            values = {"billed_until": end, **({"final_date": end} if early else {})}
+            values = {"billed_until": end, **({"final_date": end} if is_final else {})}
             together.with_context(mail_notrack=True, astpp_billed=True).write(values)
-        accounts._forget_billing_failures()
-        self._create_results(self._summarise(periods, groups, moves))
+        self._settle(items, self._summarise(periods, groups, moves))
 
     def _collect(self, periods, since=None):
         """Sum the accounts' unbilled usage up to the end of their periods, exactly.
@@ -140,9 +150,7 @@ class AstppBillingRun(models.Model):
 
     def _terms_to_bill(self, periods, groups):
         """Return the terms of the batch: each account's of today, and those of before that have left usage."""
-        current = [
-            BilledTerms.of_today(account) for account in periods if account.billing_company_id == self.company_id
-        ]
+        current = [BilledTerms.of_today(account) for account in periods]
         return current + [terms for terms in groups if terms not in current]
 
     def _link_usage(self, groups, moves):
@@ -175,39 +183,38 @@ class AstppBillingRun(models.Model):
         return "carried" if groups.get(terms) else "nothing"
 
     def _summarise(self, periods, groups, moves):
-        """Return [(account, values of its result)], one for each of the terms that were billed."""
+        """Return [(account, what became of its usage under some terms)], see ``_settle``; today's terms come first."""
         return [
             (
                 terms.account,
                 {
-                    "issuer_id": terms.issuer.id,
                     "state": self._outcome(terms, groups, moves),
-                    "move_id": moves[terms].id if terms in moves else False,
+                    "issuer_id": terms.issuer.id,
+                    "move_id": moves[terms].id if terms in moves else None,
                     "call_count": sum(group["calls"] for group in groups.get(terms, [])),
                     "duration": sum(group["duration"] for group in groups.get(terms, [])),
-                    "period_start": periods[terms.account][0],
-                    "period_end": periods[terms.account][1],
                 },
             )
             for terms in self._terms_to_bill(periods, groups)
         ]
 
-    def _create_results(self, values):
-        """Create the results of the run.
-
-        :param values: list of (account, values of its result)
-        """
+    def _settle(self, items, outcomes):
+        """Note what became of items: of today's terms on the item itself, of former ones beside it."""
+        settled, beside = {}, []
+        by_account = items.grouped("account_id")
+        for account, values in outcomes:
+            if account in settled:
+                beside.append(
+                    {
+                        "run_id": self.id,
+                        "account_id": account.id,
+                        "period_start": by_account[account].period_start,
+                        "period_end": by_account[account].period_end,
+                        **values,
+                    }
+                )
+            else:
+                settled[account] = values
+        items._settle(settled)
         # sudo: results are the run's log, readonly for users.
-        self.env["astpp.billing.result"].sudo().create(
-            [
-                {
-                    "run_id": self.id,
-                    "account_id": account.id,
-                    "issuer_id": account.issuer_id.id,
-                    "period_start": account.billed_until,
-                    "period_end": account.next_period_end,
-                    **vals,
-                }
-                for account, vals in values
-            ]
-        )
+        self.env["astpp.billing.result"].sudo().create(beside)

@@ -1,3 +1,5 @@
+from datetime import datetime, time
+
 from odoo import fields, models
 from odoo.exceptions import UserError
 
@@ -27,8 +29,11 @@ class AstppBillingRun(models.Model):
         """Return the values of the preview's rows, one for each period of each account in scope."""
         accounts = self.env["astpp.account"]
         scope = accounts.search(self._scope_domain(), order="issuer_id, partner_id, id")
-        due = accounts.search(self._due_domain())
-        rows = self._preview_due(due) + [self._preview_left_out(account) for account in scope - due]
+        until = self._preview_until()
+        due = accounts.search(self._due_domain(until))
+        rows = self._preview_due(due, until)
+        seen = {row["account_id"] for row in rows}
+        rows += [self._preview_left_out(account) for account in scope if account.id not in seen]
         held = dict(
             self.env["astpp.usage"]._read_group(
                 [*HELD.domain, ("account_id", "in", scope.ids)], ["account_id"], ["__count"]
@@ -37,49 +42,29 @@ class AstppBillingRun(models.Model):
         by_id = {account.id: count for account, count in held.items()}
         return [{"run_id": self.id, "held_count": by_id.get(row["account_id"], 0), **row} for row in rows]
 
-    def _preview_due(self, due):
-        """Return a row for each period of the accounts that are due."""
-        rows, rates = [], {}
-        periods, since = {account: account._billing_period() for account in due}, None
+    def _preview_until(self):
+        """Return the moment by which periods end that a preview shows: *Due By* is over then in all time zones."""
+        return max(fields.Datetime.now(), datetime.combine(self.date, time.max))
+
+    def _preview_due(self, due, until=None):
+        """Return a row for each period of the accounts that are due, see ``_periods``."""
+        rows, rates, since = [], {}, None
+        by_account = self._periods(due, until)
         for turn in range(PERIODS):
+            periods = {account: ends[turn] for account, ends in by_account.items() if turn < len(ends)}
             if not periods:
                 break
             groups = self._collect(periods, since)
-            if turn:
-                # Accounts that are not active are billed further only while they have usage left.
-                periods = {
-                    account: period
-                    for account, period in periods.items()
-                    if account.status == "active" or any(terms.account == account for terms in groups)
-                }
             for together in self._shared(self._terms_to_bill(periods, groups)):
-                if all(terms.account in periods for terms in together):
-                    rows += self._preview_bill(together, periods, groups, rates)
+                rows += self._preview_bill(together, periods, groups, rates)
             since = {account: end for account, (_start, end) in periods.items()}
-            periods = self._next_periods(periods)
         return rows
-
-    def _next_periods(self, periods):
-        """Return the periods that follow these and are due as well.
-
-        :param periods: {account: (start, end)}, naive UTC
-        :return: the same; a final period of an account that is not active ends now at the latest
-        """
-        now, following = fields.Datetime.now(), {}
-        final = self.date >= fields.Date.context_today(self)
-        for account, (_start, end) in periods.items():
-            next_end = account._period_end(end)
-            if account.status != "active":
-                last_end = min(next_end, now) if final and not account.final_date else next_end
-                if end < last_end <= now:
-                    following[account] = (end, last_end)
-                continue
-            if next_end <= now and account._local_dates(end, next_end)[1] < self.date:
-                following[account] = (end, next_end)
-        return following
 
     def _preview_bill(self, together, periods, groups, rates):
         """Return the rows of terms that share an invoice; only the first row has the amounts."""
+
+        now = fields.Datetime.now()
+        running = self.env._("So far: the period has not ended yet")
 
         def row(terms, outcome, **values):
             account = terms.account
@@ -91,6 +76,7 @@ class AstppBillingRun(models.Model):
                 "period_end": last,
                 "currency_id": account.currency_id.id,
                 "call_count": sum(group["calls"] for group in groups.get(terms, [])),
+                **({"reason": running} if periods[account][1] > now else {}),
                 **values,
             }
 

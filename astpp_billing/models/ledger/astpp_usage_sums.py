@@ -53,6 +53,35 @@ class AstppUsage(models.Model):
         return [account_id for (account_id,) in rows]
 
     @api.model
+    def _last_unbilled(self, accounts, until: datetime, where: SQL) -> dict[int, datetime]:
+        """Return {account id: date of the newest unbilled usage before a moment}, failed calls excluded.
+
+        :param where: condition on ``astpp_usage_total t`` that chooses whole totals
+        """
+        if not accounts:
+            return {}
+        self.flush_model()
+        return dict(
+            self.env.execute_query(
+                SQL(
+                    """
+                    SELECT t.account_id, max(u.date)
+                      FROM astpp_usage_total t
+                CROSS JOIN LATERAL (SELECT date FROM astpp_usage
+                                     WHERE total_id = t.id AND date < %(until)s AND (duration > 0 OR amount <> 0)
+                                  ORDER BY date DESC LIMIT 1) u
+                     WHERE t.account_id = ANY(%(accounts)s) AND t.state = 'open' AND t.calls > 0
+                       AND t.first_date < %(until)s AND %(where)s
+                  GROUP BY t.account_id
+                    """,
+                    until=until,
+                    accounts=accounts.ids,
+                    where=where,
+                )
+            )
+        )
+
+    @api.model
     def _billed_query(self, moves, *by: str) -> SQL:
         """Return the query that sums the usage billed by documents, by document line.
 

@@ -150,19 +150,6 @@ class AstppAccount(models.Model):
         )
         again.final_date = False
 
-    def _billing_period(self):
-        """Return (start, end) of the period to bill next, naive UTC.
-
-        For the final invoice of a suspended or closed account the running period ends now.
-        """
-        self.ensure_one()
-        now = fields.Datetime.now()
-        if not self.next_period_end:
-            # The account is prepaid now: bill what is left of its postpaid time.
-            return min(self.billed_until or now, now), now
-        ends_early = self.status != "active" and not self.final_date and self.next_period_end > now
-        return self.billed_until, now if ends_early else self.next_period_end
-
     def _cycle(self):
         """Return the account's ``Cycle``."""
         self.ensure_one()
