@@ -1,4 +1,4 @@
-"""End-to-end tests: real Odoo processes on databases of their own."""
+"""Fixtures of the end-to-end tests: real Odoo processes on scratch databases."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ FILESTORE = LOCAL / "data-test" / "filestore"
 
 
 class Database:
-    """A scratch copy of a prepared database, and Odoo's command line on it."""
+    """A scratch copy of a prepared database, with Odoo's command line for it."""
 
     cluster = "test"
 
@@ -37,7 +37,7 @@ class Database:
         return [str(ROOT / "dev/odoo"), arguments[0], "-d", self.name, *arguments[1:]]
 
     def odoo(self, *arguments):
-        """Run Odoo to its end and return what it logged."""
+        """Run Odoo until it exits and return its output; fail on an error code."""
         command = [str(ROOT / "dev/odoo"), "-d", self.name, *arguments]
         done = subprocess.run(
             command, env=environment(self.cluster), cwd=ROOT, capture_output=True, text=True, check=False
@@ -46,7 +46,7 @@ class Database:
         return done.stdout + done.stderr
 
     def shell(self, script):
-        """Run a script in Odoo's shell and return what it printed."""
+        """Run a script in Odoo's shell and return its output; fail on a traceback."""
         process = self.start_shell(script)
         out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
@@ -54,7 +54,7 @@ class Database:
         return out
 
     def start_shell(self, script):
-        """Start a script in Odoo's shell, in a process of its own."""
+        """Start a script in Odoo's shell and return the process."""
         process = subprocess.Popen(
             [str(ROOT / "dev/odoo"), "shell", "-d", self.name, "--no-http", "--log-level", "error"],
             env=environment(self.cluster), cwd=ROOT, text=True,
@@ -80,7 +80,7 @@ class Database:
 
 
 class FaultDatabase(Database):
-    """A copy in a PostgreSQL of its own, which may be stopped, killed and filled."""
+    """A copy in a PostgreSQL server of its own, which tests may stop, kill or limit in size."""
 
     cluster = "fault"
 
@@ -120,7 +120,7 @@ def database(request):
 
 @pytest.fixture(scope="module")
 def empty_database(request):
-    """A copy of the database with Odoo's own modules only."""
+    """A copy of the database with only Odoo's own modules."""
     scratch = Database(f"astpp_{request.module.__name__.split('.')[-1]}_empty", "astpp_base")
     yield scratch
     scratch.drop()
@@ -128,7 +128,7 @@ def empty_database(request):
 
 @pytest.fixture(scope="module")
 def fault_database(request):
-    """A copy of the database with the addon installed, in a PostgreSQL of its own."""
+    """A copy of the database with the addon installed, in a PostgreSQL server of its own."""
     scratch = FaultDatabase(f"astpp_{request.module.__name__.split('.')[-1]}", "astpp_addon")
     yield scratch
     scratch.drop()

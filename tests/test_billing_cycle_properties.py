@@ -1,4 +1,4 @@
-"""Every instant belongs to exactly one period, whatever is changed on the way."""
+"""Every instant belongs to exactly one period, even if the cycle changes."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ instants = st.datetimes(datetime(2001, 1, 1), datetime(2035, 1, 1), timezones=st
 @settings(max_examples=300, deadline=None)
 @given(instants, st.lists(cycles, min_size=1, max_size=12))
 def test_periods_follow_each_other(start, sequence):
-    """The cycle changes before every period: each ends where the next begins, none is a sliver."""
+    """With a different cycle for each period, each still ends where the next begins, and none is too short."""
     for cycle in sequence:
         end = next_boundary(start, cycle)
         assert end - start >= SHORTEST_PERIOD
@@ -40,15 +40,15 @@ def test_periods_follow_each_other(start, sequence):
 
 @settings(max_examples=300, deadline=None)
 @given(instants, cycles)
-def test_undisturbed_periods_have_their_length(start, cycle):
-    """After the first boundary every period is exactly one interval long, in local days."""
+def test_periods_of_an_unchanged_cycle_last_one_interval(start, cycle):
+    """After the first boundary every period lasts exactly one interval, in local days."""
     boundary = next_boundary(start, cycle)
     for _period in range(14):
         following = next_boundary(boundary, cycle)
         first, last = local_date(boundary, cycle.tz), local_date(following, cycle.tz)
         match cycle.unit:
             case "day":
-                # Samoa had no 30 December 2011; a day that does not exist is no period.
+                # Samoa skipped 30 December 2011, so a period may span one more calendar day there.
                 assert timedelta(cycle.interval) <= last - first <= timedelta(cycle.interval + 1)
             case "week":
                 assert last - first == timedelta(weeks=cycle.interval)
@@ -65,7 +65,7 @@ def test_undisturbed_periods_have_their_length(start, cycle):
 
 @settings(max_examples=200, deadline=None)
 @given(instants, cycles, st.integers(0, 400 * 86400))
-def test_an_instant_is_in_one_period(start, cycle, seconds):
+def test_an_instant_is_in_exactly_one_period(start, cycle, seconds):
     instant = start + timedelta(seconds=seconds)
     covering = 0
     while start <= instant:
@@ -81,5 +81,5 @@ def test_midnight_is_the_first_instant_of_the_day(day, tz):
     start = midnight(day, tz)
     before = (start - timedelta(seconds=1)).astimezone(ZoneInfo(tz))
     assert before.date() < day
-    # Days that a zone left out begin with the day after.
+    # A day skipped by the zone begins at the start of the next one.
     assert local_date(start, tz) >= day

@@ -1,6 +1,6 @@
-"""However a billing run ends, the next one bills every account once.
+"""However a billing run ends, the next one completes it, and every account is billed exactly once.
 
-FAULT_ROUNDS says how often a run is killed (make test-faults: 30).
+FAULT_ROUNDS sets how often a run is killed (make test-faults: 30).
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 from conftest import Database
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 4)
-# A run is killed this often before it may end.
+# Number of times that a run is killed before it may finish.
 KILLS = 2
 ACCOUNTS = 200
 SET_UP = f"""
@@ -31,7 +31,7 @@ reseller = accounts([9000], account_type="reseller")
 env["astpp.issuer"].create({{"name": "Reseller", "account_id": reseller.id, "prefix": "R-"}})
 made = accounts(range({ACCOUNTS} // 2)) | accounts(range({ACCOUNTS} // 2, {ACCOUNTS}), parent_id=reseller.id)
 made.cycle_interval = 1
-# The period that has ended is the one that began on the first of last month.
+# Let last month be the period to bill.
 env.cr.execute("UPDATE astpp_account SET billed_until = date_trunc('month', now()) - interval '1 month'")
 made.invalidate_recordset()
 env.add_to_compute(made._fields["next_period_end"], made)
@@ -64,7 +64,7 @@ env["astpp.billing.run"]._cron_bill()
 env.cr.commit()
 print("SECONDS", time.monotonic() - started, "BILLED", sum(billed))
 """
-# Between the sums of a batch and its links somebody else changes the usage, three times.
+# Another transaction changes the usage between summing and linking a batch, three times.
 CONFLICTS = """
 from odoo.addons.astpp_billing.models.billing import astpp_billing_run_batch
 link = astpp_billing_run_batch.AstppBillingRun._link_usage
@@ -99,7 +99,7 @@ def template():
 
 @pytest.fixture
 def fresh(template):
-    """200 accounts of two issuers, due for one period."""
+    """A database with 200 accounts of two issuers, due for one period."""
     database = Database("astpp_billing_faults", template.name)
     yield database
     database.drop()
@@ -118,7 +118,7 @@ def expected(template):
 
 
 def assert_sound(database, expected):
-    """Every account is billed once, numbers have no gap, and the ledger's check finds nothing."""
+    """Assert that every account is billed once, numbers have no gap, and the ledger check finds nothing."""
     assert database.query(OUTCOME) == expected
     for prefix in ("INV_", "R-"):
         names = [
@@ -135,7 +135,7 @@ def assert_sound(database, expected):
 
 
 def test_conflicts_are_retried(fresh, expected):
-    """A batch whose usage somebody else changed at the same moment is billed again, not noted as failed."""
+    """A batch whose usage was changed concurrently is retried and not recorded as failed."""
     out = fresh.shell(CONFLICTS + RUN + "print('MET', met)")
     assert "MET ['SerializationFailure', 'SerializationFailure', 'SerializationFailure']" in out, out
     assert_sound(fresh, expected[0])
@@ -159,12 +159,12 @@ def test_killed_at_any_moment(template, expected):
         database.shell(RUN)
         assert_sound(database, outcome)
         database.drop()
-    # The kills came in the middle of the work, not before or after it.
+    # At least one kill came in the middle of the work, not before or after it.
     assert billed_at_a_kill - {0, ACCOUNTS}
     assert all(count % 10 == 0 for count in billed_at_a_kill), "a batch is whole or not there"
 
 
-def test_two_at_once(fresh, expected):
+def test_two_concurrent_runs(fresh, expected):
     processes = [fresh.start_ready(RUN) for _worker in range(2)]
     shares = []
     for process in processes:
@@ -173,12 +173,12 @@ def test_two_at_once(fresh, expected):
         assert "Traceback" not in err, err
         shares.append(int(out.split("BILLED ")[1]))
     assert all(shares), shares
-    # One may have left a batch to the other, which it holds no more.
+    # One run may have skipped a batch that the other had locked and then did not bill.
     fresh.shell(RUN)
     assert_sound(fresh, expected[0])
 
 
-def test_stopped_and_continued(fresh, expected):
+def test_stopped_run_can_be_continued(fresh, expected):
     process = fresh.start_ready(RUN)
     while not fresh.query("SELECT 1 FROM account_move WHERE astpp_run_id IS NOT NULL LIMIT 1"):
         time.sleep(0.05)

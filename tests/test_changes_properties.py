@@ -1,4 +1,4 @@
-"""Whatever a change says: it is read back from Odoo's JSON as it was, and writes nothing but what it may."""
+"""Any change is read back unchanged from the JSON stored in Odoo, and writes only the columns it may write."""
 
 import json
 from dataclasses import fields
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from odoo.addons.astpp_billing.connector import changes
 from odoo.addons.astpp_billing.connector.balance import Balance, kept
 
-# A loaded machine is no fault.
+# Slow examples on a busy machine are not failures.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ids = st.integers(0, 2**31 - 1)
 amounts = st.decimals(-(10**9), 10**9, places=5)
@@ -32,7 +32,7 @@ BY_NAME = {
 
 
 def built(change):
-    """Return a strategy for changes of one kind; of what may be None some are."""
+    """Return a strategy for changes of one class, in which optional fields may be None."""
     values = {field.name: BY_NAME.get(field.name, ids) for field in fields(change)}
     optional = {field.name: st.none() | values[field.name] for field in fields(change) if field.default is None}
     return st.builds(change, **values | optional)
@@ -52,7 +52,7 @@ def test_stored_and_read_back(change, data):
 
 @unhurried
 @given(st.builds(Balance, amounts, st.booleans(), amounts), amounts)
-def test_what_is_gained_can_be_spent(balance, gain):
+def test_gains_add_to_funds_and_can_be_undone(balance, gain):
     assert balance.plus(gain).funds == balance.funds + gain
     assert balance.plus(gain).plus(-gain) == balance
 

@@ -1,4 +1,4 @@
-"""A total split over rows: the rows add up, none is off by a cent, equal rows are equal."""
+"""Splitting a total over rows: they add up to it, each is within a unit of its share, and equal rows stay equal."""
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from odoo.addons.astpp_billing.fair_split import shares, whole_units
 
-# A loaded machine is no fault.
+# Slow examples on a busy machine are not failures.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 units = st.sampled_from([Decimal("0.01"), Decimal(1), Decimal("0.001"), Decimal("0.05")])
 prices = st.decimals(0, 10**6, places=6)
@@ -21,8 +21,8 @@ def split(total, exact, unit, factor=1):
 
 @unhurried
 @given(st.lists(prices, min_size=1, max_size=50), st.integers(-(10**7), 10**7), units, st.decimals(-3, 3, places=3))
-def test_rows_of_one_sign_get_their_proportion(exact, count, unit, factor):
-    """An independent computation: total × row ÷ sum, with fifty digits; whatever tax or rate is in between."""
+def test_rows_of_one_sign_get_their_share(exact, count, unit, factor):
+    """Compared with total × row ÷ sum, computed independently with fifty digits, whatever the factor is."""
     total = count * unit
     amounts = split(total, exact, unit, factor)
     assert sum(amounts) == Fraction(total)
@@ -38,7 +38,7 @@ def test_rows_of_one_sign_get_their_proportion(exact, count, unit, factor):
 @unhurried
 @given(st.lists(mixed, min_size=1, max_size=50), units, st.sampled_from([1, -1]))
 def test_charges_and_credits_keep_their_amounts(exact, unit, sign):
-    """The total is the rounded sum, as on an invoice without included taxes, or its opposite on a credit note."""
+    """The total is the rounded sum, as on invoices without included taxes, or its negative on credit notes."""
     total = round(sum(exact) / unit) * unit * sign
     amounts = split(total, exact, unit, sign)
     assert sum(amounts) == Fraction(total)

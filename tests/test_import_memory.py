@@ -1,4 +1,4 @@
-"""A file of any length is imported in the same memory, and in time that grows with its length alone."""
+"""Imports need constant memory, and time linear in the length of the file."""
 
 from contextlib import contextmanager
 
@@ -9,7 +9,7 @@ import io, resource
 from datetime import datetime, timedelta
 
 class Calls(io.RawIOBase):
-    '''A CSV file of calls that is made while it is read.'''
+    '''A CSV file of calls that is generated while it is read.'''
     def __init__(self, first, count):
         self.first, self.count = first, count
         self.seek(0)
@@ -48,7 +48,7 @@ env["astpp.account"].create({"number": "A77", "astpp_id": 77, "partner_id": part
 
 @contextmanager
 def fresh_database():
-    """Make a copy of the database whose ledger is empty, and was never analysed."""
+    """Yield a copy of the database with an empty ledger that was never analyzed."""
     scratch = Database("astpp_first_import", "astpp_addon")
     try:
         [(rows,)] = scratch.query("SELECT reltuples FROM pg_class WHERE relname = 'astpp_usage'")
@@ -67,7 +67,7 @@ def test_memory_does_not_grow_with_the_file():
 
 
 def test_first_import_is_linear():
-    """Into an empty ledger that PostgreSQL knows nothing of: pages are counted, not seconds."""
+    """Even into an empty ledger without statistics; pages are counted, because seconds depend on the machine."""
     few, many = pages_a_line(10_000), pages_a_line(40_000)
     assert many < 1.5 * few, f"pages of the ledger a line: {few:.0f} for 10,000 lines, {many:.0f} for 40,000"
 
@@ -75,7 +75,7 @@ def test_first_import_is_linear():
 def pages_a_line(count):
     with fresh_database() as database:
         database.shell(SCRIPT + f"load(0, {count})")
-        # The shell's process has ended: what it counted is told by now.
+        # PostgreSQL has published the statistics of the shell's session, because it has ended.
         [(pages,)] = database.query(
             "SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) FROM pg_statio_user_tables"
             " WHERE relname = 'astpp_usage'"

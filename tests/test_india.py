@@ -1,4 +1,4 @@
-"""India's localisation has a say in each invoice: a run's invoices are what an accountant's own would be."""
+"""With India's localisation, which extends invoices, a run's invoices equal those entered by hand."""
 
 import json
 
@@ -48,7 +48,7 @@ print(json.dumps({
 """
 
 
-def test_invoices_of_a_run(database):
+def test_invoices_of_a_run_equal_manual_ones(database):
     database.odoo("-i", "l10n_in", "--stop-after-init")
     said = json.loads(database.shell(SET_UP).splitlines()[-1])
     assert said["failures"] == []

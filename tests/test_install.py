@@ -1,4 +1,4 @@
-"""The addon as an administrator meets it: install, Odoo's own test runner, uninstall."""
+"""What an administrator does with the addon: install, update, run tests with Odoo's own runner, uninstall."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ TESTS = Path(__file__).parents[1] / "astpp_billing" / "tests"
 
 
 def complaints(log):
-    """Lines of the log that somebody would have to look at, ours or not."""
+    """Return all warnings and errors of a log."""
     return [
         line
         for line in log.splitlines()
@@ -23,7 +23,7 @@ def of_ours(log):
     ]
 
 
-def test_life_of_the_addon(empty_database):
+def test_install_update_and_uninstall(empty_database):
     log = empty_database.odoo("-i", "astpp_billing", "--stop-after-init")
     assert not of_ours(log)
     [(state, application, category)] = empty_database.query(
@@ -69,7 +69,7 @@ env.cr.commit()
     assert not of_ours(log)
 
 
-def test_odoos_runner_knows_every_test():
-    """pytest finds files by name, Odoo's runner those that the package imports."""
+def test_odoos_runner_finds_every_test():
+    """pytest finds test files by name, but Odoo's runner only those that the package imports."""
     imported = (TESTS / "__init__.py").read_text(encoding="utf-8")
     assert not [file.stem for file in TESTS.glob("test_*.py") if f"{file.stem}," not in imported]

@@ -1,4 +1,4 @@
-"""Invoices reach a real mail server: once each, in the issuer's name, and one bad address holds up nobody."""
+"""Invoices reach a real mail server once each, in the issuer's name, and a bad address does not affect others."""
 
 import email
 import email.policy
@@ -31,7 +31,7 @@ env.cr.commit()
 """
 RUN = """
 import logging
-# A refused address is what the test is about.
+# The refused address is logged as an error, which the test expects.
 logging.getLogger("odoo.addons.mail.models.mail_mail").setLevel(logging.CRITICAL)
 env["astpp.billing.run"]._cron_bill()
 env.cr.commit()
@@ -46,7 +46,7 @@ print("STATES", sorted((n.partner_id.email, n.state) for n in env["astpp.notice"
 
 
 class Mailbox:
-    """Takes mail for everybody but one."""
+    """A mail server that accepts all recipients except refused@example.com."""
 
     def __init__(self):
         self.messages = []
@@ -83,7 +83,7 @@ def database():
     database.drop()
 
 
-def test_invoices_arrive(mailbox, database):
+def test_invoices_arrive_once_in_the_issuers_name(mailbox, database):
     database.shell(SET_UP.format(port=mailbox.port))
     output = database.shell(RUN)
     assert "('one@example.com', 'sent')" in output

@@ -1,6 +1,6 @@
-"""However often the process that writes back dies, or the database it writes to, each change reaches ASTPP once.
+"""However often Odoo's process or ASTPP's database dies during write-back, each change is applied exactly once.
 
-FAULT_ROUNDS says how often (make test-faults: 30).
+FAULT_ROUNDS sets how often they are killed (make test-faults: 30).
 """
 
 import os
@@ -15,7 +15,7 @@ from conftest import Database
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS") or 4)
 ACCOUNTS, CHANGES = 10, 6
-# Statements of a balance and of an order, and the start of the next one.
+# Number of statements for a balance, an order and the start of the next change: where a kill can happen.
 STEPS = 22
 SET_UP = """
 from odoo.addons.astpp_billing.connector.changes import MinutesReset, OrderTerms
@@ -43,7 +43,7 @@ env.cr.commit()
 APPLY = """
 import time
 from odoo.addons.astpp_billing.models.writeback import astpp_outbox_apply
-# Several batches.
+# Small enough to need several batches.
 astpp_outbox_apply.BATCH = 50
 print("READY", flush=True)
 started = time.monotonic()
@@ -55,7 +55,7 @@ RETRY = """
 env.cr.execute("UPDATE astpp_outbox SET next_date = NULL, attempts = 0, state = 'waiting' WHERE state <> 'applied'")
 env.cr.commit()
 """
-# Kill a process when it is about to execute a certain statement in ASTPP.
+# Kill a process just before a certain statement is executed in ASTPP.
 AT_STEP = """
 import os, signal
 from odoo.addons.astpp_billing.connector.writer import Writer
@@ -91,7 +91,7 @@ def database(mariadb):
 
 
 def assert_applied(database, mariadb):
-    """Both sides agree, to the last change, in order."""
+    """Assert that all changes were applied in ASTPP, once and in order."""
     assert database.query("SELECT state, count(*) FROM astpp_outbox GROUP BY 1") == [
         ("applied", 2 * ACCOUNTS * CHANGES)
     ]
@@ -125,7 +125,7 @@ def test_killed_at_any_moment(database, mariadb):
     assert_applied(database, mariadb)
 
 
-def test_two_at_once_and_a_database_that_dies(database, mariadb):
+def test_two_processes_and_a_database_that_dies(database, mariadb):
     processes = [database.start_ready(APPLY) for _process in range(2)]
     time.sleep(0.3)
     mariadb.kill()
@@ -139,7 +139,7 @@ def test_two_at_once_and_a_database_that_dies(database, mariadb):
 
 @pytest.mark.parametrize("victim", ["process", "mariadb"])
 def test_killed_at_every_step(database, mariadb, victim):
-    """In the middle of each statement that writes: what is half done is undone, what is done is not done again."""
+    """Wherever it is killed, unfinished changes are rolled back and finished ones are not repeated."""
     steps = sorted(random.Random(5).sample(range(1, STEPS + 1), min(ROUNDS, STEPS)))
     for step in steps:
         pid = "os.getpid()" if victim == "process" else mariadb.process.pid

@@ -12,7 +12,7 @@ run = env["astpp.billing.run"].create(
     {"date": "2024-02-01", "invoice_date": "2024-02-01", "account_ids": [(6, 0, account.ids)]})
 run.action_run()
 move = run.move_ids
-# Paid: crediting it changes nothing of the invoice that Odoo itself would have to write.
+# Pay the invoice, so that Odoo itself has no reason to update its row when it is credited.
 env["account.payment.register"].with_context(active_model="account.move", active_ids=move.ids).create(
     {})._create_payments()
 
@@ -54,7 +54,7 @@ def test_one_of_two_credit_notes_sees_the_other(database, tmp_path):
     for worker in workers:
         _out, err = worker.communicate(timeout=120)
         assert "Traceback" not in err, err
-    # Either is right; both would leave 70 to pay of 100 used.
+    # Either credit note may win. With both, 130 would be credited and 100 billed again: only 70 of 100 would be paid.
     [(credited, free)] = database.query(
         "SELECT (SELECT sum(amount_total) FROM account_move WHERE state = 'posted' AND move_type = 'out_refund'), "
         "(SELECT bool_and(move_id IS NULL) FROM astpp_usage_total)"

@@ -1,4 +1,4 @@
-"""Odoo's processes are told the same by PayPal at the same time."""
+"""Several of Odoo's processes get the same webhook from PayPal at the same time."""
 
 import pytest
 
@@ -20,7 +20,7 @@ env["payment.transaction"].create({
 })
 env.cr.commit()
 """
-# A webhook whose outcome is an error is sent again.
+# PayPal repeats a webhook that was answered with an error.
 WORKER = """
 import os, time
 from odoo.exceptions import ValidationError
@@ -54,7 +54,7 @@ RESIDUAL = "SELECT amount_residual, payment_state FROM account_move WHERE move_t
 
 @pytest.fixture
 def at_once(database, tmp_path):
-    """Return a function that has three processes do the same at the same time."""
+    """Return a function that lets three processes do the same thing at the same time."""
 
     def run(act, value):
         go = tmp_path / "go"
@@ -68,7 +68,7 @@ def at_once(database, tmp_path):
     return run
 
 
-def test_paid_and_given_back_once(database, at_once):
+def test_payment_and_refund_are_booked_once(database, at_once):
     database.shell(SET_UP)
     at_once(CAPTURE, "100.00")
     assert database.query(PAYMENTS) == [("inbound", 100)]

@@ -1,4 +1,4 @@
-"""A customer's browser sends a form several times at the same moment, to a real server."""
+"""A customer's browser sends a form several times at once, to a real server."""
 
 import re
 import socket
@@ -39,7 +39,7 @@ ORDERED = """
 
 @pytest.fixture(scope="module")
 def base(database):
-    """The address of a server on the database."""
+    """The URL of a running server with the database."""
     database.shell(SET_UP)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -61,9 +61,9 @@ def base(database):
 
 
 def post_at_once(base, login, action, values, same_page=True):
-    """Post a form of /my/services several times at the same moment; return the statuses.
+    """Post a form of /my/services several times at once; return the set of HTTP statuses.
 
-    :param same_page: as one page that is sent several times, not as several pages
+    :param same_page: repeat the form of one page, with one token, instead of sending those of several pages
     """
     session = requests.Session()
     token = re.search(r'name="csrf_token" value="([^"]+)"', session.get(f"{base}/web/login", timeout=60).text)[1]
@@ -85,18 +85,18 @@ def post_at_once(base, login, action, values, same_page=True):
         return set(pool.map(send, forms))
 
 
-def test_one_form_at_the_same_moment_is_one_order(database, base):
+def test_repeated_form_makes_one_order(database, base):
     assert post_at_once(base, "buyer0", "/my/services/order", {"quantity": "1"}) == {303}
     assert database.query(ORDERED, "buyer0") == [(1, 1, 0)]
 
 
-def test_one_form_at_the_same_moment_is_one_top_up(database, base):
+def test_repeated_form_makes_one_top_up(database, base):
     assert post_at_once(base, "buyer1", "/my/topup", {"amount": "5"}) == {303}
     assert database.query(ORDERED, "buyer1") == [(0, 0, 1)]
 
 
-def test_orders_at_the_same_moment_share_the_funds(database, base):
-    """Six orders of 30 each, from six pages: 100 pay three."""
+def test_simultaneous_orders_share_the_funds(database, base):
+    """Of six orders for 30 each, from six pages, funds of 100 cover three."""
     answers = post_at_once(base, "buyer2", "/my/services/order", {"quantity": "1"}, same_page=False)
     assert database.query(ORDERED, "buyer2") == [(3, 3, 0)]
     assert answers == {303}

@@ -1,6 +1,6 @@
-"""Renewals killed at any moment charge every period once; a coupon is redeemed once.
+"""Renewals that are killed at any moment still charge every period once, and a coupon is redeemed once.
 
-FAULT_ROUNDS says how often a run is killed (make test-faults: 30).
+FAULT_ROUNDS sets how often a run is killed (make test-faults: 30).
 """
 
 import os
@@ -28,7 +28,7 @@ product = env["product.product"].create(
 orders = env["astpp.subscription"].create([{{"account_id": account.id, "product_id": product.id}}] * {ORDERS})
 orders.action_start()
 env.flush_all()
-# They were forgotten for some periods.
+# Let the orders miss some periods.
 env.cr.execute("UPDATE astpp_subscription SET next_date = date_trunc('day', now()) - interval '{PERIODS * 10 - 5} days',"
                " start_date = date_trunc('day', now()) - interval '{PERIODS * 10 + 5} days'")
 env["astpp.usage"]._remove(SQL("TRUE"), ("id",))
@@ -52,7 +52,7 @@ import time
 coupon = env["astpp.coupon"].search([("batch", "=", "B")])
 account = env["astpp.account"].search([], limit=1)
 print("READY", flush=True)
-# Both have looked by then, and see it unused.
+# Wait until both processes have read the coupon as unused.
 time.sleep(2)
 try:
     env["astpp.coupon"]._redeem(coupon.number, account)
@@ -80,7 +80,7 @@ def fresh(template):
 
 
 def assert_sound(database):
-    """Each order has each period once, in charges, included minutes and changes for ASTPP."""
+    """Assert that each order has each period once, in charges, included minutes, changes for ASTPP and notices."""
     per_order = "SELECT count(*), count(DISTINCT subscription_id), min(amount), max(amount) FROM astpp_usage"
     assert database.query(per_order) == [(ORDERS * PERIODS, ORDERS, 3, 3)]
     twice = "SELECT 1 FROM astpp_usage GROUP BY subscription_id, period_start HAVING count(*) > 1"
@@ -88,7 +88,7 @@ def assert_sound(database):
     assert database.query("SELECT count(*), sum(amount) FROM astpp_outbox") == [
         (ORDERS * PERIODS, -3 * ORDERS * PERIODS)
     ]
-    # The first period's minutes were opened when the orders started.
+    # One allowance more, because the first was opened when the orders started.
     assert database.query("SELECT count(*) FROM astpp_allowance") == [(ORDERS * (PERIODS + 1),)]
     assert not database.query("SELECT 1 FROM astpp_subscription WHERE next_date <= now() AT TIME ZONE 'UTC'")
     renewed = "SELECT count(*) FROM astpp_notice WHERE kind = 'renewed'"
@@ -111,7 +111,7 @@ def test_killed_at_any_moment(template):
         database.drop()
 
 
-def test_two_at_once(fresh):
+def test_two_concurrent_runs(fresh):
     processes = [fresh.start_ready(RUN) for _process in range(2)]
     for process in processes:
         process.communicate()
@@ -127,7 +127,7 @@ astpp_notice.BATCH = 10
 cls = type(env["astpp.subscription"])
 notify = cls._notify
 def slowly(self, *arguments):
-    # However fast the machine is, it is killed in the middle.
+    # Slow down, so that the process is killed in the middle even on a fast machine.
     time.sleep(0.2)
     return notify(self, *arguments)
 cls._notify = slowly
@@ -138,7 +138,7 @@ env.cr.commit()
 
 
 def test_reminders_are_resumed(fresh):
-    """Killed in the middle, the next run reminds those that are left, and nobody twice."""
+    """After a run was killed in the middle, the next one sends the remaining reminders and none twice."""
     soon = "UPDATE astpp_subscription SET next_date = now() AT TIME ZONE 'UTC' + interval '2 days'"
     fresh.shell(f"env.cr.execute({soon!r})\nenv.cr.commit()")
     before = fresh.query("SELECT count(*) FROM mail_mail")[0][0]
@@ -158,7 +158,7 @@ def test_reminders_are_resumed(fresh):
     assert counts != {ORDERS}, "it was killed in the middle"
 
 
-def test_a_coupon_is_redeemed_by_one(fresh):
+def test_a_coupon_is_redeemed_once(fresh):
     processes = [fresh.start_ready(REDEEM) for _process in range(2)]
     outputs = [process.communicate()[0] for process in processes]
     assert sorted("WON" in output for output in outputs) == [False, True], outputs

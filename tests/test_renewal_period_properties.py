@@ -1,4 +1,4 @@
-"""Paid periods follow each other without gap or overlap, and keep to their day."""
+"""Paid periods follow each other without gap or overlap, and keep their day of the month."""
 
 import calendar
 from datetime import UTC, datetime
@@ -20,8 +20,8 @@ def day_of(instant, tz):
 
 @settings(max_examples=400, deadline=None)
 @given(instants, zones, st.sampled_from(["day", "month", "year"]), st.integers(1, 24))
-def test_periods_keep_to_their_day(moment, tz, unit, count):
-    """Months and years come back to the 29th, 30th and 31st; every period begins with a local day."""
+def test_periods_keep_their_day(moment, tz, unit, count):
+    """Periods of months and years return to the 29th, 30th or 31st, and each begins at the start of a local day."""
     start = day_start(moment, tz)
     anchor = day_of(start, tz).day
     for _period in range(30):
@@ -30,7 +30,7 @@ def test_periods_keep_to_their_day(moment, tz, unit, count):
         assert end == day_start(end, tz)
         first, last = day_of(start, tz), day_of(end, tz)
         if unit == "day":
-            # Samoa left out a day in 2011.
+            # Samoa skipped a day in 2011.
             assert count <= (last - first).days <= count + 1
         else:
             months = (last.year - first.year) * 12 + last.month - first.month
@@ -41,8 +41,8 @@ def test_periods_keep_to_their_day(moment, tz, unit, count):
 
 @settings(max_examples=400, deadline=None)
 @given(instants, zones, st.sampled_from(["day", "month", "year"]), st.integers(1, 12), st.integers(0, 400))
-def test_shares(moment, tz, unit, count, days):
-    """Shares are between nothing and all; what is left and what is used make the whole."""
+def test_shares_are_between_nothing_and_all(moment, tz, unit, count, days):
+    """Shares are between 0 and 1: everything is left at a period's start, nothing at its end."""
     start = day_start(moment, tz)
     anchor = day_of(start, tz).day
     end = period_end(start, unit, count, anchor, tz)

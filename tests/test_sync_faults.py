@@ -1,6 +1,6 @@
-"""However a synchronisation ends, the next one ends with the same ledger.
+"""However a synchronisation ends, the next one completes the ledger to the same content.
 
-FAULT_ROUNDS says how often each process is killed (make test-faults: 30).
+FAULT_ROUNDS sets how often the process is killed (make test-faults: 30).
 """
 
 import contextlib
@@ -64,7 +64,7 @@ def mariadb():
 
 @pytest.fixture(scope="module")
 def expected(fault_database, mariadb):
-    """The ledger of an undisturbed run."""
+    """The ledger after an undisturbed run."""
     connect(fault_database, mariadb.port)
     assert "RESULT True" in fault_database.shell(SYNC.format(piece=200_000))
     ledger = fault_database.query(LEDGER)
@@ -85,7 +85,7 @@ env.cr.commit()
 
 @pytest.fixture
 def fresh(fault_database, mariadb, expected):
-    """The database with an empty ledger and a server that was never read."""
+    """The database with an empty ledger and a server that was never synchronised."""
     fault_database.shell("""
 env.cr.execute("TRUNCATE astpp_usage, astpp_sync_slice, astpp_reconciliation, astpp_sync_step")
 env.cr.execute("UPDATE astpp_server SET sync_state = 'never', sync_wide_date = NULL, sync_error = NULL, sync_date = NULL")
@@ -108,14 +108,14 @@ def finish(database, expected):
 
 
 def wait_for_rows(database, least, process):
-    """Wait until some calls are in the ledger for good, or the process has ended."""
+    """Wait until some calls are committed to the ledger, or the process has ended."""
     for _attempt in range(600):
         if process.poll() is not None or database.query("SELECT count(*) FROM astpp_usage")[0][0] >= least:
             return
         time.sleep(0.05)
 
 
-# With its password, which does not follow to another address.
+# The password has to be entered again when the address changes.
 MOVE = f"""
 env['astpp.server'].search([('host', '!=', False)]).write({{{{'port': {{port}}, 'password': {READER[1]!r}}}}})
 env.cr.commit()
@@ -148,7 +148,7 @@ def test_mariadb_stops(fresh, mariadb, expected):
 
 
 class Cutter:
-    """A TCP relay that cuts the connection after some bytes."""
+    """A TCP relay that cuts the connection after a number of bytes from the server."""
 
     def __init__(self, port, limit):
         self.target, self.limit = port, limit
@@ -177,7 +177,7 @@ class Cutter:
                 end.shutdown(socket.SHUT_RDWR)
 
 
-def test_connection_is_cut_in_the_middle_of_a_result(fresh, mariadb, expected):
+def test_connection_is_cut_within_a_result(fresh, mariadb, expected):
     relay = Cutter(mariadb.port, 4_000_000)
     fresh.shell(MOVE.format(port=relay.port))
     out = fresh.shell(SYNC.format(piece=5_000))
@@ -199,8 +199,8 @@ def test_postgresql_is_restarted(fresh, expected):
     finish(fresh, expected)
 
 
-def test_disk_is_full(fresh, expected):
-    """No file may grow beyond what the ledger has now and a little: what is copied does not fit."""
+def test_full_disk(fresh, expected):
+    """Simulated by a limit on the size of PostgreSQL's files that is too small for the calls."""
     fresh.postgres("stop")
     fresh.postgres("start", FILE_LIMIT="17000")
     out, _log = fresh.start_shell(SYNC.format(piece=200_000)).communicate(timeout=300)
@@ -213,9 +213,9 @@ def test_disk_is_full(fresh, expected):
     finish(fresh, expected)
 
 
-def test_two_at_once(fresh, expected):
-    """The second one finds the first at work and leaves it alone."""
-    # The first one stays at work for longer than the second one takes to start.
+def test_two_concurrent_synchronisations(fresh, expected):
+    """A second synchronisation stops at once while the first one is running."""
+    # Slow the first one down, so that it is still running when the second one has started.
     first = fresh.start_shell(SLOWLY + SYNC.format(piece=5_000))
     wait_for_rows(fresh, 1_000, first)
     out = fresh.shell(SYNC.format(piece=5_000))

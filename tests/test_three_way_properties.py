@@ -1,4 +1,4 @@
-"""Nobody's change is lost when ASTPP and Odoo have both changed a record."""
+"""When a record changes in both ASTPP and Odoo, no change is lost."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from odoo.addons.astpp_billing.three_way import news, plain
 
 NAMES = st.sampled_from("abcde")
-# Few values, so that the sides are often equal.
+# Few values, so that the sides are equal often enough.
 VALUES = st.sampled_from([False, 0, 1, "x", "y", [1, 2], [2]])
-# The first example is slow to make: hypothesis looks for constants in all modules that are loaded.
+# The first example is slow, because hypothesis looks for constants in all loaded modules.
 unhurried = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 said = st.dictionaries(NAMES, VALUES)
 sides = st.fixed_dictionaries(dict.fromkeys("abcde", VALUES))
@@ -18,7 +18,7 @@ owned = st.frozensets(NAMES)
 @unhurried
 @given(said, said, sides, owned)
 def test_every_field_has_one_winner(before, now, here, owned):
-    """ASTPP where it decides, or alone has changed something; Odoo everywhere else."""
+    """ASTPP's value wins if it owns the field or is the only one to have changed it; else Odoo's value stays."""
     after = here | news(before, now, here, owned)
     for name, value in after.items():
         if name not in now:
@@ -31,28 +31,28 @@ def test_every_field_has_one_winner(before, now, here, owned):
 
 @unhurried
 @given(said, said, sides, owned)
-def test_told_twice_is_taken_once(before, now, here, owned):
+def test_merging_again_changes_nothing(before, now, here, owned):
     after = here | news(before, now, here, owned)
     assert not news(now, now, after, owned)
 
 
 @unhurried
 @given(said, sides)
-def test_what_is_as_before_is_no_news(now, here):
-    """Whatever was changed here stays while ASTPP says nothing new."""
+def test_unchanged_values_of_astpp_are_no_news(now, here):
+    """Odoo's changes are kept while ASTPP's values do not change."""
     assert not news(now, now, here)
 
 
 @unhurried
 @given(sides, said)
-def test_untouched_follows(before, now):
-    """A record that nobody has changed here is what ASTPP says."""
+def test_record_not_changed_in_odoo_follows_astpp(before, now):
+    """A record not changed in Odoo follows ASTPP."""
     assert before | news(before, now, before) == before | now
 
 
 @unhurried
 @given(sides, sides, sides)
-def test_changed_here_stays(before, now, here):
+def test_changes_in_odoo_are_kept(before, now, here):
     touched = {name: value for name, value in here.items() if value != before[name]}
     assert not news(before, now, here).keys() & touched.keys()
 

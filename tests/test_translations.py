@@ -1,4 +1,4 @@
-"""The template of translations is complete, and so is each language."""
+"""The translation template is up to date, and each language is complete."""
 
 import re
 import subprocess
@@ -10,12 +10,12 @@ from conftest import ROOT, environment
 
 I18N = ROOT / "astpp_billing/i18n"
 LANGUAGES = ("es", "fr", "de", "pt_BR", "it", "hi")
-# What must be the same in both languages: places for values, tags, expressions.
+# Parts that translations must keep: placeholders, tags, expressions.
 KEPT = re.compile(r"%\(\w+\)[\d.]*\w|%[\d.]*[sdf]|\{\{.*?\}\}|</?\w[^>]*>")
 
 
-def test_template_is_current(database, tmp_path):
-    """dev/pot writes it anew."""
+def test_template_is_up_to_date(database, tmp_path):
+    """If this fails, dev/pot updates the template."""
     current = tmp_path / "current.pot"
     subprocess.run(
         [ROOT / "dev/odoo", "i18n", "export", "-d", database.name, "--languages", "pot", "--output", current, "astpp_billing"],
@@ -36,8 +36,8 @@ def test_language_is_complete(language):
         assert sorted(KEPT.findall(entry.msgstr)) == sorted(KEPT.findall(entry.msgid)), entry.msgid
 
 
-def test_languages_load(database):
-    """Odoo takes every file, and mails and documents speak the customer's language."""
+def test_languages_can_be_loaded(database):
+    """Odoo loads every file, and labels and mails are translated."""
     out = database.shell(f"""
 for code in {[language if "_" in language else {"es": "es_ES", "fr": "fr_FR", "de": "de_DE", "it": "it_IT", "hi": "hi_IN"}[language] for language in LANGUAGES]!r}:
     env["res.lang"]._activate_lang(code)

@@ -1,4 +1,4 @@
-"""Whatever a language writes as an amount is read as that amount, and nothing else is read."""
+"""Amounts formatted in a language are parsed as the same amounts, and anything else is refused."""
 
 import re
 from decimal import Decimal
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from odoo.addons.astpp_billing.controllers.form_text import number_of
 
-# A loaded machine is no fault.
+# Slow examples on a busy machine are not failures.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LANGUAGES = st.sampled_from(
     [
@@ -27,7 +27,7 @@ LANGUAGES = st.sampled_from(
 
 
 def written(number, lang):
-    """Write a number as a language does, one digit after the other."""
+    """Format a number as a language does, independently of Odoo's own formatting."""
     whole, _point, decimals = f"{abs(number):f}".partition(".")
     sizes = [int(size) for size in lang.grouping.strip("[]").split(",") if size not in ("", "0")] or [99]
     text, size, left = "", sizes.pop(0), 0
@@ -41,14 +41,14 @@ def written(number, lang):
 
 @unhurried
 @given(st.decimals(-(10**9), 10**9, places=2), LANGUAGES)
-def test_what_a_language_writes_is_read(number, lang):
+def test_formatted_numbers_are_parsed(number, lang):
     assert number_of(written(number, lang), lang) == number
 
 
 @unhurried
 @given(st.text("0123456789.,' -", max_size=14), LANGUAGES)
-def test_what_is_read_is_what_was_typed(text, lang):
-    """Digits count where they were typed, and separators stand between whole groups only."""
+def test_parsed_numbers_have_the_digits_typed(text, lang):
+    """A parsed number has exactly the digits that were typed, with separators only between whole groups."""
     number = number_of(text, lang)
     if number is None:
         return
@@ -62,5 +62,5 @@ def test_what_is_read_is_what_was_typed(text, lang):
 
 @unhurried
 @given(st.text(max_size=60), LANGUAGES)
-def test_any_text_is_read_or_refused(text, lang):
+def test_any_text_is_parsed_or_refused(text, lang):
     assert number_of(text, lang) is None or text.strip()

@@ -1,4 +1,4 @@
-"""A database of the release before is upgraded: same money, same schema as a fresh installation, and it goes on."""
+"""Upgrading a database of the previous release keeps all amounts, gives the schema of a new installation, and works."""
 
 import subprocess
 import tarfile
@@ -10,8 +10,8 @@ from odoo.addons.astpp_billing.tests.mariadb import MariaDb
 from conftest import LOCAL, ROOT, Database, environment
 
 [RELEASE] = (ROOT / "tests/releases").glob("*.tar.xz")
-# What the release can do: billed and unbilled usage, a held call, an order with minutes and a number, a top-up,
-# a coupon, a reseller, a draft, a cancelled invoice, changes that wait for ASTPP.
+# Data of the previous release: billed and unbilled usage, a held call, an order with minutes and a number, a top-up,
+# a coupon, a reseller, a draft, a cancelled invoice, and changes that wait for ASTPP.
 FILL = """
 server = env.ref("astpp_billing.astpp_server_main")
 server.write({{"host": "127.0.0.1", "port": {port}, "database": "astpp", "user": "root", "password": "",
@@ -97,7 +97,7 @@ def mariadb():
 
 
 def addons_path(folder):
-    """Return Odoo's addons with the release in place of the code at hand."""
+    """Return Odoo's addons path with the previous release in place of the current code."""
     config = (LOCAL / "odoo-test.conf").read_text(encoding="utf-8")
     [path] = [line.split("=", 1)[1].strip() for line in config.splitlines() if line.startswith("addons_path")]
     return ",".join(str(folder) if entry == str(ROOT) else entry for entry in path.split(","))
@@ -105,7 +105,7 @@ def addons_path(folder):
 
 @pytest.fixture(scope="module")
 def upgraded(tmp_path_factory, mariadb):
-    """Yield (database, sums before, invoices before, log of the upgrade)."""
+    """Yield (upgraded database, sums before, invoices before, log of the upgrade)."""
     folder = tmp_path_factory.mktemp("release")
     with tarfile.open(RELEASE) as release:
         release.extractall(folder, filter="data")
@@ -123,7 +123,7 @@ def upgraded(tmp_path_factory, mariadb):
     scratch.drop()
 
 
-def test_money_is_the_same(upgraded):
+def test_amounts_are_the_same(upgraded):
     database, sums, invoices, log = upgraded
     assert len(sums) > 3
     assert len(invoices) > 1, "there was something to upgrade"
@@ -136,15 +136,15 @@ def test_money_is_the_same(upgraded):
 @pytest.mark.parametrize(
     "what", [COLUMNS, INDEXES, CONSTRAINTS, NAMES], ids=["columns", "indexes", "constraints", "ids"]
 )
-def test_as_if_newly_installed(upgraded, database, what):
-    """Nothing is missing, and nothing of before is left behind."""
+def test_schema_equals_a_new_installation(upgraded, database, what):
+    """Nothing is missing, and nothing of the previous release is left behind."""
     there, wanted = set(upgraded[0].query(what)), set(database.query(what))
     assert not wanted - there, "missing after the upgrade"
     assert not there - wanted, "left behind by the upgrade"
 
 
-def test_it_goes_on(upgraded, mariadb):
-    """The next period is billed, and what waited for ASTPP is applied."""
+def test_billing_and_write_back_continue(upgraded, mariadb):
+    """The next period can be billed, and waiting changes are applied in ASTPP."""
     database = upgraded[0]
     out = database.shell(GO_ON)
     assert "VIOLATIONS 0 0" in out

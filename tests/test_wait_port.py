@@ -1,4 +1,4 @@
-"""The demo goes on when its own server answers, and with no other one."""
+"""The demo continues only when its own server listens on the port, and not another one."""
 
 import socket
 import subprocess
@@ -24,7 +24,7 @@ def free_port():
 
 @contextmanager
 def running(*command):
-    """A process that ends when its input does."""
+    """Run a process that ends when its standard input is closed."""
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         try:
             yield process
@@ -46,7 +46,7 @@ def test_own_listener(shell):
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
-def test_listener_of_a_stranger(family):
+def test_listener_of_another_process(family):
     if family == socket.AF_INET6 and not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 here")
     with socket.create_server(("", 0), family=family) as stranger, running("cat") as process:
@@ -55,8 +55,8 @@ def test_listener_of_a_stranger(family):
     assert "another process listens" in text
 
 
-def test_process_that_ends():
-    """Also one whose end its parent has not looked at yet."""
+def test_process_that_has_ended():
+    """Including a zombie, which its parent has not waited for yet."""
     process = subprocess.Popen(["true"])
     code, text = wait_port(free_port(), process)
     process.wait()
