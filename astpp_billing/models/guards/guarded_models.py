@@ -52,7 +52,8 @@ BILLED_FOR = {
 }
 MODELS = (
     *FROZEN,
-    *("astpp.usage", "astpp.usage.total", "astpp.billing.result", "astpp.sync.step", "astpp.sync.slice"),
+    *("astpp.usage", "astpp.usage.total", "astpp.usage.day"),
+    *("astpp.billing.result", "astpp.sync.step", "astpp.sync.slice"),
     *(
         "astpp.reconciliation",
         "astpp.violation",
