@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from odoo import models
+from odoo import fields, models
 from odoo.fields import Domain
 
 from ...conflicts import retry
@@ -82,7 +82,8 @@ class AstppServer(models.Model):
         """Tell whether the ledger may have calls of these hours, from an earlier run, a file or the API."""
         start, end = slices[0].start, slices[-1].end
         domain = Domain("server_id", "=", self.id) & Domain("source", "in", [source, "import", "api"])
-        days = domain & Domain([("day", ">=", start.date()), ("day", "<=", end.date()), ("lines", ">", 0)])
+        first, last = map(fields.Date.to_date, (start, end))
+        days = domain & Domain([("day", ">=", first), ("day", "<=", last), ("lines", ">", 0)])
         hours = domain & Domain([("date", ">=", start), ("date", "<", end)])
         # Days first: the hours may be full of calls from other sources.
         return self.env["astpp.sync.slice"]._known(self, source, slices) or bool(
