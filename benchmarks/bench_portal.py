@@ -1,4 +1,4 @@
-"""The portal's pages with many lines: their cost must not depend on how many calls a reseller's customers make.
+"""The portal's pages and the ledger check with many lines: their cost must not depend on how many calls there are.
 
 dev/bench portal [--lines 1000000] [--accounts 5000]
 """
@@ -45,6 +45,15 @@ env.cr._cnx.autocommit = True
 env.cr.execute("VACUUM ANALYZE")
 print("ACCOUNT", made[7].id)
 """
+# The check whole, and as each night when nothing is new.
+CHECK = """
+import time
+from odoo import fields
+for name, since in (("WHOLE", None), *[("NIGHTLY", fields.Datetime.now())] * 3):
+    started = time.monotonic()
+    found = env["astpp.violation"]._check(since)
+    print(name, time.monotonic() - started, "FOUND", found)
+"""
 PAGES = {
     "dashboard": "/my/reseller",
     "customers": "/my/reseller/customers",
@@ -59,7 +68,10 @@ PAGES = {
 
 
 def measure(lines, accounts):
-    """Return ({page: (queries, median ms)}, figures of the file downloads) for a database with so many lines."""
+    """Return what is measured in a database with so many lines.
+
+    :return: ({page: (queries, median ms)}, {kind of check: best seconds}, figures of the file downloads)
+    """
     restore("bench_portal", "astpp_addon")
     values = {"%(accounts)s": accounts, "%(lines)s": lines}
     script = SET_UP
@@ -91,10 +103,20 @@ def measure(lines, accounts):
             queries = re.findall(r'"GET [^"]+" 200 - (\d+) ', log.read_text())[-1]
             # Leave out the first request, which compiles the page's templates.
             found[name] = (int(queries), statistics.median(times[1:]))
-        return found, [download(session, port, server.pid, kind) for kind in ("csv", "xlsx")]
+        return found, check(), [download(session, port, server.pid, kind) for kind in ("csv", "xlsx")]
     finally:
         server.terminate()
         server.wait()
+
+
+def check():
+    """Return the seconds of the ledger check: {"whole": all of it, "nightly": nothing new}."""
+    out = shell("bench_portal", CHECK)
+    assert set(re.findall(r"FOUND (\d+)", out)) == {"0"}, out
+    return {
+        name.lower(): min(float(seconds) for seconds in re.findall(rf"{name} ([\d.]+)", out))
+        for name in ("WHOLE", "NIGHTLY")
+    }
 
 
 def download(session, port, pid, kind):
@@ -134,14 +156,16 @@ def main():
     options = parser.parse_args()
     start()
     try:
-        few, _files = measure(options.lines // 100, max(options.accounts // 100, 2))
-        many, files = measure(options.lines, options.accounts)
+        few, checked_few, _files = measure(options.lines // 100, max(options.accounts // 100, 2))
+        many, checked_many, files = measure(options.lines, options.accounts)
     finally:
         remove()
     print(f"{options.lines // 100} and {options.lines} lines")
     for name in PAGES:
         (queries, spent), (more, longer) = few[name], many[name]
         print(f"{name}: {queries} and {more} queries, {spent:.0f} and {longer:.0f} ms, {longer / spent:.2f}")
+    for name, seconds in checked_many.items():
+        print(f"ledger check, {name}: {checked_few[name]:.2f} and {seconds:.2f} s")
     for kind, lines, size, grown in files:
         counted = f"{lines} lines, " if kind == "csv" else ""
         print(f"all charges as {kind}: {counted}{size:.0f} MB, {grown:.0f} MB more memory at its peak")

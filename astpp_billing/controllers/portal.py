@@ -107,7 +107,7 @@ class AstppPortal(AstppPortalChargeControls):
             "account": account,
             "accounts": request.env["astpp.account"]._portal_accounts(),
             "invoice_shown": move,
-            "totals": self._astpp_charge_totals(domain) if count < most else None,
+            "totals": usage._charged(domain) if count < most else None,
             "search_error": self._astpp_search_error(search, search_in),
             "pager": pager,
             "default_url": "/my/charges",
@@ -119,21 +119,15 @@ class AstppPortal(AstppPortalChargeControls):
         }
         return request.render("astpp_billing.portal_charges", values)
 
-    def _astpp_charge_totals(self, domain):
-        [(count, debit, credit, seconds)] = (
-            request.env["astpp.usage"]
-            .sudo()
-            ._read_group(domain, [], ["__count", "debit:sum", "credit:sum", "duration:sum"])
-        )
-        return {"count": count, "debit": debit or 0.0, "credit": credit or 0.0, "seconds": seconds or 0}
-
     @route("/my/charges/totals", type="http", auth="user", methods=["GET"], readonly=True)
     def astpp_charges_totals(self, filterby="all", period="month", search=None, search_in="number", **kw):
         """Sum up what the page shows, in a request of its own that the page need not wait for."""
         scope, account, move = self._astpp_charge_scope(**kw)
         tz = (account or request.env["astpp.account"]._portal_accounts())[:1].tz or "UTC"
         domain = self._astpp_charge_domain(scope, move, tz, filterby, period, search, search_in)
-        return request.render("astpp_billing.portal_charge_totals", {"totals": self._astpp_charge_totals(domain)})
+        # sudo: as above.
+        totals = request.env["astpp.usage"].sudo()._charged(domain)
+        return request.render("astpp_billing.portal_charge_totals", {"totals": totals})
 
     # Not readonly, because the request is counted against the user's limit.
     @route("/my/charges.<string:kind>", type="http", auth="user", methods=["GET"])

@@ -84,6 +84,7 @@ from . import (
     test_topup,
     test_usage,
     test_usage_billing,
+    test_usage_day,
     test_usage_import,
     test_usage_import_browser,
     test_usage_import_limits,

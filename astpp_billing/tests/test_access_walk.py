@@ -76,6 +76,7 @@ class TestAccessWalk(AstppCommon):
         issuer = make("astpp.issuer", name="I", account_id=reseller.id, company_id=company.id, prefix=f"W{company.id}-")
         make("astpp.usage", account_id=account, amount=5)
         made["astpp.usage.total"] = made["astpp.usage"].total_id
+        made["astpp.usage.day"] = env["astpp.usage.day"].search([("account_id", "=", account)])
         make("astpp.usage.import", server_id=server)
         run = make("astpp.billing.run", company_id=company.id)
         make("astpp.billing.result", run_id=run, account_id=account, state="nothing")

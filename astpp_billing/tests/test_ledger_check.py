@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from odoo.exceptions import AccessError
 from odoo.service.model import call_kw
 from odoo.tests import new_test_user, tagged
@@ -35,7 +37,7 @@ class TestLedgerCheck(AstppCommon):
 
     def test_usage_changed_after_billing(self):
         self.sql("UPDATE astpp_usage SET amount = amount + 1 WHERE id = %s", self.usage[0].id)
-        self.assertEqual(self.kinds(), ["other_total"])
+        self.assertEqual(self.kinds(), ["other_day", "other_total"])
         violation = self.env["astpp.violation"].search([("kind", "=", "other_total")])
         self.assertEqual((violation.expected, violation.found, violation.usage_count), (4.333, 3.333, 2))
         self.assertEqual(violation.move_id, self.move)
@@ -53,12 +55,13 @@ class TestLedgerCheck(AstppCommon):
 
     def test_held_line_on_an_invoice(self):
         self.sql("UPDATE astpp_usage SET exception = 'gone' WHERE id = %s", self.usage[0].id)
-        self.assertEqual(self.kinds(), ["other_total"])
+        self.assertEqual(self.kinds(), ["other_day", "other_day", "other_total"])
 
     def test_nightly_check_reads_what_changed(self):
         """What was right and did not change since is not added up again; what is wrong stays on the list."""
         self.env["astpp.violation"]._cron_check()
         self.sql("UPDATE astpp_usage_total SET changed_date = '2000-01-01' WHERE move_id = %s", self.move.id)
+        self.sql("UPDATE astpp_usage_day SET changed_date = '2000-01-01'")
         self.sql("UPDATE astpp_usage SET amount = amount + 1 WHERE id = %s", self.usage[0].id)
         self.env["astpp.violation"]._cron_check()
         self.assertFalse(self.env["astpp.violation"].search([]))
@@ -67,6 +70,23 @@ class TestLedgerCheck(AstppCommon):
             self.env["astpp.violation"]._cron_check()
             self.sql("UPDATE astpp_usage_total SET changed_date = '2000-01-01' WHERE move_id = %s", self.move.id)
             self.assertEqual(self.env["astpp.violation"].search([]).mapped("kind"), ["other_total"])
+
+    def test_day_changed(self):
+        """A wrong day stays on the list until it is right, whether or not it is compared again because it changed."""
+        self.sql("UPDATE astpp_usage_day SET amount = amount + 1, changed_date = '2000-01-01'")
+        self.assertEqual(self.kinds(), ["other_day"])
+        violation = self.env["astpp.violation"].search([])
+        self.assertEqual((violation.expected, violation.found, violation.usage_count), (3.333, 4.333, 2))
+        self.env["astpp.violation"]._check(datetime(2010, 1, 1))
+        self.assertEqual(self.env["astpp.violation"].search([]).mapped("kind"), ["other_day"])
+        self.sql("UPDATE astpp_usage_day SET amount = amount - 1")
+        self.env["astpp.violation"]._check(datetime(2010, 1, 1))
+        self.assertFalse(self.env["astpp.violation"].search([]))
+
+    def test_day_lost(self):
+        self.sql("DELETE FROM astpp_usage_day")
+        self.env["astpp.violation"]._check(datetime(2010, 1, 1))
+        self.assertEqual(self.env["astpp.violation"].search([]).mapped("kind"), ["other_day"])
 
     def test_line_edited(self):
         self.move.button_draft()

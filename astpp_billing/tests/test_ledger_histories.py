@@ -85,6 +85,26 @@ class TestLedgerHistories(AstppCommon):
                 event.amount += 1
                 self.env["astpp.usage"].browse(usage_id).amount = float(event.amount)
 
+    def step_move_charge(self):
+        charges = [usage for usage in self.env["astpp.usage"].browse(self.book) if usage.source == "manual"]
+        if unbilled := [usage for usage in charges if not usage.move_id]:
+            usage, account = self.pick(unbilled), self.pick(self.accounts)
+            usage.account_id = account
+            self.book[usage.id].account = account
+            self.book[usage.id].prepaid = account.payment_mode == "prepaid"
+
+    def step_adopt(self):
+        """Calls of an account that Odoo does not know yet, and the account, which takes them."""
+        if len(self.accounts) < 6:
+            number = f"A{self.random.random()}"
+            row = self.row(None, debit="1.5", callstart=str(self.start(self.month) + timedelta(days=1)))
+            self.load(row | {"accountid": "", "account_number": number})
+            account = self.make_account(number, number=number)
+            self.accounts.append(account)
+            usage = self.env["astpp.usage"].search([("uniqueid", "=", row["uniqueid"])])
+            self.assertEqual(usage.account_id, account)
+            self.book[usage.id] = Event(account, usage.date, Decimal("1.5"), False, bool(usage.exception))
+
     def step_release(self):
         held = [usage_id for usage_id, event in self.book.items() if event.held]
         if held:
@@ -197,14 +217,28 @@ class TestLedgerHistories(AstppCommon):
             self.assertEqual(usage.move_id, event.invoice or self.env["account.move"], event.state)
         for account in self.accounts:
             self.assertAlmostEqual(account.unbilled_amount, float(expected[account.id, "open"]), delta=0.005001)
+        self.check_days()
         self.env["astpp.violation"]._check()
         violations = self.env["astpp.violation"].search([])
         self.assertFalse(violations.mapped(lambda v: (v.kind, v.expected, v.found)))
 
+    def check_days(self):
+        """What the book says of each account and day, held or not, is what days say."""
+        expected, found = Counter(), Counter()
+        for event in self.book.values():
+            key = event.account.id, event.date.date(), bool(event.held)
+            for name, value in (("lines", 1), ("amount", event.amount), ("credit", max(-event.amount, 0))):
+                expected[*key, name] += value
+        for day in self.env["astpp.usage.day"].search([("account_id", "in", [a.id for a in self.accounts])]):
+            for name in ("lines", "amount", "credit"):
+                found[day.account_id.id, day.day, day.held, name] += Decimal(str(day[name]))
+        for key in expected.keys() | found.keys():
+            self.assertAlmostEqual(expected[key], found[key], 6, key)
+
     def test_random_histories(self):
         steps = [
             *[self.step_load] * 6, self.step_charge, self.step_charge, self.step_change_charge, self.step_release,
-            self.step_switch_mode, self.step_change_day, self.step_cancel, self.step_credit_all, self.step_move_customer,
+            self.step_move_charge, self.step_adopt, self.step_switch_mode, self.step_change_day, self.step_cancel, self.step_credit_all, self.step_move_customer,
         ]  # fmt: skip
         for seed in SEEDS:
             with self.subTest(seed=seed), self.env.cr.savepoint() as savepoint:

@@ -7,7 +7,7 @@ import pytz
 from odoo import fields
 from odoo.exceptions import UserError
 from odoo.tests import tagged
-from odoo.tools import config, mute_logger
+from odoo.tools import SQL, config, mute_logger
 
 from ..models.sync.sync_run import SyncRun
 from .mariadb import READER
@@ -248,8 +248,7 @@ class TestSync(SyncCommon):
         self.call()
         self.call()
         self.sync()
-        self.env.cr.execute("DELETE FROM astpp_usage WHERE id = %s", (self.usage()[0].id,))
-        self.env.invalidate_all()
+        self.env["astpp.usage"]._remove(SQL("u.id = %s", self.usage()[0].id), ("id",))
         self.sync()
         self.assertEqual(len(self.usage()), 2)
         self.assertFalse(self.env["astpp.reconciliation"].search([("reason", "!=", False)]))

@@ -42,13 +42,32 @@ class TestUsageLoad(AstppCommon):
             for total in self.env["astpp.usage.total"].search([("server_id", "=", self.server.id)], order="id")
         ]
 
+    def days(self):
+        return [
+            (
+                day.day,
+                day.source,
+                day.account_id.id,
+                day.held,
+                day.lines,
+                day.duration,
+                day.amount,
+                day.credit,
+                day.cost,
+            )
+            for day in self.env["astpp.usage.day"].search(
+                [("server_id", "=", self.server.id)], order="day, source, account_id, held"
+            )
+        ]
+
     def test_both_ways_give_the_same_exceptions(self):
         """Either way, twins are held as duplicates and other versions of a leg as changed; the first one is billed."""
         counts = self.load(*self.rows)
         loaded = self.usage()
-        sums = self.totals()
+        sums, days = self.totals(), self.days()
         self.env["astpp.usage"]._remove(SQL("u.server_id = %s", self.server.id), ("id",))
         self.assertFalse(any(total[-1] for total in self.totals()), "what is gone is in no total")
+        self.assertFalse(any(any(day[4:]) for day in self.days()), "what is gone is in no day")
         records = ((0, self.record(row)) for row in self.rows)
         usage, copied = self.env["astpp.usage"], Counter()
         totals, ids = {}, usage._total_ids(self.server)
@@ -56,6 +75,7 @@ class TestUsageLoad(AstppCommon):
         self.assertTrue(usage._copy_owned(self.server, in_chunks(lines), totals))
         self.assertEqual(self.usage(), loaded)
         self.assertEqual(self.totals(), sums)
+        self.assertEqual(self.days(), days)
         copied.pop(None)
         self.assertEqual(copied, counts["exceptions"])
         self.assertEqual(copied, {"duplicate": 2, "changed": 2, "unknown_account": 2})

@@ -52,14 +52,8 @@ BILLED_FOR = {
 }
 MODELS = (
     *FROZEN,
-    *(
-        "astpp.account.term",
-        "astpp.usage",
-        "astpp.usage.total",
-        "astpp.billing.result",
-        "astpp.sync.step",
-        "astpp.sync.slice",
-    ),
+    *("astpp.account.term", "astpp.usage", "astpp.usage.total", "astpp.usage.day"),
+    *("astpp.billing.result", "astpp.sync.step", "astpp.sync.slice"),
     *(
         "astpp.reconciliation",
         "astpp.violation",

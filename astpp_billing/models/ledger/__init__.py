@@ -3,8 +3,8 @@
 - ``_add`` (charges and credits), ``_load_calls`` and ``_copy_owned`` (calls) add events, each at most once;
 - ``_sum_unbilled`` sums unbilled usage in groups, ``_bill`` links each group to its invoice line and checks the count;
 - ``_free`` makes usage unbilled again, ``_rebill`` moves it to another document, ``_hold`` keeps it from being billed;
-- ``_adopt``, ``_follow`` and ``_disown`` keep its account, customer and issuer up to date;
-- ``_unbilled_around``, ``_accounts_with_unbilled``, ``_last_unbilled``, ``_billed_sums``, … report on it;
+- ``_adopt``, ``_reterm`` and ``_disown`` give it the account that it is of, and the terms of its date;
+- ``_unbilled_around``, ``_accounts_with_unbilled``, ``_last_unbilled``, ``_billed_sums``, ``_charged``, … report on it;
 - ``usage_state`` defines the states of a line, as SQL and as domains.
 
 All of them work in the caller's transaction and never commit. No other room writes the ledger in SQL or defines what
@@ -18,6 +18,9 @@ from . import astpp_account_terms
 from . import astpp_issuer
 from . import astpp_usage
 from . import astpp_usage_billing
+from . import astpp_usage_charged
+from . import astpp_usage_day
+from . import astpp_usage_days
 from . import astpp_usage_doubles
 from . import astpp_usage_entries
 from . import astpp_usage_history

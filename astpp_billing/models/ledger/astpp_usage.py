@@ -28,7 +28,7 @@ EXCEPTIONS = [
 # What a line's total depends on.
 TOTALLED = {
     *("server_id", "account_id", "partner_id", "issuer_id", "charge_type", "direction", "product_id", "prepaid"),
-    *("elsewhere", "exception", "date", "duration", "amount", "cost"),
+    *("elsewhere", "exception", "date", "duration", "rated_amount", "amount", "cost"),
 }
 # Fields that users may write: on manual charges, and on usage that was delivered by ASTPP.
 EDITABLE = {"account_id", "date", "charge_type", "amount", "rated_amount", "description", "product_id"}

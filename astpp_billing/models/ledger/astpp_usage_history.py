@@ -66,24 +66,24 @@ class AstppUsage(models.Model):
         return super()._field_to_sql(alias, field_expr, query)
 
     def _compute_balance(self):
-        """Compute running balances in one statement: the sum before the oldest line shown, then line by line."""
+        """Compute running balances in one statement: by days up to the day of each line shown, then line by line."""
         self.env["astpp.usage"].flush_model()
         rows = self.env.execute_query(
             SQL(
                 """
-                WITH span AS (
-                    SELECT account_id, min(date) AS first, max(date) AS last FROM astpp_usage
-                     WHERE id = ANY(%(ids)s) AND account_id IS NOT NULL GROUP BY 1
+                WITH shown AS (
+                    SELECT DISTINCT account_id, date::date AS day FROM astpp_usage
+                     WHERE id = ANY(%(ids)s) AND account_id IS NOT NULL
                 ), line AS (
                     SELECT u.id, COALESCE(b.before, 0)
-                               + sum(u.amount) FILTER (WHERE u.exception IS NULL)
-                                 OVER (PARTITION BY u.account_id ORDER BY u.date, u.id) AS balance
-                      FROM span s
-                 LEFT JOIN LATERAL (SELECT sum(e.amount) AS before FROM astpp_usage e
-                                     WHERE e.account_id = s.account_id AND e.date < s.first AND e.exception IS NULL) b ON TRUE
-                      JOIN astpp_usage u ON u.account_id = s.account_id AND u.date BETWEEN s.first AND s.last
+                               + COALESCE(sum(u.amount) FILTER (WHERE u.exception IS NULL)
+                                          OVER (PARTITION BY u.account_id, s.day ORDER BY u.date, u.id), 0) AS balance
+                      FROM shown s
+                CROSS JOIN LATERAL (SELECT sum(d.amount) AS before FROM astpp_usage_day d
+                                     WHERE d.account_id = s.account_id AND d.day < s.day AND NOT d.held) b
+                      JOIN astpp_usage u ON u.account_id = s.account_id AND u.date >= s.day AND u.date < s.day + 1
                 )
-                SELECT id, COALESCE(balance, 0) FROM line WHERE id = ANY(%(ids)s)
+                SELECT id, balance FROM line WHERE id = ANY(%(ids)s)
                 """,
                 ids=self._origin.ids,
             )

@@ -3,7 +3,7 @@ import psycopg2
 from odoo import api, models
 from odoo.tools import SQL
 
-from .astpp_usage_totalling import same_key
+from .astpp_usage_totalling import MOVED, same_key
 from .usage_copy import CHUNK, COPY_COLUMNS, CopyStream, Owners, in_chunks, staged_lines
 
 STAGING = "astpp_usage_staging"
@@ -237,7 +237,7 @@ class AstppUsage(models.Model):
         return SQL(
             """
             WITH moved AS (
-                INSERT INTO astpp_usage (
+                INSERT INTO astpp_usage AS u (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, direction, uniqueid, caller, callee, destination, pattern,
                     disposition, duration, rated_amount, amount, cost, prepaid, elsewhere, subscription_id, did_id, import_id,
@@ -259,7 +259,7 @@ class AstppUsage(models.Model):
                   JOIN %(wanted)s w ON %(same)s
               ORDER BY r.id
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
-             RETURNING exception, NULL::int AS old_id, total_id AS new_id, duration, amount, cost, date
+             RETURNING exception, NULL::int AS old_id, total_id AS new_id, %(returned)s
             ), wanted AS (SELECT * FROM %(wanted)s
             ), %(changes)s
             SELECT exception, count(*) FROM moved GROUP BY exception
@@ -268,6 +268,7 @@ class AstppUsage(models.Model):
             placed=SQL.identifier(PLACED),
             wanted=SQL.identifier(WANTED),
             same=same_key("p", "w"),
+            returned=MOVED,
             changes=self._changes_query(),
             server=server.id,
             import_id=usage_import.id if usage_import else None,

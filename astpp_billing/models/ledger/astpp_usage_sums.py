@@ -4,8 +4,8 @@ from decimal import Decimal
 from odoo import api, models
 from odoo.tools import SQL
 
+from .astpp_usage_days import whole_days
 from .astpp_usage_totalling import END_OF_TIME, KEY, columns
-from .usage_state import NOT_HELD
 
 
 class AstppUsage(models.Model):
@@ -134,6 +134,42 @@ class AstppUsage(models.Model):
         return SQL("EXISTS (SELECT 1 FROM astpp_usage_total t WHERE t.move_id = %s)", move_id)
 
     @api.model
+    def _delivered_query(self, server, source: str, start: datetime, end: datetime) -> SQL:
+        """Return the query for what a source delivered, held or not, by UTC day and account.
+
+        :param start: naive UTC, like ``end``; usage from there on
+        :return: columns ``day``, ``account_id``, ``account_ref`` (of an unknown account), ``lines``, ``duration`` (s),
+            ``rated_amount``; there may be several rows of a day and account
+        """
+        first, last = whole_days(start, end)
+        return SQL(
+            """
+            SELECT day, account_id, NULL AS account_ref, lines, duration, rated_amount FROM astpp_usage_day
+             WHERE server_id = %(server)s AND source = %(source)s AND account_id IS NOT NULL
+               AND day >= %(first)s AND day < %(last)s
+         UNION ALL
+            -- Days know unknown accounts as one.
+            SELECT u.date::date, u.account_id, u.account_ref, count(*), sum(u.duration), sum(u.rated_amount)
+              FROM astpp_usage u
+             WHERE u.server_id = %(server)s AND u.source = %(source)s AND u.account_id IS NULL
+               AND u.date >= %(first)s AND u.date < %(last)s
+          GROUP BY 1, 2, 3
+         UNION ALL
+            SELECT u.date::date, u.account_id, u.account_ref, count(*), sum(u.duration), sum(u.rated_amount)
+              FROM astpp_usage u
+             WHERE u.server_id = %(server)s AND u.source = %(source)s
+               AND (u.date >= %(start)s AND u.date < %(first)s OR u.date >= %(last)s AND u.date < %(end)s)
+          GROUP BY 1, 2, 3
+            """,
+            server=server.id,
+            source=source,
+            start=start,
+            first=first,
+            last=last,
+            end=end,
+        )
+
+    @api.model
     def _daily_sums(self, issuers, start: date, end: date) -> list[tuple[date, int, float]]:
         """Return [(UTC day, lines, amount)] of issuers' usage, ``start`` to ``end`` inclusive, without held lines."""
         self.flush_model()
@@ -142,14 +178,13 @@ class AstppUsage(models.Model):
                 """
                 SELECT d::date, COALESCE(u.lines, 0), COALESCE(u.amount, 0)
                   FROM generate_series(%(start)s::date, %(end)s::date, '1 day') d
-             LEFT JOIN (SELECT date::date AS day, count(*) AS lines, sum(amount) AS amount FROM astpp_usage
-                         WHERE date >= %(start)s AND issuer_id = ANY(%(issuers)s) AND %(counts)s
+             LEFT JOIN (SELECT day, sum(lines) AS lines, sum(amount) AS amount FROM astpp_usage_day
+                         WHERE day BETWEEN %(start)s AND %(end)s AND issuer_id = ANY(%(issuers)s) AND NOT held
                       GROUP BY 1) u ON u.day = d
               ORDER BY 1
                 """,
                 start=start,
                 end=end,
                 issuers=issuers.ids,
-                counts=NOT_HELD.sql,
             )
         )

@@ -47,6 +47,7 @@ class AstppUsageTotal(models.Model):
     calls = fields.Integer(readonly=True, help="Number of usage lines, failed calls left out.")
     duration = fields.Float(string="Duration (s)", digits=(20, 0), readonly=True)
     amount = fields.Float(digits=(20, 6), readonly=True, help="In the server's base currency. Credits are negative.")
+    credit = fields.Float(digits=(20, 6), readonly=True, help="The part of it that is credited, as a positive amount.")
     cost = fields.Float(digits=(20, 6), readonly=True)
     first_date = fields.Datetime(readonly=True, help="No line is older.")
     last_date = fields.Datetime(readonly=True, help="No line is newer.")

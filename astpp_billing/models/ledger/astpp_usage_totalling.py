@@ -36,10 +36,34 @@ def same_key(one: str, other: str, names=(*KEY, "until")) -> SQL:
 # What lines with an alias ``u`` come to.
 SUMS = SQL(
     "count(*) AS lines, count(*) FILTER (WHERE u.duration > 0 OR u.amount <> 0) AS calls,"
-    " COALESCE(sum(u.duration), 0) AS duration, COALESCE(sum(u.amount), 0) AS amount, COALESCE(sum(u.cost), 0) AS cost,"
+    " COALESCE(sum(u.duration), 0) AS duration, COALESCE(sum(u.amount), 0) AS amount,"
+    " COALESCE(sum(GREATEST(-u.amount, 0)), 0) AS credit, COALESCE(sum(u.cost), 0) AS cost,"
     " min(u.date) AS first_date, max(u.date) AS last_date"
 )
-SUM_NAMES = ("lines", "calls", "duration", "amount", "cost", "first_date", "last_date")
+COUNTED = ("lines", "calls", "duration", "amount", "credit", "cost")
+SUM_NAMES = (*COUNTED, "first_date", "last_date")
+
+
+PLUS, MINUS = SQL("+"), SQL("-")
+
+
+def changed_by(other: str, sign: SQL = PLUS) -> SQL:
+    """Return the assignments by which a total ``t`` grows, or shrinks, by the sums of a row."""
+    return SQL(", ").join(
+        SQL("%s = %s %s %s", SQL.identifier(name), SQL.identifier("t", name), sign, SQL.identifier(other, name))
+        for name in COUNTED
+    )
+
+
+def summed(sign: SQL = PLUS) -> SQL:
+    """Return the columns that add up the sums of several rows."""
+    return SQL(", ").join(SQL("%s sum(%s) AS %s", sign, *[SQL.identifier(name)] * 2) for name in COUNTED)
+
+
+# Of a statement that has only lines to take out of totals: the totals to put them into.
+NOWHERE = SQL("SELECT *, FALSE AS is_new FROM astpp_usage_total WHERE FALSE")
+# What the statements that move lines return of each, besides ``old_id`` and ``new_id``.
+MOVED = SQL("u.source, u.date, u.duration, u.rated_amount, u.amount, u.cost")
 
 
 class AstppUsage(models.Model):
@@ -152,7 +176,7 @@ class AstppUsage(models.Model):
                     UPDATE astpp_usage u SET total_id = w.id
                       FROM line JOIN wanted w ON %(key_is_wanted)s
                      WHERE u.id = line.id
-                 RETURNING line.old_id, w.id AS new_id, u.duration, u.amount, u.cost, u.date
+                 RETURNING line.old_id, w.id AS new_id, %(returned)s
                 ), %(changes)s
                 SELECT count(*) FROM moved
                 """,
@@ -171,6 +195,7 @@ class AstppUsage(models.Model):
                 ),
                 wanted=self._wanted_query(SQL("line")),
                 key_is_wanted=same_key("line", "w"),
+                returned=MOVED,
                 changes=self._changes_query(),
             )
         )
@@ -193,17 +218,16 @@ class AstppUsage(models.Model):
 
     @api.model
     def _changes_query(self) -> SQL:
-        """Return the part of a statement that has ``moved`` lines to ``wanted`` totals by which totals change with them."""
+        """Return the part of a statement that has ``moved`` lines to ``wanted`` totals by which totals and days change."""
         return SQL(
             """
-            change AS (
-                SELECT id, sum(lines) AS lines, sum(calls) AS calls, sum(duration) AS duration, sum(amount) AS amount,
-                       sum(cost) AS cost, min(first_date) AS first_date, max(last_date) AS last_date
-                  FROM (SELECT new_id AS id, %(sums)s FROM moved u GROUP BY new_id
+            entered AS (SELECT new_id AS id, %(sums)s FROM moved u GROUP BY new_id
+            ), left_behind AS (SELECT old_id AS id, %(sums)s FROM moved u WHERE old_id IS NOT NULL GROUP BY old_id
+            ), change AS (
+                SELECT id, %(summed)s, min(first_date) AS first_date, max(last_date) AS last_date
+                  FROM (SELECT * FROM entered
                      UNION ALL
-                        SELECT old_id, -count(*), -count(*) FILTER (WHERE duration > 0 OR amount <> 0),
-                               -COALESCE(sum(duration), 0), -COALESCE(sum(amount), 0), -COALESCE(sum(cost), 0), NULL, NULL
-                          FROM moved WHERE old_id IS NOT NULL GROUP BY old_id) AS side
+                        SELECT id, %(taken)s, NULL, NULL FROM left_behind GROUP BY id) AS side
               GROUP BY id
             ), made AS (
                 INSERT INTO astpp_usage_total (id, %(key)s, until, takes_lines, state, %(names)s, changed_date)
@@ -216,15 +240,18 @@ class AstppUsage(models.Model):
            ON CONFLICT DO NOTHING
             ), changed AS (
                 UPDATE astpp_usage_total t
-                   SET lines = t.lines + c.lines, calls = t.calls + c.calls, duration = t.duration + c.duration,
-                       amount = t.amount + c.amount, cost = t.cost + c.cost,
+                   SET %(changed)s,
                        first_date = LEAST(t.first_date, c.first_date), last_date = GREATEST(t.last_date, c.last_date),
                        changed_date = now() AT TIME ZONE 'UTC'
                   FROM (SELECT * FROM change ORDER BY id) AS c
                  WHERE t.id = c.id
-            )
+            ), %(days)s
             """,
             sums=SUMS,
+            summed=summed(),
+            taken=summed(MINUS),
+            changed=changed_by("c"),
+            days=self._days_query(),
             key=columns(KEY),
             key_of_w=columns(KEY, "w"),
             names=columns(SUM_NAMES),
@@ -271,8 +298,8 @@ class AstppUsage(models.Model):
         if not totals:
             return True
         owners = [[int(part) if part else None for part in key[0].split("\t")[:3]] for key in totals]
-        names = ("id", "lines", "calls", "duration", "amount", "cost", "first_date", "last_date")
-        kinds = ("int4", "int4", "int4", "int8", "numeric", "numeric", "timestamp", "timestamp")
+        names = ("id", *SUM_NAMES)
+        kinds = ("int4", "int4", "int4", "int8", "numeric", "numeric", "numeric", "timestamp", "timestamp")
         rows = self.env.execute_query(
             SQL(
                 """
@@ -295,8 +322,7 @@ class AstppUsage(models.Model):
                  RETURNING id
                 ), changed AS (
                     UPDATE astpp_usage_total t
-                       SET lines = t.lines + c.lines, calls = t.calls + c.calls, duration = t.duration + c.duration,
-                           amount = t.amount + c.amount, cost = t.cost + c.cost,
+                       SET %(changed)s,
                            first_date = LEAST(t.first_date, c.first_date), last_date = GREATEST(t.last_date, c.last_date),
                            changed_date = now() AT TIME ZONE 'UTC'
                       FROM copied c
@@ -319,6 +345,7 @@ class AstppUsage(models.Model):
                 directions=[key[3] for key in totals],
                 exceptions=[key[4] for key in totals],
                 names=columns(names),
+                changed=changed_by("c"),
                 server=server.id,
                 company=server.company_id.id,
                 currency=server.currency_id.id,
@@ -326,11 +353,15 @@ class AstppUsage(models.Model):
         )
         self.env["astpp.usage.total"].invalidate_model()
         closed = {total[0] for total in totals.values()} - {total_id for (total_id,) in rows}
+        if closed:
+            self.env.cr.execute(
+                SQL(
+                    "UPDATE astpp_usage SET total_id = NULL WHERE total_id = ANY(%s) AND id > %s", list(closed), last_id
+                )
+            )
+        self._add_days(SQL("u.id > %s AND u.total_id IS NOT NULL", last_id))
         if not closed:
             return True
-        self.env.cr.execute(
-            SQL("UPDATE astpp_usage SET total_id = NULL WHERE total_id = ANY(%s) AND id > %s", list(closed), last_id)
-        )
         self._retotal(SQL("u.total_id IS NULL AND u.id > %s", last_id))
         return False
 
@@ -340,18 +371,20 @@ class AstppUsage(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                WITH wanted AS (SELECT *, FALSE AS is_new FROM astpp_usage_total WHERE FALSE
+                WITH wanted AS (%(nowhere)s
                 ), line AS (
                     SELECT u.id, u.total_id AS old_id FROM astpp_usage u JOIN astpp_usage_total t ON t.id = u.total_id
-                     WHERE u.id = ANY(%s) AND t.move_line_id IS NULL
+                     WHERE u.id = ANY(%(ids)s) AND t.move_line_id IS NULL
                 ), moved AS (
                     UPDATE astpp_usage u SET total_id = NULL FROM line WHERE u.id = line.id
-                 RETURNING line.old_id, NULL::int AS new_id, u.duration, u.amount, u.cost, u.date
-                ), %s
+                 RETURNING line.old_id, NULL::int AS new_id, %(returned)s
+                ), %(changes)s
                 SELECT count(*) FROM moved
                 """,
-                self.ids,
-                self._changes_query(),
+                nowhere=NOWHERE,
+                ids=self.ids,
+                returned=MOVED,
+                changes=self._changes_query(),
             )
         )
         self.invalidate_model(["total_id", "move_line_id", "move_id"])
@@ -368,25 +401,21 @@ class AstppUsage(models.Model):
         rows = self.env.execute_query(
             SQL(
                 """
-                WITH moved AS (
+                WITH wanted AS (%(nowhere)s
+                ), moved AS (
                     DELETE FROM astpp_usage u USING astpp_usage_total t
                      WHERE %(where)s AND t.id = u.total_id AND t.move_line_id IS NULL
-                 RETURNING u.total_id AS old_id, u.duration, u.amount, u.cost, u.date, %(returning)s
-                ), change AS (
-                    SELECT old_id AS id, %(sums)s FROM moved u GROUP BY old_id ORDER BY old_id
-                ), changed AS (
-                    UPDATE astpp_usage_total t
-                       SET lines = t.lines - c.lines, calls = t.calls - c.calls, duration = t.duration - c.duration,
-                           amount = t.amount - c.amount, cost = t.cost - c.cost, changed_date = now() AT TIME ZONE 'UTC'
-                      FROM change c WHERE t.id = c.id
-                )
+                 RETURNING u.total_id AS old_id, NULL::int AS new_id, %(returned)s, %(returning)s
+                ), %(changes)s
                 SELECT %(names)s FROM moved
                 """,
+                nowhere=NOWHERE,
                 where=where,
+                returned=MOVED,
                 returning=SQL(", ").join(
                     SQL("%s AS %s", SQL.identifier("u", name), SQL.identifier(f"r_{name}")) for name in returning
                 ),
-                sums=SUMS,
+                changes=self._changes_query(),
                 names=SQL(", ").join(SQL.identifier(f"r_{name}") for name in returning),
             )
         )
@@ -414,14 +443,9 @@ class AstppUsage(models.Model):
                     INSERT INTO astpp_usage_total (id, %(key)s, until, takes_lines, state, %(names)s, changed_date)
                     SELECT p.new_id, %(key_of_t)s, p.until, FALSE, t.state, %(names_of_p)s, now() AT TIME ZONE 'UTC'
                       FROM part p JOIN astpp_usage_total t ON t.id = p.old_id
-                ), gone AS (
-                    SELECT old_id AS id, sum(lines) AS lines, sum(calls) AS calls, sum(duration) AS duration,
-                           sum(amount) AS amount, sum(cost) AS cost
-                      FROM part GROUP BY 1
+                ), gone AS (SELECT old_id AS id, %(summed)s FROM part GROUP BY 1
                 )
-                UPDATE astpp_usage_total t
-                   SET lines = t.lines - g.lines, calls = t.calls - g.calls, duration = t.duration - g.duration,
-                       amount = t.amount - g.amount, cost = t.cost - g.cost, changed_date = now() AT TIME ZONE 'UTC'
+                UPDATE astpp_usage_total t SET %(shrinks)s, changed_date = now() AT TIME ZONE 'UTC'
                   FROM gone g WHERE t.id = g.id
                 """,
                 straddling=straddling,
@@ -431,6 +455,8 @@ class AstppUsage(models.Model):
                 key_of_t=columns(KEY, "t"),
                 names=columns(SUM_NAMES),
                 names_of_p=columns(SUM_NAMES, "p"),
+                summed=summed(),
+                shrinks=changed_by("g", MINUS),
             )
         )
         if self.env.cr.rowcount:

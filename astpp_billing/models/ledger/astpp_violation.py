@@ -4,6 +4,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import SQL
 
+from .astpp_usage_days import SUMS_OF_LINES
+
 # When the ledger was checked last.
 CHECKED = "astpp_billing.ledger_checked"
 
@@ -31,6 +33,7 @@ class AstppViolation(models.Model):
             ("other_credit", "Credit notes differ from the invoice whose usage they set free"),
             ("no_usage", "Bills a period, and no usage"),
             ("other_total", "Total differs from its usage"),
+            ("other_day", "Day differs from its usage"),
             ("no_total", "Usage without a total"),
         ],
         required=True,
@@ -40,6 +43,7 @@ class AstppViolation(models.Model):
     move_line_id = fields.Many2one("account.move.line", string="Invoice Line", readonly=True, ondelete="cascade")
     partner_id = fields.Many2one(related="move_id.partner_id")
     total_id = fields.Many2one("astpp.usage.total", readonly=True, ondelete="cascade")
+    day_id = fields.Many2one("astpp.usage.day", readonly=True, ondelete="cascade")
     usage_count = fields.Integer(string="Usage Lines", readonly=True)
     expected = fields.Float(digits=(20, 6), readonly=True, help="What it should be.")
     found = fields.Float(digits=(20, 6), readonly=True)
@@ -95,19 +99,25 @@ class AstppViolation(models.Model):
         """
         for model in ("astpp.usage", "astpp.billing.result", "astpp.settlement", "account.move", "account.move.line"):
             self.env[model].flush_model()
-        changed = SQL("TRUE")
+        totals = days = SQL("TRUE")
         if since:
-            changed = SQL("t.changed_date >= %s", since)
-            changed = SQL("(%s OR t.id IN (SELECT total_id FROM astpp_violation WHERE kind = 'other_total'))", changed)
+            # What was wrong is compared again until it is right.
+            totals = SQL("(t.changed_date >= %s OR t.id IN (SELECT total_id FROM astpp_violation))", since)
+            days = SQL("(d.changed_date >= %s OR d.id IN (SELECT day_id FROM astpp_violation))", since)
         self.env.cr.execute(
-            SQL("CREATE TEMPORARY TABLE astpp_violation_found ON COMMIT DROP AS %s", self._totals_query(changed))
+            SQL(
+                "CREATE TEMPORARY TABLE astpp_violation_found ON COMMIT DROP AS %s UNION ALL %s",
+                self._totals_query(totals),
+                self._days_query(days, totals),
+            )
         )
         self.env.cr.execute(SQL("DELETE FROM astpp_violation"))
         self.env.cr.execute(self._check_query())
         self.env.cr.execute(
             SQL(
                 """
-                INSERT INTO astpp_violation (company_id, kind, total_id, move_line_id, move_id, usage_count, expected, found, date)
+                INSERT INTO astpp_violation (company_id, kind, total_id, day_id, move_line_id, move_id, usage_count,
+                                             expected, found, date)
                 SELECT *, now() AT TIME ZONE 'UTC' FROM astpp_violation_found;
                 DROP TABLE astpp_violation_found
                 """
@@ -125,22 +135,64 @@ class AstppViolation(models.Model):
         """
         return SQL(
             """
-            SELECT t.company_id, 'other_total' AS kind, t.id AS total_id, t.move_line_id, t.move_id,
+            SELECT t.company_id, 'other_total' AS kind, t.id AS total_id, NULL::int AS day_id, t.move_line_id, t.move_id,
                    COALESCE(s.lines, 0)::int AS usage_count, COALESCE(s.amount, 0) AS expected, t.amount AS found
               FROM astpp_usage_total t
-         LEFT JOIN LATERAL (SELECT count(*) AS lines, sum(u.duration) AS duration, sum(u.amount) AS amount, sum(u.cost) AS cost,
+         LEFT JOIN LATERAL (SELECT count(*) AS lines, sum(u.duration) AS duration, sum(u.amount) AS amount,
+                                   sum(GREATEST(-u.amount, 0)) AS credit, sum(u.cost) AS cost,
                                    bool_and((u.account_id, u.charge_type, u.direction, u.exception, COALESCE(u.prepaid, FALSE))
                                             IS NOT DISTINCT FROM
                                             (t.account_id, t.charge_type, t.direction, t.exception, t.prepaid)) AS fits
                               FROM astpp_usage u WHERE u.total_id = t.id) s ON TRUE
-             WHERE %s AND ((t.lines, t.duration, t.amount, t.cost)
-                           <> (s.lines, COALESCE(s.duration, 0), COALESCE(s.amount, 0), COALESCE(s.cost, 0))
+             WHERE %s AND ((t.lines, t.duration, t.amount, t.credit, t.cost)
+                           <> (s.lines, COALESCE(s.duration, 0), COALESCE(s.amount, 0), COALESCE(s.credit, 0),
+                               COALESCE(s.cost, 0))
                            OR NOT s.fits)
          UNION ALL
-            SELECT u.company_id, 'no_total', NULL, NULL, NULL, count(*)::int, 0, sum(u.amount)
+            SELECT u.company_id, 'no_total', NULL, NULL, NULL, NULL, count(*)::int, 0, sum(u.amount)
               FROM astpp_usage u WHERE u.total_id IS NULL GROUP BY 1
             """,
             changed,
+        )
+
+    @api.model
+    def _days_query(self, changed, totals):
+        """Return the query for days that are not what their usage adds up to, and for usage that is in none.
+
+        :param changed: condition on ``astpp_usage_day d``
+        :param totals: condition on ``astpp_usage_total t``; whatever changes a day changes a total
+        """
+        same = SQL(
+            """
+            d.server_id = u.server_id AND d.day = u.date::date AND d.source = u.source
+            AND COALESCE(d.account_id, 0) = COALESCE(u.account_id, 0) AND d.held = (u.exception IS NOT NULL)
+            AND COALESCE(d.issuer_id, 0) = COALESCE(u.issuer_id, 0)
+            """
+        )
+        return SQL(
+            """
+            SELECT d.company_id, 'other_day', NULL, d.id, NULL, NULL, s.lines::int, s.amount, d.amount
+              FROM astpp_usage_day d
+        CROSS JOIN LATERAL (SELECT %(sums)s
+                              FROM (SELECT k.* FROM astpp_usage k
+                                     WHERE k.account_id = d.account_id AND k.date >= d.day AND k.date < d.day + 1
+                                 UNION ALL
+                                    SELECT k.* FROM astpp_usage k
+                                     WHERE d.account_id IS NULL AND k.account_id IS NULL AND k.server_id = d.server_id
+                                       AND k.date >= d.day AND k.date < d.day + 1) u
+                             WHERE %(same)s) s
+             WHERE %(changed)s AND (d.lines, d.duration, d.rated_amount, d.amount, d.credit, d.cost)
+                                   <> (s.lines, s.duration, s.rated_amount, s.amount, s.credit, s.cost)
+         UNION ALL
+            SELECT t.company_id, 'other_day', t.id, NULL, t.move_line_id, t.move_id, count(*)::int, sum(u.amount), 0
+              FROM astpp_usage_total t JOIN astpp_usage u ON u.total_id = t.id
+             WHERE %(totals)s AND NOT EXISTS (SELECT FROM astpp_usage_day d WHERE %(same)s)
+          GROUP BY t.id
+            """,
+            sums=SUMS_OF_LINES,
+            same=same,
+            changed=changed,
+            totals=totals,
         )
 
     @api.model

@@ -143,7 +143,7 @@ def owned_lines(
     :param records: iterator of ``(line, CallRecord)`` in order of time, so that twins are found among neighbours
     :param counts: Counter of records by exception, updated while lines are yielded
     :param total_ids: which total each key has
-    :param totals: {key: [total id, lines, calls, seconds, amount, cost, first date, last date]}, updated while lines
+    :param totals: {key: [total id, lines, calls, seconds, amount, credit, cost, first date, last date]}, updated while lines
         are yielded
     """
     fixed, accounts, packages, dids, periods = owners
@@ -179,14 +179,16 @@ def owned_lines(
         ends = None if account[-3] == "t" else periods.get(account.partition("\t")[0])
         total_key = (account, period_end(ends, date), charge_type, direction, exception)
         if (total := totals.get(total_key)) is None:
-            total = totals[total_key] = [total_ids.of(total_key), 0, 0, 0, 0, 0, date, date]
+            total = totals[total_key] = [total_ids.of(total_key), 0, 0, 0, 0, 0, 0, date, date]
         total[1] += 1
         if duration or amount:
             total[2] += 1
             total[3] += duration
             total[4] += amount
-        total[5] += cost
-        total[7] = date
+            if amount < 0:
+                total[5] -= amount
+        total[6] += cost
+        total[8] = date
         package = packages.get((package_id, astpp_id or 0), "") if package_id else ""
         did = dids.get(callee or "", "") if charge_type == "did" and direction == "inbound" else ""
         # An f-string, because joining a list takes twice as long.

@@ -99,23 +99,12 @@ class AstppReconciliation(models.Model):
             """
             DROP TABLE IF EXISTS astpp_ledger_day;
             CREATE TEMPORARY TABLE astpp_ledger_day ON COMMIT DROP AS
-            WITH summed AS (
-                SELECT u.date::date AS day, u.account_id, u.account_ref, count(*) AS calls, sum(u.duration) AS seconds,
-                       sum(u.rated_amount) AS amount
-                  FROM astpp_usage u
-                 WHERE u.server_id = %(server)s AND u.source = %(source)s
-                   AND u.date >= %(start)s::timestamp AND u.date < %(end)s
-              GROUP BY 1, 2, 3
-            )
-                SELECT s.day, COALESCE(a.astpp_id, NULLIF(ltrim(s.account_ref, '#'), '')::int, 0) AS ref,
-                       sum(s.calls) AS calls, sum(s.seconds) AS seconds, sum(s.amount) AS amount
-                  FROM summed s LEFT JOIN astpp_account a ON a.id = s.account_id
-              GROUP BY 1, 2
+            SELECT s.day, COALESCE(a.astpp_id, NULLIF(ltrim(s.account_ref, '#'), '')::int, 0) AS ref,
+                   sum(s.lines) AS calls, sum(s.duration) AS seconds, sum(s.rated_amount) AS amount
+              FROM (%s) s LEFT JOIN astpp_account a ON a.id = s.account_id
+          GROUP BY 1, 2
             """,
-            server=server.id,
-            source=source,
-            start=start,
-            end=end,
+            self.env["astpp.usage"]._delivered_query(server, source, *map(fields.Datetime.to_datetime, (start, end))),
         )
 
     @api.model

@@ -3,7 +3,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from odoo import models
+from odoo import fields, models
+from odoo.fields import Domain
 
 from ...conflicts import retry
 from ...connector.calls import read_calls
@@ -79,12 +80,15 @@ class AstppServer(models.Model):
 
     def _is_known(self, source, slices):
         """Tell whether the ledger may have calls of these hours, from an earlier run, a file or the API."""
-        domain = [
-            *[("server_id", "=", self.id), ("source", "in", [source, "import", "api"])],
-            *[("date", ">=", slices[0].start), ("date", "<", slices[-1].end)],
-        ]
+        start, end = slices[0].start, slices[-1].end
+        domain = Domain("server_id", "=", self.id) & Domain("source", "in", [source, "import", "api"])
+        first, last = map(fields.Date.to_date, (start, end))
+        days = domain & Domain([("day", ">=", first), ("day", "<=", last), ("lines", ">", 0)])
+        hours = domain & Domain([("date", ">=", start), ("date", "<", end)])
+        # Days first: the hours may be full of calls from other sources.
         return self.env["astpp.sync.slice"]._known(self, source, slices) or bool(
-            self.env["astpp.usage"].search_count(domain, limit=1)
+            self.env["astpp.usage.day"].search_count(days, limit=1)
+            and self.env["astpp.usage"].search_count(hours, limit=1)
         )
 
     def _sync_pieces(self, run, source, waiting):
