@@ -51,7 +51,7 @@ class TestAccessWalk(AstppCommon):
         cls.env.flush_all()
 
     @classmethod
-    def make_records(cls, env, company):
+    def make_records(cls, env, company):  # noqa: PLR0915  (one statement a model)
         """Return {model: a record of this company} with one record of each of our models."""
         env = env(context={**env.context, "allowed_company_ids": company.ids})
         made, now = {}, fields.Datetime.now()
