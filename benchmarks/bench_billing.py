@@ -1,6 +1,6 @@
 """Bill thousands of accounts, compared with a loop over Odoo's own API and with OCA's contract module.
 
-make bench            (or dev/bench billing --accounts 200 for a quick look)
+make bench            (or dev/bench billing --accounts 200 for a quick look, --lines 2000 for more calls an account)
 """
 
 import argparse
@@ -10,7 +10,6 @@ import time
 
 from bench_database import ROOT, copy, figure, remove, restore, shell, start, start_shell
 
-LINES = 200
 CONTRACT = "odoo-addon-contract==19.0.1.2.1.2"
 SET_UP = """
 from odoo.tools import SQL
@@ -27,20 +26,23 @@ def make(first, count, **values):
 reseller = make(900000, 1, account_type="reseller")
 env["astpp.issuer"].create({"name": "Reseller", "account_id": reseller.id, "prefix": "R-"})
 made = make(0, COUNT // 2) | make(COUNT // 2, COUNT - COUNT // 2, parent_id=reseller.id) | make(500000, COUNT // 10)
+# As few accounts with ten times the calls each.
+busy = make(700000, COUNT // 10)
 env.flush_all()
 env.cr.execute("UPDATE astpp_account SET billed_until = date_trunc('month', now()) - interval '1 month'")
 env.invalidate_all()
 for name in ("next_period_end", "next_invoice_date"):
-    env.add_to_compute(made._fields[name], made)
+    env.add_to_compute(made._fields[name], made | busy)
 env.flush_all()
-env.cr.execute('''
+for accounts, lines in ((made, LINES), (busy, 10 * LINES)):
+    env.cr.execute('''
     INSERT INTO astpp_usage (server_id, company_id, currency_id, account_id, partner_id, issuer_id, source, source_key,
                              date, charge_type, direction, callee, destination, duration, rated_amount, amount)
     SELECT a.server_id, a.company_id, %s, a.id, a.partner_id, a.issuer_id, 'cdr', a.id || '-' || n,
-           a.billed_until + n * interval '1 hour', (ARRAY['standard', 'local', 'did', 'fax', 'standard'])[1 + n %% 5],
+           a.billed_until + n * interval '25 days' / %s, (ARRAY['standard', 'local', 'did', 'fax', 'standard'])[1 + n %% 5],
            CASE WHEN n %% 5 = 4 THEN 'inbound' ELSE 'outbound' END, '442012345678', 'United Kingdom', 60, n * 0.0137, n * 0.0137
-      FROM astpp_account a, generate_series(1, LINES) n WHERE a.id = ANY(%s)
-''', (server.currency_id.id, made.ids))
+      FROM astpp_account a, generate_series(1, %s) n WHERE a.id = ANY(%s)
+    ''', (server.currency_id.id, lines, lines, accounts.ids))
 env["astpp.usage"]._retotal(SQL("u.total_id IS NULL"))
 env.cr.commit()
 """
@@ -194,19 +196,22 @@ def ordinary():
     return min(seconds["bench_with"]) / min(seconds["bench_without"])
 
 
-def report(count, ours, small, two, stock, contract, slower):
+def report(count, lines, ours, small, busy, two, stock, contract, slower):
     each = figure(ours, "SECONDS") / count * 1000
     steps = {
         line.split()[1]: float(line.split()[2]) / count * 1000 for line in ours.splitlines() if line.startswith("STEP")
     }
-    print(f"{time.strftime('%Y-%m-%d')}, {count:,} accounts, {count * LINES:,} usage lines, {os.cpu_count()} cores")
+    print(f"{time.strftime('%Y-%m-%d')}, {count:,} accounts, {count * lines:,} usage lines, {os.cpu_count()} cores")
     print(f"ours, end to end                {each:7.1f} ms an invoice")
     print("   " + ", ".join(f"{name.strip('_')} {spent:.1f}" for name, spent in steps.items()))
+    print(f"   collect and link                {steps['_collect'] + steps['_link_usage']:.2f}")
     for name, out in (("stock create + action_post", stock), ("OCA contract", contract)):
         other = figure(out, "SECONDS") / figure(out, "INVOICES") * 1000
         print(f"{name:<31} {other:7.1f} ms an invoice; ours is {each / other:.2f} of it")
     growth = figure(ours, "SECONDS") / figure(small, "SECONDS")
     print(f"10 times the accounts            {growth:6.1f} times the seconds")
+    calls = figure(busy, "SECONDS") / figure(small, "SECONDS")
+    print(f"10 times the calls an account    {calls:6.2f} times the seconds")
     peaks = figure(small, "PEAK"), figure(ours, "PEAK")
     print(
         f"peak memory                     {peaks[1]:7.0f} MB, {peaks[1] - peaks[0]:+.0f} MB against a tenth of the accounts"
@@ -218,20 +223,23 @@ def report(count, ours, small, two, stock, contract, slower):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=2000)
-    count = parser.parse_args().accounts
+    parser.add_argument("--lines", type=int, default=200, help="calls an account")
+    options = parser.parse_args()
+    count, lines = options.accounts, options.lines
     start()
     try:
         restore("bench_accounts", "astpp_addon")
-        shell("bench_accounts", SET_UP.replace("COUNT", str(count)).replace("LINES", str(LINES)))
+        shell("bench_accounts", SET_UP.replace("COUNT", str(count)).replace("LINES", str(lines)))
         copy("bench_two", "bench_accounts")
-        small = bill("bench_accounts", "B500000", "B900000")
+        small = bill("bench_accounts", "B500000", "B700000")
+        busy = bill("bench_accounts", "B700000", "B900000")
         ours = bill("bench_accounts", "B000000", "B500000")
         stock = shell("bench_accounts", STOCK.replace("COUNT", str(count)))
         two = bill_by_two("bench_two")
         extra = {"EXTRA_ADDONS": contract_addons()}
         shell("bench_accounts", INSTALL_CONTRACT, **extra)
         contract = shell("bench_accounts", CONTRACTS.replace("COUNT", str(count)), **extra)
-        report(count, ours, small, two, stock, contract, ordinary())
+        report(count, lines, ours, small, busy, two, stock, contract, ordinary())
     finally:
         remove()
 

@@ -35,7 +35,7 @@ env.cr.execute('''
     INSERT INTO astpp_usage (server_id, company_id, currency_id, account_id, partner_id, issuer_id, source, source_key,
                              date, charge_type, direction, callee, destination, duration, rated_amount, amount)
     SELECT a.server_id, a.company_id, %s, a.id, a.partner_id, a.issuer_id, 'cdr', a.id || '-' || n,
-           now() AT TIME ZONE 'UTC' - mod(n * 5000 + a.id, 60 * 24 * 3600) * interval '1 second', 'standard', 'outbound',
+           now() AT TIME ZONE 'UTC' - mod(n * 26000 + a.id, 60 * 24 * 3600) * interval '1 second', 'standard', 'outbound',
            '442012345678', 'Country ' || mod(n, 10), 60, 0.0137, 0.0137
       FROM astpp_account a, generate_series(1, %s) n WHERE a.id = ANY(%s)
 ''', (server.currency_id.id, %(lines)s // %(accounts)s, made.ids))

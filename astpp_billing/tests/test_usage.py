@@ -120,6 +120,12 @@ class TestUsage(AstppCommon):
         self.customer.billed_until = "2024-01-01"
         self.assertEqual(self.bill(self.customer).move_ids.amount_untaxed, 21)
 
+    def test_base_currency_stays_once_there_is_usage(self):
+        other = self.env["res.currency"].search([("id", "!=", self.server.currency_id.id)], limit=1)
+        self.load_calls(self.customer, "1")
+        with self.assertRaisesRegex(UserError, "base currency"):
+            self.server.currency_id = other
+
     def test_billed_elsewhere(self):
         """What somebody else invoiced is history: it is on no invoice, and waits for none."""
         account = self.make_account(billed_until="2024-01-15 00:00:00", billing_day=15)

@@ -16,6 +16,7 @@ from . import astpp_account_forecast
 from . import astpp_account_term
 from . import astpp_account_terms
 from . import astpp_issuer
+from . import astpp_server
 from . import astpp_usage
 from . import astpp_usage_billing
 from . import astpp_usage_charged

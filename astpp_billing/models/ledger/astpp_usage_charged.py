@@ -95,13 +95,16 @@ class AstppUsage(models.Model):
         domain &= Domain([("lines", ">", 0), ("first_date", "<", until), ("last_date", ">=", since)])
         return SQL(
             """
-            SELECT COALESCE(u.lines, t.lines) AS lines, COALESCE(u.amount, t.amount) AS amount,
-                   COALESCE(u.credit, t.credit) AS credit, COALESCE(u.duration, t.duration) AS duration
-              FROM astpp_usage_total t
-         LEFT JOIN LATERAL (SELECT %(sums)s FROM astpp_usage u
-                             WHERE u.total_id = t.id AND u.date >= %(since)s AND u.date < %(until)s
-                           ) u ON t.first_date < %(since)s OR t.last_date >= %(until)s
-             WHERE t.id IN %(totals)s
+            WITH chosen AS (
+                SELECT t.*, t.first_date >= %(since)s AND t.last_date < %(until)s AS is_whole
+                  FROM astpp_usage_total t WHERE t.id IN %(totals)s
+            )
+            SELECT lines, amount, credit, duration FROM chosen WHERE is_whole
+         UNION ALL
+            SELECT u.lines, u.amount, u.credit, u.duration
+              FROM (SELECT id FROM chosen WHERE NOT is_whole) AS cut
+        CROSS JOIN LATERAL (SELECT %(sums)s FROM astpp_usage u
+                             WHERE u.total_id = cut.id AND u.date >= %(since)s AND u.date < %(until)s) u
             """,
             sums=SUMS,
             since=since,

@@ -20,13 +20,24 @@ def columns(names, alias: str | None = None) -> SQL:
 
 
 def same_key(one: str, other: str, names=(*KEY, "until")) -> SQL:
-    """Return the condition that two rows have the same key, empty columns being equal."""
-    nullable = ("account_id", "partner_id", "issuer_id", "direction", "product_id", "exception", "elsewhere")
+    """Return the condition that two rows have the same key, empty columns being equal.
+
+    It is spelled as the unique index of totals is, and so that PostgreSQL can hash it.
+    """
+    nothing = {
+        **dict.fromkeys(("account_id", "partner_id", "issuer_id", "product_id"), 0),
+        "direction": "",
+        "exception": "",
+        "elsewhere": False,
+    }
     return SQL(" AND ").join(
         SQL(
-            "%s IS NOT DISTINCT FROM %s" if name in nullable else "%s = %s",
-            SQL.identifier(one, name),
-            SQL.identifier(other, name),
+            "COALESCE(%(one)s, %(nothing)s) = COALESCE(%(other)s, %(nothing)s)"
+            if name in nothing
+            else "%(one)s = %(other)s",
+            one=SQL.identifier(one, name),
+            other=SQL.identifier(other, name),
+            nothing=nothing.get(name),
         )
         for name in names
         if name not in ("company_id", "currency_id")

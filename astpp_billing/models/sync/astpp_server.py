@@ -182,7 +182,7 @@ class AstppServer(models.Model):
         :param code: currency code such as "EUR"; None, or one that Odoo does not know, changes nothing
         """
         currency = self.env["res.currency"].with_context(active_test=False).search([("name", "=", code)], limit=1)
-        if currency and currency != self.currency_id and not self.sync_date:
+        if currency and currency != self.currency_id and not self.sync_date and not self._has_usage():
             # sudo: any accounting administrator may synchronise, and the currency must be active.
             currency.sudo().active = True
             self.currency_id = currency
