@@ -3,7 +3,7 @@
 import logging
 
 from odoo import SUPERUSER_ID, api
-from odoo.addons.astpp_billing.models.ledger.astpp_usage_totalling import KEY, SUM_NAMES, SUMS, columns
+from odoo.addons.astpp_billing.models.ledger.total_key import KEY, SUM_NAMES, SUMS, columns
 from odoo.tools import SQL
 
 _logger = logging.getLogger(__name__)

@@ -18,8 +18,10 @@ from . import astpp_account_terms
 from . import astpp_issuer
 from . import astpp_server
 from . import astpp_usage
+from . import astpp_usage_apart
 from . import astpp_usage_billing
 from . import astpp_usage_charged
+from . import astpp_usage_copied
 from . import astpp_usage_day
 from . import astpp_usage_days
 from . import astpp_usage_doubles

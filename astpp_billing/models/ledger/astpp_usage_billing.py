@@ -5,7 +5,7 @@ from decimal import Decimal
 from odoo import api, models
 from odoo.tools import SQL
 
-from .astpp_usage_totalling import SUMS
+from .total_key import SUMS
 from .usage_state import WAITING
 
 BEGINNING = datetime(1970, 1, 1)

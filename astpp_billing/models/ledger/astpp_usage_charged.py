@@ -7,7 +7,8 @@ from odoo.tools import SQL
 
 from .astpp_usage_billing import BEGINNING
 from .astpp_usage_days import whole_days
-from .astpp_usage_totalling import END_OF_TIME, KEY, SUMS
+from .total_key import KEY, SUMS
+from .usage_copy import END_OF_TIME
 from .usage_state import NOT_HELD
 
 # What a total says of all its lines, and a day of all of its.

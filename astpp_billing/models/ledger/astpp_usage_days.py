@@ -3,7 +3,7 @@ from datetime import datetime, time, timedelta
 from odoo import api, models
 from odoo.tools import SQL
 
-from .astpp_usage_totalling import MOVED, NOWHERE
+from .total_key import MOVED, NOWHERE
 
 # What lines with an alias ``u`` come to on a day, in the order of the columns of ``DAY_SUMS``.
 DAY_SUMS = ("lines", "duration", "rated_amount", "amount", "credit", "cost")

@@ -3,7 +3,7 @@ import psycopg2
 from odoo import api, models
 from odoo.tools import SQL
 
-from .astpp_usage_totalling import MOVED, same_key
+from .total_key import MOVED, same_key
 from .usage_copy import CHUNK, COPY_COLUMNS, CopyStream, Owners, in_chunks, staged_lines
 
 STAGING = "astpp_usage_staging"

@@ -5,7 +5,8 @@ from odoo import api, models
 from odoo.tools import SQL
 
 from .astpp_usage_days import whole_days
-from .astpp_usage_totalling import END_OF_TIME, KEY, columns
+from .total_key import KEY, columns
+from .usage_copy import END_OF_TIME
 
 
 class AstppUsage(models.Model):
