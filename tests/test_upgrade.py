@@ -32,6 +32,13 @@ env["astpp.usage"].create([
     {{"account_id": customer.id, "amount": 10 + day, "date": f"2026-01-{{day:02}} 10:00:00", "description": "Installation"}}
     for customer in customers for day in range(1, 29)
 ])
+# Prepaid until now: what was used until then is paid live, whatever the account is by now.
+switched = account("E", 105, payment_mode="prepaid", billed_until="2026-02-01 00:00:00")
+env["astpp.usage"].create([
+    {{"account_id": switched.id, "amount": 3, "date": f"2026-01-{{day:02}} 10:00:00", "description": "Installation"}}
+    for day in range(1, 5)
+])
+switched.write({{"payment_mode": "postpaid"}})
 def bill():
     env.flush_all()
     env.cr.execute("UPDATE astpp_account SET next_period_end = '2026-02-01', next_invoice_date = '2026-02-01'"
@@ -94,7 +101,7 @@ NAMES = "SELECT model, name FROM ir_model_data WHERE module = 'astpp_billing' OR
 def mariadb():
     server = MariaDb().start()
     server.make_astpp()
-    server.insert("accounts", *({"id": 100 + n, "number": "RABC"[n], "balance": 0} for n in range(4)))
+    server.insert("accounts", *({"id": 100 + n, "number": "RABCDE"[n], "balance": 0} for n in range(6)))
     server.insert("order_items", {"id": 55, "order_id": 1, "accountid": 101, "quantity": 1})
     yield server
     server.remove()
@@ -132,6 +139,8 @@ def test_amounts_are_the_same(upgraded):
     assert len(sums) > 3
     assert len(invoices) > 1, "there was something to upgrade"
     assert database.query(TOTALS) == sums
+    database.shell('env["astpp.usage"]._reterm(env["astpp.account"].search([])); env.cr.commit()')
+    assert database.query(TOTALS) == sums, "each by the terms of its date"
     assert database.query(INVOICES) == invoices
     complaints = [line for line in log.splitlines() if " WARNING " in line or " ERROR " in line]
     assert not [line for line in complaints if "astpp" in line.replace("astpp_upgrade", "")]
