@@ -7,10 +7,12 @@ from odoo.tools import SQL
 
 from .astpp_usage_billing import BEGINNING
 from .astpp_usage_days import whole_days
-from .total_key import KEY, SUMS
+from .total_key import KEY
 from .usage_copy import END_OF_TIME
 from .usage_state import NOT_HELD
 
+# What is added up, of lines, totals and days alike.
+PARTS = ("lines", "amount", "credit", "duration")
 # What a total says of all its lines, and a day of all of its.
 OF_TOTALS = {*KEY, "move_line_id", "move_id"}
 OF_DAYS = {"server_id", "account_id", "issuer_id"}
@@ -25,8 +27,8 @@ class AstppUsage(models.Model):
     def _charged(self, domain: Domain) -> dict:
         """Return what the usage of a domain comes to: ``count``, ``debit``, ``credit`` and ``seconds``.
 
-        If the domain asks only for what a whole total or day has in common, and for dates, then these are added up,
-        and lines only where dates cut a total or day. If it asks for more, all its lines are.
+        If the domain asks only for what a whole total has in common, and for dates, then totals are added up; where
+        dates cut some, days if they say enough, else the lines of these. If it asks for more, all its lines are.
 
         :param domain: on ``astpp.usage``
         """
@@ -42,12 +44,7 @@ class AstppUsage(models.Model):
                 rest.append(part)
         since = max((part.value for part in dates if part.operator == ">="), default=BEGINNING)
         until = min((part.value for part in dates if part.operator == "<"), default=END_OF_TIME)
-        if rest:
-            query = self._charged_lines(domain)
-        elif dates and (days := self._domain_of_days(shared)):
-            query = self._charged_days(days, Domain.AND(shared), since, until)
-        else:
-            query = self._charged_totals(Domain.AND(shared), since, until)
+        query = self._charged_lines(domain) if rest else self._charged_totals(shared, since, until)
         [(count, debit, credit, seconds)] = self.env.execute_query(
             SQL(
                 """
@@ -71,8 +68,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _charged_lines(self, domain: Domain) -> SQL:
-        lines = self._search(domain)
-        return SQL("SELECT %s FROM astpp_usage u WHERE u.id IN %s", SUMS, lines.subselect())
+        query = self._search(domain)
+        amount, duration = (SQL.identifier(query.table, name) for name in ("amount", "duration"))
+        return query.select(
+            SQL("1 AS lines"), SQL("%s AS amount", amount), SQL("GREATEST(-%s, 0) AS credit", amount), duration
+        )
 
     @api.model
     def _charged_days(self, days: Domain, lines: Domain, since: datetime, until: datetime) -> SQL:
@@ -81,34 +81,30 @@ class AstppUsage(models.Model):
         cut = (Domain("date", ">=", since) & Domain("date", "<", first)) | (
             Domain("date", ">=", last) & Domain("date", "<", until)
         )
+        query = self.env["astpp.usage.day"]._search(days)
         return SQL(
-            """
-            SELECT lines, amount, credit, duration FROM astpp_usage_day WHERE id IN %s
-         UNION ALL
-            SELECT lines, amount, credit, duration FROM (%s) AS cut
-            """,
-            self.env["astpp.usage.day"]._search(days).subselect(),
+            "%s UNION ALL %s",
+            query.select(*(SQL.identifier(query.table, name) for name in PARTS)),
             self._charged_lines(lines & cut),
         )
 
     @api.model
-    def _charged_totals(self, domain: Domain, since: datetime, until: datetime) -> SQL:
-        domain &= Domain([("lines", ">", 0), ("first_date", "<", until), ("last_date", ">=", since)])
-        return SQL(
-            """
-            WITH chosen AS (
-                SELECT t.*, t.first_date >= %(since)s AND t.last_date < %(until)s AS is_whole
-                  FROM astpp_usage_total t WHERE t.id IN %(totals)s
-            )
-            SELECT lines, amount, credit, duration FROM chosen WHERE is_whole
-         UNION ALL
-            SELECT u.lines, u.amount, u.credit, u.duration
-              FROM (SELECT id FROM chosen WHERE NOT is_whole) AS cut
-        CROSS JOIN LATERAL (SELECT %(sums)s FROM astpp_usage u
-                             WHERE u.total_id = cut.id AND u.date >= %(since)s AND u.date < %(until)s) u
-            """,
-            sums=SUMS,
-            since=since,
-            until=until,
-            totals=self.env["astpp.usage.total"]._search(domain).subselect(),
+    def _charged_totals(self, shared: list[Domain], since: datetime, until: datetime) -> SQL:
+        """Return the query for totals, or for days where dates cut a total and days say enough."""
+        lines, totals = Domain.AND(shared), self.env["astpp.usage.total"]
+        chosen = lines & Domain("lines", ">", 0)
+        # Asked for beforehand: PostgreSQL would prepare for many, and take longer for that than for the sums.
+        cut = totals.search(
+            chosen
+            & Domain("first_date", "<", until)
+            & Domain("last_date", ">=", since)
+            & (Domain("first_date", "<", since) | Domain("last_date", ">=", until))
         )
+        if cut and (days := self._domain_of_days(shared)):
+            return self._charged_days(days, lines, since, until)
+        query = totals._search(chosen & Domain("first_date", ">=", since) & Domain("last_date", "<", until))
+        whole = query.select(*(SQL.identifier(query.table, name) for name in PARTS))
+        if not cut:
+            return whole
+        dates = Domain("date", ">=", since) & Domain("date", "<", until)
+        return SQL("%s UNION ALL %s", whole, self._charged_lines(Domain("total_id", "in", cut.ids) & dates))

@@ -102,8 +102,8 @@ class AstppViolation(models.Model):
         totals = days = SQL("TRUE")
         if since:
             # What was wrong is compared again until it is right.
-            totals = SQL("(t.changed_date >= %s OR t.id IN (SELECT total_id FROM astpp_violation))", since)
-            days = SQL("(d.changed_date >= %s OR d.id IN (SELECT day_id FROM astpp_violation))", since)
+            totals = SQL("t.id = ANY(%s)", self._changed("total_id", since))
+            days = SQL("d.id = ANY(%s)", self._changed("day_id", since))
         self.env.cr.execute(
             SQL(
                 "CREATE TEMPORARY TABLE astpp_violation_found ON COMMIT DROP AS %s UNION ALL %s",
@@ -126,6 +126,25 @@ class AstppViolation(models.Model):
         self.invalidate_model()
         [(found,)] = self.env.execute_query(SQL("SELECT count(*) FROM astpp_violation"))
         return found
+
+    @api.model
+    def _changed(self, name, since):
+        """Return the ids of the totals or days that changed since then, or are on the list.
+
+        :param name: ``total_id`` or ``day_id``
+        """
+        return [
+            changed_id
+            for (changed_id,) in self.env.execute_query(
+                SQL(
+                    "SELECT id FROM %(table)s WHERE changed_date >= %(since)s"
+                    " UNION SELECT %(name)s FROM astpp_violation WHERE %(name)s IS NOT NULL",
+                    table=SQL.identifier(self.env[self._fields[name].comodel_name]._table),
+                    since=since,
+                    name=SQL.identifier(name),
+                )
+            )
+        ]
 
     @api.model
     def _totals_query(self, changed):
