@@ -89,7 +89,7 @@ def disturbed(run, groups, moves):
     if len(met) < 3:
         with env.registry.cursor() as other:
             other.execute("UPDATE astpp_usage_total SET changed_date = now() WHERE account_id = ANY(%s)",
-                          ([account.id for account in groups],))
+                          ([terms.account.id for terms in groups],))
         try:
             return link(run, groups, moves)
         except Exception as error:

@@ -26,6 +26,7 @@ class TestUsageImportReport(ImportCommon):
         for text in ("EUR", "USD", "table cdrs"):
             self.assertIn(text, refused.refusal)
         self.assertEqual(len(self.usage()), 2, "no line of it is loaded")
+        done.action_undo()
         self.server.currency_id = self.env.ref("base.EUR")
         done = self.import_file("report_in_euro.csv")
         self.assertEqual((done.state, self.usage()[-1].currency_id.name), ("done", "EUR"))
