@@ -91,7 +91,7 @@ class TestLedgerHistories(AstppCommon):
             usage, account = self.pick(unbilled), self.pick(self.accounts)
             usage.account_id = account
             self.book[usage.id].account = account
-            self.book[usage.id].prepaid = account.payment_mode == "prepaid"
+            self.book[usage.id].prepaid = self.is_prepaid(account, usage.date)
 
     def step_adopt(self):
         """Calls of an account that Odoo does not know yet, and the account, which takes them."""
@@ -116,9 +116,10 @@ class TestLedgerHistories(AstppCommon):
         """What was used before stays what it was."""
         account = self.pick(self.accounts)
         account.payment_mode = "prepaid" if account.payment_mode == "postpaid" else "postpaid"
-        used = any(event.account == account for event in self.book.values())
-        since = datetime.now() if used else datetime(1970, 1, 1)
-        self.modes[account].append((since, account.payment_mode == "prepaid"))
+        for event in self.book.values():
+            # What is dated after the switch, though it is there already, is used in the new mode.
+            if event.account == account and not event.invoice and event.date >= datetime.now():
+                event.prepaid = self.is_prepaid(account, event.date)
 
     def step_change_day(self):
         account = self.pick(self.accounts)
@@ -178,7 +179,8 @@ class TestLedgerHistories(AstppCommon):
 
     def is_prepaid(self, account, date):
         """By the mode of its own date."""
-        return [prepaid for since, prepaid in self.modes[account] if since <= date][-1]
+        terms = account.term_ids.filtered(lambda term: term.date_from <= date)
+        return max(terms, key=lambda term: term.date_from).payment_mode == "prepaid"
 
     def invoice_of(self, event):
         [usage_id] = [usage_id for usage_id, other in self.book.items() if other is event]
@@ -245,7 +247,6 @@ class TestLedgerHistories(AstppCommon):
                 self.random = random.Random(seed)
                 self.book, self.month = {}, 0
                 self.accounts = [self.make_account(f"H{seed}-{n}") for n in range(3)]
-                self.modes = {account: [(datetime(1970, 1, 1), False)] for account in self.accounts}
                 with freeze_time(self.start(0) + timedelta(days=20)) as clock:
                     for turn in range(STEPS):
                         if turn % 6 == 5 and self.month < MONTHS:
