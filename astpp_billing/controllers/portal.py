@@ -22,27 +22,29 @@ class AstppPortal(AstppPortalChargeControls):
     def _prepare_home_portal_values(self, counters):
         values = super()._prepare_home_portal_values(counters)
         if {"astpp_account_count", "astpp_charge_count"} & set(counters):
-            count = len(request.env["astpp.account"]._portal_accounts())
+            count = len(request.env["astpp.account"]._portal_used_accounts())
             values |= {name: count for name in ("astpp_account_count", "astpp_charge_count") if name in counters}
         return values
 
     def _astpp_charge_scope(self, **kw):
         """Return (domain, account, invoice) of the requested charges, limited to those the user may see.
 
-        These are charges of the user's accounts, or of accounts below the user's resellers. Held charges are left out,
-        because they are nobody's charge yet.
+        These are charges of accounts while they were the user's, or since they came below the user's resellers. Held
+        charges are left out, because they are nobody's charge yet.
         """
         accounts = request.env["astpp.account"].sudo()
-        scope = request.env["astpp.account"]._portal_accounts()
+        scope = request.env["astpp.account"]._portal_used_accounts()
         below = request.env["astpp.account"]._portal_below_domain()
         account = accounts.browse()
         if (asked := key_of(kw.get("account_id"))) is not None:
             account = accounts.search(Domain("id", "=", asked) & (Domain("id", "in", scope.ids) | below), limit=1)
             if not account:
                 raise request.not_found()
-        domain = Domain("account_id", "in", account.ids or scope.ids)
-        if not account and kw.get("below"):
-            domain = Domain("account_id", "any", below)
+        if (kw.get("below") and not account) or (account and account not in scope):
+            domain = request.env["astpp.account"]._portal_below_usage_domain()
+            domain &= Domain("account_id", "=", account.id) if account else Domain.TRUE
+        else:
+            domain = request.env["astpp.account"]._portal_usage_domain(account or scope)
         domain &= NOT_HELD.domain
         move = request.env["account.move"].sudo().browse()
         if (asked := key_of(kw.get("invoice_id"))) is not None:
@@ -105,7 +107,7 @@ class AstppPortal(AstppPortalChargeControls):
             "groups": list(charges.grouped(lambda charge: groupings[groupby]["key"](charge, documents)).items()),
             "searchbar_groupby": groupings,
             "account": account,
-            "accounts": request.env["astpp.account"]._portal_accounts(),
+            "accounts": request.env["astpp.account"]._portal_used_accounts(),
             "invoice_shown": move,
             "totals": usage._charged(domain) if count < most else None,
             "search_error": self._astpp_search_error(search, search_in),

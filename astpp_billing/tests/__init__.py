@@ -58,6 +58,7 @@ from . import (
     test_portal_orders,
     test_portal_reseller,
     test_portal_sellers,
+    test_portal_terms,
     test_portal_text,
     test_portal_tours,
     test_portal_walk,

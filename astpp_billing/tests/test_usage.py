@@ -2,8 +2,8 @@ import psycopg2
 from freezegun import freeze_time
 
 from odoo.exceptions import UserError
-from odoo.tests import tagged
-from odoo.tools import mute_logger
+from odoo.tests import new_test_user, tagged
+from odoo.tools import SQL, mute_logger
 
 from ..models.ledger.astpp_usage_history import HistoryLine
 from .common import AstppCommon
@@ -104,6 +104,20 @@ class TestUsage(AstppCommon):
         self.customer.term_ids.filtered(lambda term: not term.elsewhere).elsewhere = True
         self.assertEqual((billed.total_id.state, unbilled.total_id.state), ("billed", "elsewhere"))
         self.assertFalse(self.bill(self.customer, date="2024-03-01").move_ids)
+
+    def test_terms_stay_with_their_account_and_issuer(self):
+        """A former issuer cannot be deleted: what is dated then and comes late would have none."""
+        with freeze_time("2024-01-10"):
+            self.load_calls(self.reseller_customer, "1", callstart="2024-01-05 10:00:00")
+            self.reseller_customer.parent_id = False
+        self.env["astpp.usage"]._remove(SQL("u.account_id = %s", self.reseller_customer.id), ("id",))
+        with self.assertRaisesRegex(UserError, "Archive"):
+            self.reseller_issuer.unlink()
+        late = self.load_calls(self.reseller_customer, "2", callstart="2024-01-06 10:00:00")
+        self.assertEqual(late.issuer_id, self.reseller_issuer)
+        accountant = new_test_user(self.env, login="terms.accountant", groups="account.group_account_invoice")
+        with self.assertRaises(UserError):
+            self.customer.term_ids[:1].with_user(accountant).account_id = self.reseller_customer
 
     def test_mode_of_the_date(self):
         """Postpaid to prepaid and back: each call is billed, or paid live, by the mode of its own date."""

@@ -29,6 +29,7 @@ def _used_issuer(issuer):
 FROZEN = {
     "astpp.server": ({"company_id"}, lambda server: _has(server, "astpp.account", "server_id")),
     "astpp.account": ({"server_id"}, _used_account),
+    "astpp.account.term": ({"account_id"}, lambda term: True),
     "astpp.issuer": ({"company_id", "account_id", "server_id"}, _used_issuer),
     "astpp.did": ({"server_id"}, lambda did: _has(did, "astpp.did.assignment", "did_id")),
     "astpp.subscription": ({"account_id"}, lambda subscription: subscription.state != "draft"),
@@ -52,7 +53,7 @@ BILLED_FOR = {
 }
 MODELS = (
     *FROZEN,
-    *("astpp.account.term", "astpp.usage", "astpp.usage.total", "astpp.usage.day"),
+    *("astpp.usage", "astpp.usage.total", "astpp.usage.day"),
     *("astpp.billing.result", "astpp.sync.step", "astpp.sync.slice"),
     *(
         "astpp.reconciliation",

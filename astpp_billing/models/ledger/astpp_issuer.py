@@ -35,5 +35,11 @@ class AstppIssuer(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_used(self):
+        # sudo: usage of all companies counts.
         if self.env["astpp.usage"].sudo().search_count([("issuer_id", "in", self.ids)], limit=1):
             raise UserError(self.env._("It has usage. Archive it instead."))
+        # Running terms go on with the issuer that their account has then; former ones would have none.
+        # sudo: as above, terms of all companies count.
+        former = self.env["astpp.account.term"].sudo().search([("issuer_id", "in", self.ids)])
+        if former.filtered(lambda term: term.parent_id != term.account_id.parent_id):
+            raise UserError(self.env._("Accounts had it as their issuer. Archive it instead."))

@@ -5,7 +5,7 @@ from decimal import Decimal
 from odoo import api, models
 from odoo.tools import SQL
 
-from .total_key import SUMS
+from .total_key import SUMS, waiting_state
 from .usage_state import WAITING
 
 BEGINNING = datetime(1970, 1, 1)
@@ -207,10 +207,10 @@ class AstppUsage(models.Model):
             SQL(
                 """
                 UPDATE astpp_usage_total t
-                   SET move_line_id = NULL, move_id = NULL, state = CASE WHEN t.prepaid THEN 'prepaid' ELSE 'open' END,
-                       changed_date = now() AT TIME ZONE 'UTC'
+                   SET move_line_id = NULL, move_id = NULL, state = %s, changed_date = now() AT TIME ZONE 'UTC'
                  WHERE t.move_line_id = ANY(%s)
                 """,
+                waiting_state("t"),
                 lines.ids,
             )
         )

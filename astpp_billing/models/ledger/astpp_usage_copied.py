@@ -2,7 +2,7 @@ from odoo import api, models
 from odoo.sql_db import db_connect
 from odoo.tools import SQL
 
-from .total_key import SUM_NAMES, changed_by, columns
+from .total_key import SUM_NAMES, changed_by, columns, waiting_state
 from .usage_copy import TotalIds
 
 
@@ -26,9 +26,8 @@ class AstppUsage(models.Model):
             )
         )
         known = {
-            ("\t".join(str(value or "") for value in owner), *rest): total_id
+            ("\t".join(str(value or "") for value in owner), until, charge_type, direction, exception): total_id
             for total_id, *owner, until, charge_type, direction, exception in rows
-            for rest in ((until, charge_type, direction, exception),)
         }
         name = self.env.cr.dbname
 
@@ -68,7 +67,7 @@ class AstppUsage(models.Model):
                                                    issuer_id, prepaid, elsewhere, until, charge_type, direction, exception,
                                                    takes_lines, state, changed_date)
                     SELECT %(server)s, %(company)s, %(currency)s, copied.*, TRUE,
-                           CASE WHEN exception IS NOT NULL THEN 'held' WHEN elsewhere THEN 'elsewhere' WHEN prepaid THEN 'prepaid' ELSE 'open' END,
+                           %(state)s,
                            now() AT TIME ZONE 'UTC'
                       FROM copied
                ON CONFLICT DO NOTHING
@@ -98,6 +97,7 @@ class AstppUsage(models.Model):
                 directions=[key[3] for key in totals],
                 exceptions=[key[4] for key in totals],
                 names=columns(names),
+                state=waiting_state("copied"),
                 changed=changed_by("c"),
                 server=server.id,
                 company=server.company_id.id,

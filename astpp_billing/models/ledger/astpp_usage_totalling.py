@@ -3,7 +3,7 @@ from datetime import datetime
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from .total_key import FLAGS, KEY, MINUS, MOVED, SUM_NAMES, SUMS, changed_by, columns, same_key, summed
+from .total_key import FLAGS, KEY, MINUS, MOVED, SUM_NAMES, SUMS, changed_by, columns, same_key, summed, waiting_state
 from .usage_copy import END_OF_TIME
 
 BOUNDS = SQL.identifier("astpp_usage_bounds")
@@ -174,8 +174,7 @@ class AstppUsage(models.Model):
               GROUP BY id
             ), made AS (
                 INSERT INTO astpp_usage_total (id, %(key)s, until, takes_lines, state, %(names)s, changed_date)
-                SELECT w.id, %(key_of_w)s, w.until, TRUE, CASE WHEN w.exception IS NOT NULL THEN 'held'
-                       WHEN w.elsewhere THEN 'elsewhere' WHEN w.prepaid THEN 'prepaid' ELSE 'open' END, %(names_of_c)s, now() AT TIME ZONE 'UTC'
+                SELECT w.id, %(key_of_w)s, w.until, TRUE, %(state)s, %(names_of_c)s, now() AT TIME ZONE 'UTC'
                   FROM wanted w JOIN change c ON c.id = w.id
                  WHERE w.is_new
               ORDER BY w.id
@@ -197,6 +196,7 @@ class AstppUsage(models.Model):
             days=self._days_query(),
             key=columns(KEY),
             key_of_w=columns(KEY, "w"),
+            state=waiting_state("w"),
             names=columns(SUM_NAMES),
             names_of_c=columns(SUM_NAMES, "c"),
         )

@@ -69,3 +69,17 @@ def summed(sign: SQL = PLUS) -> SQL:
 NOWHERE = SQL("SELECT *, FALSE AS is_new FROM astpp_usage_total WHERE FALSE")
 # What the statements that move lines return of each, besides ``old_id`` and ``new_id``.
 MOVED = SQL("u.source, u.date, u.duration, u.rated_amount, u.amount, u.cost")
+
+
+def waiting_state(alias: str) -> SQL:
+    """Return the state of a total that no document bills, from its columns.
+
+    :param alias: of the row that has them
+    """
+    return SQL(
+        "CASE WHEN %(held)s IS NOT NULL THEN 'held' WHEN %(elsewhere)s THEN 'elsewhere' WHEN %(prepaid)s THEN 'prepaid'"
+        " ELSE 'open' END",
+        held=SQL.identifier(alias, "exception"),
+        elsewhere=SQL.identifier(alias, "elsewhere"),
+        prepaid=SQL.identifier(alias, "prepaid"),
+    )

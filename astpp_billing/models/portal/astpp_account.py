@@ -38,6 +38,42 @@ class AstppAccount(models.Model):
             return Domain.FALSE
         return Domain("id", "child_of", resellers.ids) & Domain("id", "not in", resellers.ids)
 
+    @api.model
+    def _portal_used_accounts(self):
+        """Return the accounts that are, or were at some time, the user's customer's, sudoed as above."""
+        partner = self.env.user.partner_id.commercial_partner_id
+        if self.env.user._is_public() or not partner:
+            return self.sudo().browse()
+        terms = self.env["astpp.account.term"].sudo().search([("partner_id", "child_of", partner.id)])
+        return self._portal_accounts() | terms.account_id.filtered(lambda account: account.account_type != "provider")
+
+    @api.model
+    def _portal_usage_domain(self, accounts):
+        """Return the domain of the usage of accounts while they were the user's customer's: that of others is not shown.
+
+        :param accounts: some of ``_portal_used_accounts``
+        """
+        partner = self.env.user.partner_id.commercial_partner_id
+        return Domain("account_id", "in", accounts.ids) & Domain("partner_id", "child_of", partner.id)
+
+    @api.model
+    def _portal_below_usage_domain(self):
+        """Return the domain of the usage of accounts below the user's resellers, since they came below them."""
+        below, resellers = self._portal_below_domain(), self._portal_resellers()
+        domain = Domain("account_id", "any", below)
+        # Accounts move seldom: those that have been elsewhere are few.
+        elsewhere = (
+            self.env["astpp.account.term"]
+            .sudo()
+            .search(Domain("account_id", "any", below) & ~Domain("parent_id", "child_of", resellers.ids))
+        )
+        for account, terms in elsewhere.grouped("account_id").items():
+            left = max(terms.mapped("date_from"))
+            here = [since for since in account.term_ids.mapped("date_from") if since > left]
+            since = Domain("date", ">=", min(here)) if here else Domain.FALSE
+            domain &= Domain("account_id", "!=", account.id) | since
+        return domain
+
     def _room_for_orders(self):
         """Return how much the customer may still order, in the server's base currency.
 
