@@ -24,6 +24,7 @@
         "wizards/astpp_coupon_generate_views.xml",
         "wizards/astpp_coupon_redeem_views.xml",
         "wizards/astpp_recognition_views.xml",
+        "wizards/astpp_usage_credit_views.xml",
         "views/astpp_usage_views.xml",
         "views/astpp_usage_total_views.xml",
         "views/astpp_usage_import_views.xml",

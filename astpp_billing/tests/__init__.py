@@ -22,6 +22,7 @@ from . import (
     test_connection_notification,
     test_connector,
     test_controllers,
+    test_credit_lines,
     test_credit_note,
     test_csv_file,
     test_did,

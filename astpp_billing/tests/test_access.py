@@ -17,6 +17,7 @@ WIZARDS = (
     "astpp.recognition",
     "astpp.outbox.skip",
     "astpp.outbox.preview",
+    "astpp.usage.credit",
 )
 MODELS = (
     "astpp.server",

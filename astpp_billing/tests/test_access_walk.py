@@ -102,6 +102,7 @@ class TestAccessWalk(AstppCommon):
         make("astpp.outbox.difference", server_id=server, kind="entry", cause="astpp")
         make("astpp.outbox.preview", outbox_id=outbox)
         make("astpp.outbox.skip", outbox_ids=[(6, 0, [outbox])], reason="r")
+        make("astpp.usage.credit", usage_ids=[(6, 0, made["astpp.usage"].ids)], reason="r")
         make("astpp.topup", account_id=prepaid, amount=5)
         make("astpp.settlement", issuer_id=issuer)
         make("astpp.subscription.close", subscription_ids=[(6, 0, [subscription])])

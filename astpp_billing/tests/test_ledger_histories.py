@@ -19,12 +19,12 @@ class Event:
 
     def __init__(self, account, date, amount, prepaid, held):
         self.account, self.date, self.amount = account, date, amount
-        self.prepaid, self.held, self.invoice = prepaid, held, None
+        self.prepaid, self.held, self.invoice, self.credited = prepaid, held, None, False
 
     @property
     def state(self):
         if self.invoice:
-            return "billed"
+            return "credited" if self.credited else "billed"
         return "held" if self.held else "prepaid" if self.prepaid else "open"
 
 
@@ -39,7 +39,7 @@ class TestLedgerHistories(AstppCommon):
         super().setUp()
         self.call_product.taxes_id = False
         self.server.charge_product_id.taxes_id = False
-        self.book = {}
+        self.book, self.kept = {}, Counter()
         self.month = 0
 
     # What can happen
@@ -147,7 +147,7 @@ class TestLedgerHistories(AstppCommon):
                 event.invoice = self.invoice_of(event)
 
     def step_cancel(self):
-        moves = self.invoices().filtered(lambda move: move.payment_state == "not_paid")
+        moves = self.invoices().filtered(lambda move: move.payment_state == "not_paid" and not move.reversal_move_ids)
         if moves:
             move = self.pick(list(moves))
             move.button_draft()
@@ -166,6 +166,38 @@ class TestLedgerHistories(AstppCommon):
             )
             self.env["account.move"].browse(wizard.refund_moves()["res_id"]).action_post()
             self.forget(move)
+
+    def step_credit_lines(self):
+        """A few lines of an invoice are credited, for good or to be billed again; or the draft is given up."""
+        moves = self.invoices().filtered(
+            lambda move: move.move_type == "out_invoice"
+            and not any(move.reversal_move_ids.mapped("astpp_releases_usage"))
+        )
+        billed = {
+            usage_id: event
+            for usage_id, event in self.book.items()
+            if event.invoice and event.invoice in moves and not event.credited and event.amount > Decimal("0.1")
+        }
+        chosen = self.random.sample(sorted(billed), min(len(billed), self.random.randint(1, 3)))
+        if not chosen or any(move.amount_total < 4 for move in moves):
+            return
+        again = self.random.random() < 0.5
+        usage = self.env["astpp.usage"].browse(chosen)
+        credit = self.env["account.move"]._astpp_credit_lines(usage, "2024-05-30", "wrong", again)
+        fate = self.random.choice(("post", "post", "cancel", "unlink", "draft"))
+        if fate in ("cancel", "unlink"):
+            credit.button_cancel() if fate == "cancel" else credit.unlink()
+            return
+        credit.action_post()
+        if fate == "draft" and not again:
+            credit.button_draft()
+            credit.unlink()
+            return
+        for event in map(billed.get, chosen):
+            event.credited = not again
+            if again:
+                self.kept[event.account.id] += event.amount
+                event.invoice = None
 
     def step_move_customer(self):
         """The account goes to another contact."""
@@ -192,7 +224,7 @@ class TestLedgerHistories(AstppCommon):
 
     def forget(self, move):
         for event in self.book.values():
-            if event.invoice == move:
+            if event.invoice == move and not event.credited:
                 event.invoice = None
 
     def pick(self, things):
@@ -209,6 +241,11 @@ class TestLedgerHistories(AstppCommon):
         expected, found = Counter(), Counter()
         for event in self.book.values():
             expected[event.account.id, event.state] += event.amount
+            if event.credited:
+                expected[event.account.id, "credit"] -= event.amount
+        for account_id, amount in self.kept.items():
+            expected[account_id, "credited"] += amount
+            expected[account_id, "credit"] -= amount
         totals = self.env["astpp.usage.total"].search([("account_id", "in", [a.id for a in self.accounts])])
         for total in totals:
             found[total.account_id.id, total.state] += Decimal(str(total.amount))
@@ -217,6 +254,7 @@ class TestLedgerHistories(AstppCommon):
         for usage_id, event in self.book.items():
             usage = self.env["astpp.usage"].browse(usage_id)
             self.assertEqual(usage.move_id, event.invoice or self.env["account.move"], event.state)
+            self.assertEqual(usage.billing_state, event.state)
         for account in self.accounts:
             self.assertAlmostEqual(account.unbilled_amount, float(expected[account.id, "open"]), delta=0.005001)
         self.check_days()
@@ -240,12 +278,13 @@ class TestLedgerHistories(AstppCommon):
     def test_random_histories(self):
         steps = [
             *[self.step_load] * 6, self.step_charge, self.step_charge, self.step_change_charge, self.step_release,
-            self.step_move_charge, self.step_adopt, self.step_switch_mode, self.step_change_day, self.step_cancel, self.step_credit_all, self.step_move_customer,
+            self.step_move_charge, self.step_adopt, self.step_switch_mode, self.step_change_day, self.step_cancel, self.step_credit_all,
+            self.step_credit_lines, self.step_credit_lines, self.step_move_customer,
         ]  # fmt: skip
         for seed in SEEDS:
             with self.subTest(seed=seed), self.env.cr.savepoint() as savepoint:
                 self.random = random.Random(seed)
-                self.book, self.month = {}, 0
+                self.book, self.kept, self.month = {}, Counter(), 0
                 self.accounts = [self.make_account(f"H{seed}-{n}") for n in range(3)]
                 with freeze_time(self.start(0) + timedelta(days=20)) as clock:
                     for turn in range(STEPS):

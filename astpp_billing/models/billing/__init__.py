@@ -1,6 +1,7 @@
 from . import account_move
 from . import account_move_bulk
 from . import account_move_complete
+from . import account_move_credit
 from . import account_move_line
 from . import account_move_rate
 from . import account_move_usage

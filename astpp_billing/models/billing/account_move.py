@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.fields import Domain
 
 from ..astpp_guard_mixin import ours
 
@@ -48,6 +49,12 @@ class AccountMove(models.Model):
         copy=False,
         help="Credit notes set the usage of this invoice free, or another invoice bills it instead.",
     )
+    astpp_credits_lines = fields.Boolean(
+        string="Credits Single Lines",
+        readonly=True,
+        copy=False,
+        help="This credit note credits single calls or charges of an invoice.",
+    )
     # Restricted by groups: portal users may read invoices, but not the ledger that this is computed from.
     astpp_usage_count = fields.Integer(
         string="Usage Lines",
@@ -93,4 +100,11 @@ class AccountMove(models.Model):
     def action_view_astpp_usage(self):
         """Open the charge history of the lines that these invoices bill."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_charge_history")
-        return action | {"domain": [("move_id", "in", self.ids)], "context": {}}
+        return action | {"domain": list(self._astpp_usage_domain()), "context": {}}
+
+    def _astpp_usage_domain(self):
+        """Return the domain of the usage that these documents bill, or credit line by line."""
+        if not any(self.mapped("astpp_credits_lines")):
+            return Domain("move_id", "in", self.ids)
+        totals = self.env["astpp.usage.total"].search([("move_id", "in", self.ids)])
+        return Domain("total_id", "in", (totals | totals.credited_id).ids)

@@ -36,4 +36,5 @@ class AccountMoveLine(models.Model):
 
     def unlink(self):
         self.env["astpp.usage"]._free(self)
+        self.env["astpp.usage"]._drop_credit(self.filtered("move_id.astpp_credits_lines"))
         return super().unlink()

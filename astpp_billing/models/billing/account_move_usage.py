@@ -38,17 +38,27 @@ class AccountMove(models.Model):
 
     def button_draft(self):
         self._astpp_check_undone()
-        return super().button_draft()
+        res = super().button_draft()
+        self.env["astpp.usage"]._reopen_credit(self)
+        return res
 
     def button_cancel(self):
         self.filtered(lambda move: move.state == "posted")._astpp_check_undone()
         return super().button_cancel()
 
     def _astpp_check_undone(self):
-        """Refuse to undo a document whose usage was set free: another invoice may bill it by now.
+        """Refuse to undo a document whose usage was set free or credited: another invoice may bill it by now.
 
         :raise UserError: for cancelled invoices of a run, credited invoices, and their posted credit notes
         """
+        if notes := self.env["astpp.usage.total"].search([("credited_id.move_id", "in", self.ids)]).move_id:
+            raise UserError(
+                self.env._(
+                    "%(credit)s credits single calls or charges of %(invoice)s: cancel the credit note first.",
+                    credit=", ".join(notes.mapped("display_name")),
+                    invoice=", ".join(notes.reversed_entry_id.mapped("display_name")),
+                )
+            )
         if gone := self.filtered(lambda move: move.state == "cancel" and move.astpp_run_id):
             raise UserError(
                 self.env._(
@@ -83,7 +93,10 @@ class AccountMove(models.Model):
         )
         for credit in credits_of_usage:
             credit._astpp_check_credited()
-        for credit in credits_of_usage.filtered("astpp_releases_usage"):
+        of_lines = credits_of_usage.filtered("astpp_credits_lines")
+        for credit in of_lines:
+            credit._astpp_confirm_credit_of_lines()
+        for credit in (credits_of_usage - of_lines).filtered("astpp_releases_usage"):
             credit._astpp_release_credited()
 
     def _astpp_bills_usage(self):
@@ -159,8 +172,10 @@ class AccountMove(models.Model):
     def _astpp_release_usage(self):
         """Set the usage of these invoices free and reopen their periods for billing.
 
-        ``billed_until`` moves back only where the invoice was the last one of its account.
+        ``billed_until`` moves back only where the invoice was the last one of its account. Credit notes of single
+        lines credit them no longer.
         """
+        self.env["astpp.usage"]._drop_credit(self.filtered("astpp_credits_lines").line_ids)
         billed = self.filtered(
             lambda move: move._astpp_bills_usage()
             or (move.is_purchase_document() and move.invoice_line_ids.filtered("astpp_usage_amount"))

@@ -3,6 +3,7 @@
 - ``_add`` (charges and credits), ``_load_calls`` and ``_copy_owned`` (calls) add events, each at most once;
 - ``_sum_unbilled`` sums unbilled usage in groups, ``_bill`` links each group to its invoice line and checks the count;
 - ``_free`` makes usage unbilled again, ``_rebill`` moves it to another document, ``_hold`` keeps it from being billed;
+- ``_set_apart``, ``_credit`` and ``_confirm_credit`` credit single lines of an invoice;
 - ``_adopt``, ``_reterm`` and ``_disown`` give it the account that it is of, and the terms of its date;
 - ``_unbilled_around``, ``_accounts_with_unbilled``, ``_last_unbilled``, ``_billed_sums``, ``_charged``, … report on it;
 - ``usage_state`` defines the states of a line, as SQL and as domains.
@@ -22,6 +23,7 @@ from . import astpp_usage_apart
 from . import astpp_usage_billing
 from . import astpp_usage_charged
 from . import astpp_usage_copied
+from . import astpp_usage_credit
 from . import astpp_usage_day
 from . import astpp_usage_days
 from . import astpp_usage_doubles

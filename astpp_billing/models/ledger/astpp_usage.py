@@ -105,6 +105,7 @@ class AstppUsage(models.Model):
     total_id = CopiedMany2one("astpp.usage.total", readonly=True, copy=False)
     move_line_id = fields.Many2one(related="total_id.move_line_id", string="Invoice Line")
     move_id = fields.Many2one(related="total_id.move_id", string="Invoice")
+    billing_state = fields.Selection(related="total_id.state", string="State")
 
     # source_key comes first: keys begin with the time of the event, so new rows are appended at one end of the index.
     _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")

@@ -84,8 +84,10 @@ class AstppUsage(models.Model):
                 ), part AS (
                     SELECT old_id, new_id, until, %(sums)s FROM moved u GROUP BY 1, 2, 3
                 ), made AS (
-                    INSERT INTO astpp_usage_total (id, %(key)s, until, takes_lines, state, %(names)s, changed_date)
-                    SELECT p.new_id, %(key_of_t)s, p.until, FALSE, t.state, %(names_of_p)s, now() AT TIME ZONE 'UTC'
+                    INSERT INTO astpp_usage_total (id, %(key)s, until, takes_lines, state, move_line_id, move_id, %(names)s,
+                                                   changed_date)
+                    SELECT p.new_id, %(key_of_t)s, p.until, FALSE, t.state, t.move_line_id, t.move_id, %(names_of_p)s,
+                           now() AT TIME ZONE 'UTC'
                       FROM part p JOIN astpp_usage_total t ON t.id = p.old_id
                 ), gone AS (SELECT old_id AS id, %(summed)s FROM part GROUP BY 1
                 )

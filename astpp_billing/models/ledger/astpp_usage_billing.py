@@ -199,6 +199,8 @@ class AstppUsage(models.Model):
     def _free(self, lines):
         """Make the usage that these document lines bill unbilled again, in one statement.
 
+        What was credited stays credited.
+
         :param lines: ``account.move.line``
         """
         if not lines:
@@ -208,7 +210,7 @@ class AstppUsage(models.Model):
                 """
                 UPDATE astpp_usage_total t
                    SET move_line_id = NULL, move_id = NULL, state = %s, changed_date = now() AT TIME ZONE 'UTC'
-                 WHERE t.move_line_id = ANY(%s)
+                 WHERE t.move_line_id = ANY(%s) AND t.state IN ('billed', 'recognised')
                 """,
                 waiting_state("t"),
                 lines.ids,
@@ -260,5 +262,5 @@ class AstppUsage(models.Model):
 
     @api.model
     def _forget_billed(self):
-        self.invalidate_model(["total_id", "move_line_id", "move_id"])
+        self.invalidate_model(["total_id", "move_line_id", "move_id", "billing_state"])
         self.env["astpp.usage.total"].invalidate_model()

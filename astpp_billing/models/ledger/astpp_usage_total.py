@@ -10,6 +10,8 @@ STATES = [
     ("prepaid", "Paid Live"),
     ("billed", "Billed"),
     ("recognised", "Recognised"),
+    ("credited", "Credited"),
+    ("credit", "Credit"),
 ]
 
 
@@ -56,6 +58,11 @@ class AstppUsageTotal(models.Model):
     # Its line's own key guards it.
     move_id = fields.Many2one("account.move", string="Invoice", readonly=True, ondelete="restrict")
 
+    credited_id = fields.Many2one(
+        "astpp.usage.total", string="Credits", readonly=True, ondelete="restrict", help="What this total takes back."
+    )
+    credit_ids = fields.One2many("astpp.usage.total", "credited_id", string="Credited By", readonly=True)
+
     _current_uniq = models.UniqueIndex(
         "(server_id, COALESCE(account_id, 0), charge_type, until, prepaid, COALESCE(elsewhere, FALSE), COALESCE(direction, ''), "
         "COALESCE(product_id, 0), COALESCE(exception, ''), COALESCE(issuer_id, 0), COALESCE(partner_id, 0)) "
@@ -66,9 +73,15 @@ class AstppUsageTotal(models.Model):
     _waiting_idx = models.Index("(state, account_id) WHERE state IN ('open', 'held', 'prepaid')")
     _move_line_idx = models.Index("(move_line_id) WHERE move_line_id IS NOT NULL")
     _move_idx = models.Index("(move_id) WHERE move_id IS NOT NULL")
+    _credited_uniq = models.UniqueIndex(
+        "(credited_id) WHERE credited_id IS NOT NULL", "This usage is credited already."
+    )
     _changed_idx = models.Index("(changed_date)")
     _billed_whole = models.Constraint(
         "CHECK((move_line_id IS NULL) = (move_id IS NULL))", "Usage is billed by a line of one invoice."
+    )
+    _credit_named = models.Constraint(
+        "CHECK((state = 'credit') = (credited_id IS NOT NULL))", "A credit names what it credits."
     )
     _billed_released = models.Constraint(
         "CHECK(exception IS NULL OR move_line_id IS NULL)", "Usage with an exception cannot be billed."

@@ -157,16 +157,23 @@ class AstppViolation(models.Model):
             SELECT t.company_id, 'other_total' AS kind, t.id AS total_id, NULL::int AS day_id, t.move_line_id, t.move_id,
                    COALESCE(s.lines, 0)::int AS usage_count, COALESCE(s.amount, 0) AS expected, t.amount AS found
               FROM astpp_usage_total t
+         LEFT JOIN astpp_usage_total c ON c.id = t.credited_id
          LEFT JOIN LATERAL (SELECT count(*) AS lines, sum(u.duration) AS duration, sum(u.amount) AS amount,
                                    sum(GREATEST(-u.amount, 0)) AS credit, sum(u.cost) AS cost,
                                    bool_and((u.account_id, u.charge_type, u.direction, u.exception, COALESCE(u.prepaid, FALSE))
                                             IS NOT DISTINCT FROM
                                             (t.account_id, t.charge_type, t.direction, t.exception, t.prepaid)) AS fits
                               FROM astpp_usage u WHERE u.total_id = t.id) s ON TRUE
-             WHERE %s AND ((t.lines, t.duration, t.amount, t.credit, t.cost)
-                           <> (s.lines, COALESCE(s.duration, 0), COALESCE(s.amount, 0), COALESCE(s.credit, 0),
-                               COALESCE(s.cost, 0))
-                           OR NOT s.fits)
+             WHERE %s AND CASE
+                   WHEN t.state = 'credit' THEN (t.lines, t.duration, t.amount, t.cost)
+                                                IS DISTINCT FROM (c.lines, c.duration, -c.amount, -c.cost)
+                   -- What was credited and is billed again has left a record.
+                   WHEN t.state = 'credited' AND s.lines = 0 THEN
+                        NOT EXISTS (SELECT FROM astpp_usage_total k WHERE k.credited_id = t.id)
+                   ELSE (t.lines, t.duration, t.amount, t.credit, t.cost)
+                        <> (s.lines, COALESCE(s.duration, 0), COALESCE(s.amount, 0), COALESCE(s.credit, 0),
+                            COALESCE(s.cost, 0))
+                        OR NOT s.fits END
          UNION ALL
             SELECT u.company_id, 'no_total', NULL, NULL, NULL, NULL, count(*)::int, 0, sum(u.amount)
               FROM astpp_usage u WHERE u.total_id IS NULL GROUP BY 1
@@ -221,10 +228,11 @@ class AstppViolation(models.Model):
             """
             WITH used AS (
                 SELECT move_line_id, move_id, sum(lines)::int AS lines, sum(amount) AS amount,
-                       bool_or(NOT EXISTS (SELECT 1 FROM astpp_billing_result result
-                                            WHERE result.move_id = summed.move_id
-                                              AND result.account_id = summed.account_id)) AS elsewhere
-                  FROM (SELECT move_line_id, move_id, account_id, sum(lines) AS lines, sum(amount) AS amount
+                       bool_or(lines > 0 AND NOT EXISTS (SELECT 1 FROM astpp_billing_result result
+                                                          WHERE result.move_id = summed.move_id
+                                                            AND result.account_id = summed.account_id)) AS elsewhere
+                  FROM (SELECT move_line_id, move_id, account_id, sum(amount) AS amount,
+                               COALESCE(sum(lines) FILTER (WHERE state NOT IN ('credit', 'credited')), 0) AS lines
                           FROM astpp_usage_total WHERE move_line_id IS NOT NULL GROUP BY 1, 2, 3) AS summed
               GROUP BY 1, 2
             ), billed AS (
@@ -235,22 +243,28 @@ class AstppViolation(models.Model):
                        COALESCE(line.astpp_usage_amount, 0) AS amount,
                        COALESCE(NULLIF(line.astpp_usage_rate, 0), move.astpp_rate) AS rate,
                        CASE WHEN move.move_type IN ('out_refund', 'in_invoice') THEN -1 ELSE 1 END AS sign, currency.rounding,
+                       -- Parts that are credited one after another add up to a rounded sum; each may be a cent off.
+                       CASE WHEN credit.id IS NULL THEN 0.5 ELSE 1 END AS cents,
                        move.state = 'cancel' OR COALESCE(move.astpp_usage_released, FALSE) AS is_void
                   FROM account_move move
                   JOIN account_move_line line ON line.move_id = move.id AND line.display_type = 'product'
                   JOIN res_currency currency ON currency.id = move.currency_id
-                 WHERE move.astpp_run_id IS NOT NULL OR move.astpp_recognition_month IS NOT NULL
+             LEFT JOIN LATERAL (SELECT id FROM astpp_usage_total
+                                 WHERE move_line_id = line.id AND state = 'credit' LIMIT 1) credit ON TRUE
+                 WHERE credit.id IS NOT NULL OR move.astpp_run_id IS NOT NULL OR move.astpp_recognition_month IS NOT NULL
                        OR move.astpp_is_refill OR move.id IN (SELECT bill_id FROM astpp_settlement)
             ), sides AS (
                 SELECT COALESCE(billed.id, used.move_line_id) AS line_id, COALESCE(billed.move_id, used.move_id) AS move_id,
                        COALESCE(used.lines, 0) AS lines, COALESCE(used.amount, 0) AS used_amount,
                        used.elsewhere, used.move_id <> billed.move_id AS split,
                        billed.id IS NULL OR billed.is_void AS is_void, billed.price, billed.amount, billed.sign,
-                       COALESCE(NULLIF(billed.rate, 0), 1) AS rate, billed.rounding
+                       COALESCE(NULLIF(billed.rate, 0), 1) AS rate, billed.rounding, billed.cents
                   FROM billed FULL JOIN used ON used.move_line_id = billed.id
             ), credited AS (
                 SELECT invoice.id, invoice.amount_total AS total, sum(credit.amount_total) AS amount,
-                       COALESCE(invoice.astpp_usage_released, FALSE) AS is_free, currency.rounding
+                       COALESCE(invoice.astpp_usage_released, FALSE) AS is_free,
+                       -- The taxes of each are rounded.
+                       currency.rounding * (2 * count(*) - 1) AS rounding
                   FROM account_move invoice
                   JOIN account_move credit ON credit.reversed_entry_id = invoice.id AND credit.state = 'posted'
                   JOIN res_currency currency ON currency.id = invoice.currency_id
@@ -266,7 +280,7 @@ class AstppViolation(models.Model):
              UNION ALL
                 SELECT 'other_amount', line_id, move_id, lines, used_amount * rate * sign, price
                   FROM sides WHERE NOT is_void AND (lines > 0 OR amount <> 0)
-                                   AND abs(used_amount * rate * sign - price) > rounding / 2 + 0.000001
+                                   AND abs(used_amount * rate * sign - price) > rounding * cents + 0.000001
              UNION ALL
                 SELECT 'other_account', line_id, move_id, lines, 0, used_amount
                   FROM sides JOIN account_move billing ON billing.id = sides.move_id
