@@ -1,3 +1,5 @@
+from freezegun import freeze_time
+
 from odoo.tests import new_test_user, tagged
 
 from .common import AstppCommon
@@ -42,6 +44,39 @@ class TestOwnCompany(AstppCommon):
         others = self.run_in(self.env.company)
         self.assertIn(self.customer, others.astpp_account_id)
         self.assertNotIn(self.reseller_customer, others.astpp_account_id)
+        self.assertFalse(self.env["astpp.violation"]._check())
+
+    def test_moved_to_another_company(self):
+        """What was used under the operator is on a last invoice of the operator, the rest on the reseller's company's."""
+        with freeze_time("2024-01-20 12:00:00"):
+            self.customer.parent_id = self.reseller
+            self.assertEqual(self.customer.billing_company_id, self.company)
+        self.load_calls(self.customer, "7", callstart="2024-01-25 10:00:00")
+        with freeze_time("2024-01-22 12:00:00"):
+            last = self.env["astpp.billing.run"].create(
+                {"company_id": self.env.company.id, "date": "2024-01-22", "invoice_date": "2024-01-22"}
+            )
+            self.assertIn(self.customer, self.env["astpp.account"].search(last._due_domain()))
+            last.action_run()
+            self.assertFalse(last.result_ids.filtered(lambda result: result.state == "failed").mapped("message"))
+            mine = last.move_ids.filtered(lambda move: move.astpp_account_id == self.customer)
+            self.assertEqual((mine.company_id, mine.amount_untaxed, mine.state), (self.env.company, 50, "posted"))
+            self.assertEqual(mine.astpp_issuer_id, self.operator)
+            self.assertEqual(str(self.customer.billed_until), "2024-01-01 00:00:00", "the other company's to advance")
+            again = last.copy({"date": "2024-01-22"})
+            self.assertNotIn(self.customer, self.env["astpp.account"].search(again._due_domain()))
+        moves = self.run_in(self.company).filtered(lambda move: move.astpp_account_id == self.customer)
+        self.assertEqual((moves.company_id, moves.amount_untaxed), (self.company, 7))
+        self.assertEqual(str(self.customer.billed_until), "2024-02-01 00:00:00")
+        self.assertFalse(self.env["astpp.violation"]._check())
+        # A call of before that arrives late goes to the operator's invoice, without waiting for anybody's period.
+        self.load_calls(self.customer, "3", callstart="2024-01-19 10:00:00")
+        late = self.env["astpp.billing.run"].sudo()
+        with freeze_time("2024-02-10 12:00:00"):
+            started = late._start_due_runs().filtered(lambda run: run.company_id == self.env.company)
+            self.assertEqual(started.result_ids.filtered(lambda r: r.account_id == self.customer).state, "pending")
+            started._bill_due_batch()
+        self.assertEqual(started.move_ids.filtered(lambda m: m.astpp_account_id == self.customer).amount_untaxed, 3)
         self.assertFalse(self.env["astpp.violation"]._check())
 
     def test_the_companys_accountant(self):

@@ -16,7 +16,7 @@ OPEN = "state = 'pending' OR retry_date IS NOT NULL"
 class AstppBillingResult(models.Model):
     """A work item: one period of one account, to be billed by a run, and what became of it.
 
-    At most one item of an account and period is open at a time, so whoever starts a run lists what no other one has.
+    At most one item of an account, company and period is open at a time, so whoever starts a run lists what no other one has.
     """
 
     _name = "astpp.billing.result"
@@ -59,7 +59,7 @@ class AstppBillingResult(models.Model):
         help="Before that only people's runs and Retry take the period on.",
     )
 
-    _open_uniq = models.UniqueIndex(f"(account_id, period_start) WHERE {OPEN}")
+    _open_uniq = models.UniqueIndex(f"(account_id, company_id, period_start) WHERE {OPEN}")
     _open_idx = models.Index(f"(run_id) WHERE {OPEN}")
 
     def action_view_invoice(self):
@@ -91,8 +91,10 @@ class AstppBillingResult(models.Model):
         """
         self.ensure_one()
         account, run = self.account_id, self.run_id
-        if not account.invoice_enabled or account.billing_company_id != run.company_id:
+        if not account.invoice_enabled:
             return False
+        if account.billing_company_id != run.company_id:
+            return account.id in run._left_behind_ids(account)
         if not account.next_period_end:
             # The account is prepaid now: what is left of its postpaid time is billed whenever it is found.
             return True

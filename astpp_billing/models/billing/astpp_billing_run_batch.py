@@ -77,19 +77,20 @@ class AstppBillingRun(models.Model):
 
     def _bill(self, items):
         """Invoice the items' periods, one of each account."""
-        accounts = items.account_id
+        own = items.account_id.filtered(lambda account: account.billing_company_id == self.company_id)
         periods = {item.account_id: (item.period_start, item.period_end) for item in items}
         # Refills first, because the invoice lists the payments since the last one.
         refills = self.env["account.move"]._astpp_refill_domain()
         self.env["account.move"]._astpp_book_refills(
             # sudo: the usage may belong to another company; it is restricted to the run's accounts.
-            self.env["astpp.usage"].sudo().search(refills & Domain("account_id", "in", accounts.ids), order="id")
+            self.env["astpp.usage"].sudo().search(refills & Domain("account_id", "in", own.ids), order="id")
         )
         groups = self._collect(periods)
         moves = self._create_moves(periods, groups)
         self._link_usage(groups, moves)
         self._post(moves)
-        ends = accounts.grouped(
+        # Of an account that another company invoices now, only that one advances the period.
+        ends = own.grouped(
             lambda account: (
                 periods[account][1],
                 periods[account][1] != account.next_period_end
@@ -149,8 +150,13 @@ class AstppBillingRun(models.Model):
         return {terms: move for (together, _vals), move in zip(bills, moves, strict=True) for terms in together}
 
     def _terms_to_bill(self, periods, groups):
-        """Return the terms of the batch: each account's of today, and those of before that have left usage."""
-        current = [BilledTerms.of_today(account) for account in periods]
+        """Return the terms of the batch: each account's of today, and those of before that have left usage.
+
+        Those of today are left out where they are another company's.
+        """
+        current = [
+            BilledTerms.of_today(account) for account in periods if account.billing_company_id == self.company_id
+        ]
         return current + [terms for terms in groups if terms not in current]
 
     def _link_usage(self, groups, moves):
@@ -215,6 +221,7 @@ class AstppBillingRun(models.Model):
                 )
             else:
                 settled[account] = values
-        items._settle(settled)
+        nothing = {"state": "nothing", "issuer_id": None, "move_id": None, "call_count": 0, "duration": 0}
+        items._settle({account: settled.get(account, nothing) for account in items.account_id})
         # sudo: results are the run's log, readonly for users.
         self.env["astpp.billing.result"].sudo().create(beside)

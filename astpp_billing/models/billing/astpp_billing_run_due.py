@@ -25,8 +25,8 @@ class AstppBillingRun(models.Model):
         """Return the domain of the accounts that are due.
 
         These are active postpaid accounts whose period has ended, and suspended, closed and newly prepaid
-        accounts with unbilled usage: their final invoice does not wait for the end of the period. A run *up to now*
-        does not wait for it either.
+        accounts with unbilled usage: their final invoice does not wait for the end of the period, nor does the last one
+        of an account that another company invoices now. A run *up to now* does not wait for it either.
 
         :param until: moment by which a period must have ended, naive UTC; now if not given
         """
@@ -34,7 +34,23 @@ class AstppBillingRun(models.Model):
         ended = Domain("next_period_end", "<=", until or fields.Datetime.now())
         ended &= Domain("next_invoice_date", "<=", self.date)
         running = Domain("status", "=", "active") & Domain("payment_mode", "=", "postpaid")
-        return scope & ((running & ended) | Domain("id", "in", self._used_ids(scope, ended, running)))
+        due = scope & ((running & ended) | Domain("id", "in", self._used_ids(scope, ended, running)))
+        if self._may_cut():
+            chosen = Domain("id", "in", self.account_ids.ids) if self.account_ids else Domain.TRUE
+            chosen &= Domain("invoice_enabled", "=", True)
+            due |= chosen & Domain("id", "in", self._left_behind_ids())
+        return due
+
+    def _left_behind_ids(self, accounts=None):
+        """Return the ids of accounts that moved to another company and have usage that is still this one's to bill.
+
+        :param accounts: look at these only
+        """
+        # sudo: users of the run's company may not see issuers, and each company asks for its own only.
+        issuers = self.env["astpp.issuer"].sudo().search([("company_id", "=", self.company_id.id)])
+        if self.issuer_ids:
+            issuers &= self.issuer_ids
+        return self.env["astpp.usage"]._left_behind(issuers, fields.Datetime.now(), NO_REFILLS, accounts)
 
     def _used_ids(self, scope, ended, running):
         """Return the ids of the accounts that are due because they have unbilled usage.
@@ -71,5 +87,8 @@ class AstppBillingRun(models.Model):
 
         return {
             account: list(account._due_periods(self.date, until or now, cut(account), last_used.get(account.id)))
+            if account.billing_company_id == self.company_id
+            # Another company bills the account's periods now: this is what is left here.
+            else [(min(account.billed_until or now, now), now)]
             for account in accounts
         }

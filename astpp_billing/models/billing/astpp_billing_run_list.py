@@ -16,12 +16,13 @@ class AstppBillingRun(models.Model):
         The scheduled action leaves failures alone as well: they are tried again by the run that has them.
         """
         self.ensure_one()
-        taken = Domain("state", "=", "pending") & Domain("run_id.state", "=", "running")
+        own = Domain("company_id", "=", self.company_id.id)
+        taken = own & Domain("state", "=", "pending") & Domain("run_id.state", "=", "running")
         if self.scheduled:
-            failed = Domain("retry_date", "!=", False)
+            failed = own & Domain("retry_date", "!=", False)
             taken |= failed & Domain("retry_date", ">", fields.Datetime.now())
             taken |= failed & Domain("run_id.state", "!=", "stopped")
-        # sudo: an account's item may be of another company's run, from before the account moved.
+        # sudo: items are the run's log, whoever starts the next one.
         others = self.env["astpp.billing.result"].sudo().search(taken)
         # Failures that changes of their account have overtaken stand in nobody's way.
         others = others.filtered(lambda item: item.state == "pending" or item._is_due()).account_id
@@ -53,8 +54,8 @@ class AstppBillingRun(models.Model):
                        AS d(account_id, period_start, period_end, issuer_id)
               -- Everybody takes them in this order, so that nobody waits in a circle.
               ORDER BY d.account_id, d.period_start
-           ON CONFLICT (account_id, period_start) WHERE %(open)s
-             DO UPDATE SET run_id = EXCLUDED.run_id, company_id = EXCLUDED.company_id, issuer_id = EXCLUDED.issuer_id,
+           ON CONFLICT (account_id, company_id, period_start) WHERE %(open)s
+             DO UPDATE SET run_id = EXCLUDED.run_id, issuer_id = EXCLUDED.issuer_id,
                            period_end = EXCLUDED.period_end, state = 'pending', write_uid = EXCLUDED.write_uid,
                            write_date = EXCLUDED.write_date
                 """,
@@ -116,7 +117,8 @@ class AstppBillingRun(models.Model):
                   FROM astpp_billing_result i JOIN astpp_account a ON a.id = i.account_id
                  WHERE i.run_id = %s AND (i.state = 'pending' OR i.retry_date <= %s) AND %s
                    AND NOT EXISTS (SELECT 1 FROM astpp_billing_result e
-                                    WHERE e.account_id = i.account_id AND e.period_start < i.period_start
+                                    WHERE e.account_id = i.account_id AND e.company_id = i.company_id
+                                      AND e.period_start < i.period_start
                                       AND (e.state = 'pending' OR e.retry_date IS NOT NULL))
               ORDER BY a.issuer_id, a.partner_id, a.id
                  LIMIT %s %s
@@ -141,8 +143,8 @@ class AstppBillingRun(models.Model):
                       FROM astpp_billing_result i
                      WHERE i.run_id = ANY(%(runs)s) AND (i.state = 'pending' OR i.retry_date <= %(now)s)
                        AND NOT EXISTS (SELECT 1 FROM astpp_billing_result e
-                                        WHERE e.account_id = i.account_id AND e.period_start < i.period_start
-                                          AND e.state = 'failed' AND e.retry_date > %(now)s)
+                                        WHERE e.account_id = i.account_id AND e.company_id = i.company_id
+                                          AND e.period_start < i.period_start AND e.state = 'failed' AND e.retry_date > %(now)s)
                   GROUP BY i.run_id
                     """,
                     runs=self.ids,

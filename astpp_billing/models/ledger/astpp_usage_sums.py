@@ -54,6 +54,35 @@ class AstppUsage(models.Model):
         return [account_id for (account_id,) in rows]
 
     @api.model
+    def _left_behind(self, issuers, until: datetime, where: SQL, accounts=None) -> list[int]:
+        """Return the ids of accounts that none of these issuers invoices any more, with unbilled usage of their time.
+
+        Failed calls do not count.
+
+        :param issuers: ``astpp.issuer``
+        :param until: naive UTC; usage before it
+        :param where: condition on ``astpp_usage_total t``
+        :param accounts: look at these only
+        """
+        self.flush_model()
+        self.env["astpp.account"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT DISTINCT t.account_id
+                  FROM astpp_usage_total t JOIN astpp_account a ON a.id = t.account_id
+                 WHERE t.issuer_id = ANY(%(issuers)s) AND t.state = 'open' AND t.calls > 0 AND t.first_date < %(until)s
+                   AND a.issuer_id <> ALL(%(issuers)s) AND %(where)s AND %(accounts)s
+                """,
+                issuers=issuers.ids,
+                until=until,
+                where=where,
+                accounts=SQL("TRUE") if accounts is None else SQL("t.account_id = ANY(%s)", accounts.ids),
+            )
+        )
+        return [account_id for (account_id,) in rows]
+
+    @api.model
     def _last_unbilled(self, accounts, until: datetime, where: SQL) -> dict[int, datetime]:
         """Return {account id: date of the newest unbilled usage before a moment}, failed calls excluded.
 
