@@ -179,10 +179,11 @@ def read_reseller_prices(database: Database, reject: Reject) -> Iterator[Reselle
 def read_orders(database: Database, reject: Reject) -> Iterator[Order]:
     """Yield orders, each with its one item."""
     statement = f"""
-        SELECT o.id, o.order_id, o.order_date, o.payment_status, {select("order_items", "i")}
+        SELECT o.id, o.order_id, o.parent_order_id, o.order_date, o.payment_status, {select("order_items", "i")}
           FROM order_items i JOIN orders o ON o.id = i.order_id ORDER BY i.id
     """
-    names = ["orders_id", "public", "order_date", "payment_status", *select("order_items").replace("`", "").split(", ")]
+    of_order = ["orders_id", "public", "parent_order_id", "order_date", "payment_status"]
+    names = [*of_order, *select("order_items").replace("`", "").split(", ")]
 
     def make(row: Row) -> Order:
         quantity = max(1, row.number("quantity"))
@@ -205,6 +206,7 @@ def read_orders(database: Database, reject: Reject) -> Iterator[Order]:
             end=row.date("termination_date"),
             note=clean(row["termination_note"]),
             paid=row["payment_status"] == "PAID",
+            parent_id=row.number("parent_order_id"),
         )
 
     rows = (Row(zip(names, values, strict=True)) for values in database.rows(statement))

@@ -123,6 +123,8 @@ class Order(NamedTuple):
     end: str | None
     note: str | None
     paid: bool
+    parent_id: int
+    """orders.id of the order of the reseller above that belongs to the same sale, 0 for none"""
 
 
 class Did(NamedTuple):

@@ -22,7 +22,7 @@ TABLES = {
     "applicable_for release_no_balance can_purchase can_resell status is_deleted commission",
     "reseller_products": "product_id account_id price setup_fee status is_optin",
     "category": "id code",
-    "orders": "id order_id order_date payment_status accountid",
+    "orders": "id order_id parent_order_id order_date payment_status accountid",
     "order_items": "id order_id product_category product_id quantity price setup_fee billing_type billing_days "
     "free_minutes accountid billing_date next_billing_date is_terminated termination_date termination_note",
     "dids": "id number accountid parent_id monthlycost setup status provider_id country_id city product_id",

@@ -192,6 +192,31 @@ class TestDidLevels(AstppCommon):
         self.assertEqual((own.state, self.did.account_id), ("active", self.reseller))
 
     @freeze_time("2024-01-01 10:00:00")
+    def test_number_stays_while_another_order_pays_for_it(self):
+        """ASTPP may have two orders of one customer for one number: ending one of them keeps the number."""
+        first = self.subscribe(self.customer, self.number, did_id=self.did.id)
+        second = first.copy({"did_id": self.did.id})
+        second.write({"state": "active", "start_date": first.start_date, "next_date": first.next_date})
+        first._terminate(self.reason)
+        self.assertEqual(self.did.account_id, self.customer)
+        running = self.did.assignment_ids.filtered(lambda each: not each.date_end)
+        self.assertEqual(running.subscription_id, second)
+        second._terminate(self.reason)
+        self.assertFalse(self.did.account_id)
+
+    @freeze_time("2024-01-01 10:00:00")
+    def test_holder_follows_the_owner(self):
+        [order, *_levels] = self.sell(self.reseller_customer, (self.number, {"astpp_did_id": self.did.id}))
+        self.assertEqual(self.did.reseller_id, self.reseller)
+        self.of(order | self.env["astpp.subscription"].union(*_levels), self.reseller_customer)._terminate(self.reason)
+        self.assertFalse(self.did.reseller_id)
+        self.did.quarantine_until = False
+        self.did.reseller_id = self.reseller
+        order = self.subscribe(self.reseller_customer, self.number, did_id=self.did.id)
+        order._terminate(self.reason)
+        self.assertEqual(self.did.reseller_id, self.reseller, "held by the inventory, not by an order")
+
+    @freeze_time("2024-01-01 10:00:00")
     def test_ending_a_draft_releases_no_number(self):
         order = self.subscribe(self.customer, self.number, did_id=self.did.id)
         draft = order.copy({"did_id": self.did.id})
@@ -279,7 +304,7 @@ class TestDidLevelsInAstpp(SyncCommon):
         retail = self.order(12)
         self.assertInAstpp(12, 7, owner=12)
         lower._terminate(self.reason)
-        self.assertInAstpp(12, 5, owner=12)
+        self.assertInAstpp(12, 7, owner=12)
         retail._terminate(self.reason)
         self.assertInAstpp(0, 5, owner=5)
         upper._terminate(self.reason)
@@ -289,12 +314,12 @@ class TestDidLevelsInAstpp(SyncCommon):
         own, retail = self.order(7), self.order(12)
         self.assertInAstpp(12, 7, owner=12)
         own._terminate(self.reason)
-        self.assertInAstpp(12, 0, owner=12)
+        self.assertInAstpp(12, 7, owner=12)
         retail._terminate(self.reason)
         self.assertInAstpp(0, 0, owner=None)
 
     def test_sold_with_levels(self):
-        """The reseller's order exists as a level only, so it takes no number in ASTPP."""
+        """The reseller's order exists as a level only; it holds the number in ASTPP as long as the customer has it."""
         order = self.env["sale.order"].sudo().create(
             {
                 "partner_id": self.account(12).partner_id.id,
@@ -303,7 +328,10 @@ class TestDidLevelsInAstpp(SyncCommon):
             }
         )  # fmt: skip
         order.action_confirm()
-        self.assertInAstpp(12, 0, owner=12)
+        self.assertInAstpp(12, 7, owner=12)
+        orders = self.env["astpp.subscription"].search([("sale_order_id", "=", order.id)])
+        orders.filtered(lambda each: each.account_id == self.account(12))._terminate(self.reason)
+        self.assertInAstpp(0, 0, owner=None)
 
     def test_astpp_takes_it_from_the_reseller(self):
         own, retail = self.order(7), self.order(12)

@@ -34,6 +34,9 @@ class AstppSubscription(models.Model):
 
         :param kind: reminder, renewed, suspended or ended
         """
+        if kind == "renewed":
+            # While missed periods are caught up, only the last one is told.
+            self = self.filtered(lambda s: not s.next_date or s.next_date > fields.Datetime.now())  # noqa: PLW0642
         date_field = {"reminder": "next_date", "renewed": "start_date", "ended": "end_date"}.get(kind)
         now = fields.Datetime.now()
         rows = []
@@ -84,6 +87,7 @@ class AstppSubscription(models.Model):
                 if self:
                     # sudo: whoever causes the notice may not read the template; the mail is the operator's message.
                     template = self.env.ref(f"astpp_billing.mail_template_{kind}").sudo()
+                    template = template.with_context(astpp_at_renewal=kind == "reminder")
                     mails = template.send_mail_batch(self.ids, email_values=MAIL_VALUES, email_layout_xmlid=LAYOUT)
                     queued = self.env["astpp.notice"].browse([notices[subscription.id] for subscription in self])
                     queued.sudo()._hand_over(mails)
@@ -113,9 +117,14 @@ class AstppSubscription(models.Model):
         return f"{self.quantity} × {name}" if self.quantity > 1 else name
 
     def _price_text(self):
-        """Return the price of a whole period for the full quantity, as text."""
+        """Return the price of a whole period for the full quantity, as text; in a reminder by the terms at renewal."""
         self.ensure_one()
-        return self.currency_id.format(float(self._amount()))
+        terms = self.line_ids.browse()
+        if self.env.context.get("astpp_at_renewal") and self.next_date:
+            planned = self.line_ids.filtered(lambda line: not line.applied and line.date <= self.next_date)
+            terms = planned._in_order()[-1:]
+        amount = self._amount(price=terms.price, quantity=terms.quantity) if terms else self._amount()
+        return self.currency_id.format(float(amount))
 
     def _local_day(self, name, days=0):
         """Return a datetime field as a date in the account's time zone, shifted by some days; False when it is empty.

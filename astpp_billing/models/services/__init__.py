@@ -4,6 +4,7 @@ from . import astpp_close_reason
 from . import astpp_destination
 from . import astpp_did
 from . import astpp_did_assignment
+from . import astpp_server
 from . import astpp_subscription
 from . import astpp_subscription_allowance
 from . import astpp_subscription_change

@@ -19,6 +19,33 @@ class AstppAccount(models.Model):
         for account in self:
             account.subscription_count = counts.get(account, 0)
 
+    def write(self, vals):
+        moved = self.filtered(lambda a: a.status != vals["status"]) if "status" in vals else self.browse()
+        res = super().write(vals)
+        if moved:
+            # sudo: whoever decides about an account may have no access to its orders.
+            moved.sudo()._orders_follow()
+        return res
+
+    def _orders_follow(self):
+        """End, suspend or resume the orders that Odoo renews, as their accounts were closed, suspended or reactivated."""
+        running = [("account_id", "in", self.ids), ("state", "in", ("active", "suspended"))]
+        orders = self.env["astpp.subscription"].search(running)._renewed_by_odoo()
+        self._clear_alert("reactivated")
+        closed = orders.filtered(lambda order: order.account_id.status == "closed")
+        closed._terminate(self.env["astpp.close.reason"]._own("account"))
+        orders.filtered(lambda order: order.account_id.status == "suspended" and order.state == "active")._suspend()
+        paused = orders.filtered(lambda order: order.account_id.status == "active" and order.paused_with_account)
+        waiting = paused.filtered(lambda order: order.state == "suspended")
+        own = waiting.filtered(lambda order: order.server_id.on_reactivation == "resume")
+        own._resume()
+        for account, together in (waiting - own).grouped("account_id").items():
+            account._raise_alert(
+                "reactivated",
+                self.env._("Active again: resume its subscriptions?"),
+                ", ".join(together.mapped("name")),
+            )
+
     def action_view_subscriptions(self):
         """Open the subscriptions of the accounts."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_subscription")

@@ -127,10 +127,26 @@ class AstppDid(models.Model):
     @ours
     def _open_assignment(self, account, subscription):
         self._close_assignments()
-        self.write({"account_id": account.id, "reserved_account_id": False, "quarantine_until": False})
         # sudo: the history of owners is readonly for users.
         self.env["astpp.did.assignment"].sudo().create(
-            [{"did_id": did.id, "account_id": account.id, "subscription_id": subscription.id} for did in self]
+            [
+                {
+                    "did_id": did.id,
+                    "account_id": account.id,
+                    "subscription_id": subscription.id,
+                    "held_before_id": did.reseller_id.id,
+                }
+                for did in self
+            ]
+        )
+        holder = account if account.account_type == "reseller" else account.parent_id
+        self.write(
+            {
+                "account_id": account.id,
+                "reseller_id": holder.id,
+                "reserved_account_id": False,
+                "quarantine_until": False,
+            }
         )
 
     def _close_assignments(self):
@@ -141,7 +157,11 @@ class AstppDid(models.Model):
 
     @ours
     def _release(self, subscriptions):
-        """Take numbers back from ending subscriptions; they go to the reseller that holds them, or into quarantine."""
+        """Take numbers back from ending subscriptions.
+
+        A number stays with its owner while another order of the owner pays for it; else it goes to the nearest
+        reseller above that has an order of its own for it, or into quarantine.
+        """
         now = fields.Datetime.now()
         for did in self:
             if did.account_id not in subscriptions.account_id:
@@ -150,27 +170,52 @@ class AstppDid(models.Model):
                 did._open_assignment(order.account_id, order)
                 continue
             days = did.server_id.did_quarantine_days
-            did.write({"account_id": False, "quarantine_until": now + timedelta(days=days) if days else False})
+            did.write(
+                {
+                    "account_id": False,
+                    "reseller_id": did._holder_without_order().id,
+                    "quarantine_until": now + timedelta(days=days) if days else False,
+                }
+            )
             did._close_assignments()
 
-    def _holding_order(self, ending=None):
-        """Return the running order of the reseller that holds the number: its owner, or the nearest reseller above.
+    def _holding_order(self):
+        """Return the running order that pays for the number: the owner's, or that of the nearest reseller above.
 
-        :param ending: subscriptions to count as running although they are just ending
+        Wholesale orders do not count: they end with the order below.
         """
         self.ensure_one()
-        held = Domain("state", "in", ("active", "suspended")) | Domain("id", "in", ending.ids if ending else [])
-        chain = Domain("account_id", "parent_of", self.account_id.ids) & Domain(
-            "account_id.account_type", "=", "reseller"
-        )
         # sudo: users who sell the number may have no access to the orders of resellers above.
         orders = (
             self.env["astpp.subscription"]
             .sudo()
-            .search(Domain("did_id", "=", self.id) & held & chain & Domain("customer_order_ids", "=", False))
+            .search(
+                Domain("did_id", "=", self.id)
+                & Domain("state", "in", ("active", "suspended"))
+                & Domain("account_id", "parent_of", self.account_id.ids)
+                & Domain("customer_order_ids", "=", False)
+            )
         )
         nearest = orders.sorted(lambda order: order.account_id.parent_path.count("/"), reverse=True)[:1]
         return nearest.sudo(False)
+
+    def _holder_without_order(self):
+        """Return the reseller that held the number before its owner got it without having ordered it, if any.
+
+        Such a hold comes from the inventory or from ASTPP, and no order of Odoo's ends it.
+        """
+        self.ensure_one()
+        holder = self.assignment_ids.filtered(lambda assignment: not assignment.date_end)[:1].held_before_id
+        # sudo: as in ``_holding_order``.
+        ordered = (
+            self.env["astpp.subscription"]
+            .sudo()
+            .search_count(
+                [("did_id", "=", self.id), ("account_id", "in", holder.ids), ("customer_order_ids", "=", False)],
+                limit=1,
+            )
+        )
+        return holder.browse() if ordered else holder
 
     def _price_for(self, account, product):
         """Return the number's price for an account: its own price, unless a reseller above has a pricelist for it.

@@ -13,6 +13,9 @@ class AstppDidAssignment(models.Model):
     company_id = fields.Many2one(related="did_id.company_id", store=True)
     account_id = fields.Many2one("astpp.account", required=True, ondelete="restrict", index=True, readonly=True)
     subscription_id = fields.Many2one("astpp.subscription", ondelete="set null", readonly=True)
+    held_before_id = fields.Many2one(
+        "astpp.account", string="Held Before by", readonly=True, help="The reseller that held the number until then."
+    )
     date_start = fields.Datetime(string="From", required=True, default=fields.Datetime.now, readonly=True)
     date_end = fields.Datetime(string="Until", readonly=True)
 

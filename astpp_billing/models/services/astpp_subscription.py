@@ -83,7 +83,7 @@ class AstppSubscription(models.Model):
         store=True,
         readonly=False,
         precompute=True,
-        help="Per period and piece.",
+        help="Per period and piece; ASTPP gives the minutes of its own orders once, whatever the quantity.",
     )
     anchor_day = fields.Integer(
         readonly=True, copy=False, aggregator=None, help="The day of the month that the periods keep to."
@@ -107,6 +107,7 @@ class AstppSubscription(models.Model):
     odoo_from = fields.Datetime(readonly=True, copy=False, help="The first period that Odoo charged began then.")
     odoo_until = fields.Datetime(readonly=True, copy=False, help="The last period that Odoo charged ends then.")
     line_ids = fields.One2many("astpp.subscription.line", "subscription_id", string="Terms", copy=False)
+    paused_with_account = fields.Boolean(readonly=True, copy=False, help="Suspended because its account is.")
     allowance_ids = fields.One2many("astpp.allowance", "subscription_id", string="Included Minutes by Period")
     allowance_id = fields.Many2one("astpp.allowance", compute="_compute_allowance_id", string="Running Allowance")
     allowance_used = fields.Integer(compute="_compute_allowance_id", string="Used Minutes")
@@ -229,8 +230,19 @@ class AstppSubscription(models.Model):
 
     @ours
     def action_suspend(self):
-        """Suspend active subscriptions; nothing is charged until they are resumed."""
-        self.filtered(lambda subscription: subscription.state == "active")._suspend()
+        """Suspend active subscriptions; nothing is charged until they are resumed.
+
+        :raise UserError: when ASTPP renews one: it would go on renewing it, and the next synchronisation resume it here
+        """
+        active = self.filtered(lambda subscription: subscription.state == "active")
+        if theirs := active - active._renewed_by_odoo():
+            raise UserError(
+                self.env._(
+                    "ASTPP renews %s, and knows no suspended orders. Suspend the account, or end the order in ASTPP.",
+                    ", ".join(theirs.mapped("name")),
+                )
+            )
+        active._suspend()
 
     @ours
     def action_resume(self):

@@ -8,6 +8,11 @@ class AstppSubscription(models.Model):
 
     _inherit = "astpp.subscription"
 
+    def _minutes_of_period(self):
+        """Return the included minutes of a whole period: ASTPP gives its orders theirs once, not per piece (facts 2.6)."""
+        self.ensure_one()
+        return self.free_minutes * (1 if self.astpp_id else self.quantity)
+
     def _open_allowances(self, start=None, share=None):
         """Create the allowances of the running period, or update them if they exist.
 
@@ -24,7 +29,7 @@ class AstppSubscription(models.Model):
         for subscription in packages:
             begin = start or subscription.start_date
             part = subscription._share_of_period() if share is None else share
-            minutes = Decimal(subscription.free_minutes * subscription.quantity) * part
+            minutes = Decimal(subscription._minutes_of_period()) * part
             vals = {
                 "product_id": subscription.product_id.id,
                 "period_end": subscription.next_date,

@@ -84,7 +84,10 @@ class AstppSubscription(models.Model):
             if subscription.setup_fee:
                 fee = subscription._amount(price=subscription.setup_fee)
                 entries.append(subscription._entry("setup", fee, start, None, charge_type="setup"))
-            subscription._check_funds(sum((entry["amount"] for entry in entries), Decimal(0)))
+            subscription._check_funds(
+                # The drafts of other accounts that start as well do not count.
+                sum((entry["amount"] for entry in entries if entry["account"] == account), Decimal(0))
+            )
         self.write({"state": "active", "activation_date": moment})
         self._add_charges(entries)
         self._open_allowances()
@@ -140,7 +143,8 @@ class AstppSubscription(models.Model):
 
     @ours
     def _suspend(self):
-        self.write({"state": "suspended"})
+        for with_account, together in self.grouped(lambda s: s.account_id.status != "active").items():
+            together.write({"state": "suspended", "paused_with_account": with_account})
         self._notify("suspended")
 
     @ours

@@ -30,7 +30,10 @@ class ProductTemplate(models.Model):
     )
     astpp_period_unit = fields.Selection(PERIOD_UNITS, string="Period Unit", default="month")
     astpp_setup_fee = fields.Float(string="Setup Fee", digits="Product Price", help="Charged once, per piece.")
-    astpp_free_minutes = fields.Integer(string="Included Minutes", help="Per period and piece.")
+    astpp_free_minutes = fields.Integer(
+        string="Included Minutes",
+        help="Per period and piece; ASTPP gives the minutes of its own orders once, whatever the quantity.",
+    )
     astpp_direction = fields.Selection(
         [("inbound", "Incoming"), ("outbound", "Outgoing"), ("both", "Both")], string="Covers Calls"
     )

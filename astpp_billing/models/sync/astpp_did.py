@@ -42,7 +42,7 @@ class AstppDid(models.Model):
         return res
 
     def _synced_changes(self, wanted, current):
-        """Keep an owner that Odoo assigned or removed until ASTPP itself changes the owner.
+        """Keep an owner or a holder that Odoo assigned or removed until ASTPP itself changes it.
 
         If no customer has the number, its owner is the reseller who holds it, provided Odoo assigned it to him.
         """
@@ -51,8 +51,9 @@ class AstppDid(models.Model):
         changes = super()._synced_changes(wanted, current)
         before = self.astpp_snapshot or {}
         ours = self.server_id.renewals_by == "odoo" or self.server_id.write_did
-        if ours and wanted["account_id"] == before.get("account_id"):
-            changes.pop("account_id", None)
+        for name in ("account_id", "reseller_id"):
+            if ours and wanted[name] == before.get(name):
+                changes.pop(name, None)
         return changes
 
     def _follow_owner(self):
@@ -68,5 +69,5 @@ class AstppDid(models.Model):
         owned = moved.filtered("account_id")
         owned.write({"quarantine_until": False, "reserved_account_id": False})
         self.env["astpp.did.assignment"].sudo().create(
-            [{"did_id": did.id, "account_id": did.account_id.id} for did in owned]
+            [{"did_id": did.id, "account_id": did.account_id.id, "held_before_id": did.reseller_id.id} for did in owned]
         )

@@ -222,7 +222,10 @@ class AstppServer(models.Model):
             with self._open(deadline) as database:
                 findings = check(database)
             order = ("error", "warning", "ok")
-            findings = sorted(self._check_writing(deadline) + findings, key=lambda finding: order.index(finding.level))
+            findings = sorted(
+                self._check_writing(deadline) + self._check_renewals() + findings,
+                key=lambda finding: order.index(finding.level),
+            )
             state = findings[0].level
             marks = {"ok": "✓", "warning": "!", "error": "✗"}
             report = "\n".join(f"{marks[finding.level]} {finding.text}" for finding in findings)

@@ -3,6 +3,8 @@ from datetime import timedelta
 from odoo import fields, models
 from odoo.exceptions import UserError
 
+from ...connector.schema import Finding
+
 # How old the last synchronisation may be when renewals change hands.
 FRESH = timedelta(hours=1)
 
@@ -19,6 +21,24 @@ class AstppServer(models.Model):
         tracking=True,
         help="Who charges the next period of packages, subscriptions and DIDs.",
     )
+
+    def _check_renewals(self):
+        """Return a finding about numbers that never renew: ASTPP imports in bulk without a period (ASTPP facts 4.1)."""
+        self.ensure_one()
+        domain = [
+            *[("server_id", "=", self.id), ("astpp_id", "not in", (0, False)), ("did_id", "!=", False)],
+            *[("state", "=", "active"), ("recurring", "=", True), ("period_count", "=", 0)],
+        ]
+        orders = self.env["astpp.subscription"]
+        if not (count := orders.search_count(domain)):
+            return []
+        text = self.env._(
+            "%(count)s numbers are never renewed nor charged, because ASTPP imported them in bulk with 0 billing days: "
+            "%(numbers)s. End each order, free its number (Services → DIDs) and order it anew.",
+            count=count,
+            numbers=", ".join(orders.search(domain, limit=10).did_id.mapped("number")),
+        )
+        return [Finding("warning", text)]
 
     def _hand_over_renewals(self, renewals_by):
         """Prepare the servers' subscriptions for a change of who renews them.

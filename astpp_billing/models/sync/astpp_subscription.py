@@ -1,6 +1,7 @@
 from datetime import UTC, timedelta
 
 from odoo import api, models
+from odoo.tools import SQL
 
 from ...billing_cycle import midnight
 from ...connector import readers
@@ -21,8 +22,38 @@ class AstppSubscription(models.Model):
         records = list(readers.read_orders(run.database, run.left_out.add))
         wanted, waiting = self._wanted(run.server, records)
         created, changed = self._merge_synced(run.server, wanted, run.left_out)
+        self._link_levels(run.server, records)
         remark = waiting and self.env._("%s orders of unknown accounts or deleted products are left out.", waiting)
         run.note(len(records), len(created), len(changed), remark)
+
+    @api.model
+    def _link_levels(self, server, orders):
+        """Link imported orders to those of the resellers above that ASTPP made with them (ASTPP facts 1.9, 4.2).
+
+        ASTPP chains them by the accounts' ids, so a link to an account that is not above is wrong, and left out.
+
+        :param orders: list of ``connector.records.Order``
+        """
+        links = [(order.item_id, order.parent_id) for order in orders if order.parent_id]
+        self.flush_model(["astpp_id", "astpp_order_id", "wholesale_id", "account_id", "server_id"])
+        self.env["astpp.account"].flush_model(["parent_path"])
+        self.env.cr.execute(
+            SQL(
+                """
+                UPDATE astpp_subscription c SET wholesale_id = p.id
+                  FROM unnest(%(items)s::int[], %(parents)s::int[]) AS link(item_id, order_id),
+                       astpp_subscription p, astpp_account above, astpp_account below
+                 WHERE c.server_id = %(server)s AND c.astpp_id = link.item_id AND c.wholesale_id IS NULL
+                   AND p.server_id = %(server)s AND p.astpp_order_id = link.order_id
+                   AND above.id = p.account_id AND below.id = c.account_id AND above.id <> below.id
+                   AND starts_with(below.parent_path, above.parent_path)
+                """,
+                items=[item_id for item_id, _order_id in links],
+                parents=[order_id for _item_id, order_id in links],
+                server=server.id,
+            )
+        )
+        self.invalidate_model(["wholesale_id", "customer_order_ids"])
 
     @api.model
     def _wanted(self, server, orders):

@@ -10,50 +10,58 @@ class AstppDid(models.Model):
     _inherit = "astpp.did"
 
     def _assign(self, subscription):
-        account = subscription.account_id
-        holders = {did: did.account_id for did in self}
+        before = {did: did._places() for did in self}
         res = super()._assign(subscription)
         entries = []
-        for did, holder in holders.items():
-            is_reseller = account.account_type == "reseller"
-            # The number may also be held by the reseller above, who passes it on to the one below.
-            above = holder.mapped("astpp_id") if is_reseller and holder != account else ()
-            # ASTPP stores the reseller and the customer of a number separately (ASTPP facts 1.11).
-            change = (NumberReseller if is_reseller else NumberOwner)(
-                did_id=did.astpp_id, account_id=account.astpp_id, holders=(0, account.astpp_id, *above)
-            )
-            last = max(did.assignment_ids.ids)
-            entries += did._owner_entry(account, subscription, f"give/{last}", self.env._("Given: %s"), change)
+        for did, places in before.items():
+            cause = f"give/{max(did.assignment_ids.ids)}"
+            changes = did._place_changes(*places, given=True)
+            entries += did._owner_entry(subscription.account_id, subscription, cause, self.env._("Given: %s"), changes)
         self.env["astpp.outbox"]._enqueue_changes(entries)
         return res
 
     def _release(self, subscriptions):
-        before = [
-            (did, did.account_id, max(did.assignment_ids.ids, default=0), did._holding_order(subscriptions).account_id)
-            for did in self
-        ]
+        before = [(did, did.account_id, did._places(), max(did.assignment_ids.ids, default=0)) for did in self]
         res = super()._release(subscriptions)
-        text, entries = self.env._("Taken back: %s"), []
-        for did, owner, last, held_by in before:
-            subscription = subscriptions.filtered(lambda s, did=did: s.did_id == did)[:1]
-            if owner in subscriptions.account_id and owner.account_type != "reseller":
-                # If ASTPP has given the number to somebody else by then, they keep it.
-                change = NumberTaken(did_id=did.astpp_id, holders=(0, owner.astpp_id))
-                entries += did._owner_entry(owner, subscription, f"take/{last}", text, change)
-            holder = did._holding_order().account_id
-            if held_by != holder:
-                holders = (0, *held_by.mapped("astpp_id"), *holder.mapped("astpp_id"))
-                change = NumberReseller(did_id=did.astpp_id, account_id=holder.astpp_id or 0, holders=holders)
-                entries += did._owner_entry(held_by, subscription, f"end/{subscription.id}", text, change)
+        entries = []
+        for did, owner, places, last in before:
+            if changes := did._place_changes(*places):
+                subscription = subscriptions.filtered(lambda s, did=did: s.did_id == did)[:1]
+                text = self.env._("Taken back: %s")
+                entries += did._owner_entry(owner, subscription, f"take/{last}", text, changes)
         self.env["astpp.outbox"]._enqueue_changes(entries)
         return res
 
-    def _owner_entry(self, account, subscription, cause, text, change):
+    def _places(self):
+        """Return (customer, reseller) as ASTPP stores them: who has the number, who holds it (ASTPP facts 1.11)."""
+        self.ensure_one()
+        owner, is_reseller = self.account_id, self.account_id.account_type == "reseller"
+        return owner.browse() if is_reseller else owner, self.reseller_id or (owner if is_reseller else owner.browse())
+
+    def _place_changes(self, had, held, given=False):
+        """Return the changes from (customer, reseller) to what they are now.
+
+        If ASTPP has given the number to somebody else by then, they keep it.
+
+        :param given: whether the number was just given, so that its owner is written even if Odoo had it so before
+        """
+        has, holds = self._places()
+        changes = []
+        if has and (given or has != had):
+            changes.append(NumberOwner(did_id=self.astpp_id, account_id=has.astpp_id, holders=(0, has.astpp_id)))
+        elif had and not has:
+            changes.append(NumberTaken(did_id=self.astpp_id, holders=(0, had.astpp_id)))
+        if holds != held or (given and not has):
+            holders = tuple(dict.fromkeys((0, *held.mapped("astpp_id"), *holds.mapped("astpp_id"))))
+            changes.append(NumberReseller(did_id=self.astpp_id, account_id=holds.astpp_id or 0, holders=holders))
+        return changes
+
+    def _owner_entry(self, account, subscription, cause, text, changes):
         """Return the entry for an account's queue as a list, which is empty if ASTPP does not know the number."""
         self.ensure_one()
         links = {"did_id": self.id, "subscription_id": subscription.id}
         key, description = f"did/{self.id}/{cause}", text % self.number
-        return [Queued(account, key, description, [change], links)] if self.astpp_id else []
+        return [Queued(account, key, description, changes, links)] if self.astpp_id else []
 
     @api.model
     def _note_switched(self, server, changes, outcome):

@@ -152,7 +152,7 @@ class AstppOutbox(models.Model):
         match changes[:1]:
             case [AccountSwitches(active=bool() as active)]:
                 changes += self.account_id._number_switches(active)
-            case [NumberTaken(did_id=did_id)] if self.did_id.off_with_account:
+            case [NumberTaken(did_id=did_id), *_] if self.did_id.off_with_account:
                 changes.append(NumberSwitch(did_id=did_id, on=True))
         return changes
 
