@@ -1,6 +1,6 @@
 {
     "name": "ASTPP Billing",
-    "version": "19.0.1.5.0",
+    "version": "19.0.1.6.0",
     "category": "Accounting",
     "summary": "Invoice what an ASTPP VoIP switch has rated",
     "author": "astpp_billing contributors",

@@ -154,6 +154,27 @@ class TestUsage(AstppCommon):
         self.assertEqual(move.amount_untaxed, 2)
         self.assertEqual(before.move_id, self.env["account.move"])
 
+    def test_take_over_of_several_accounts(self):
+        """One date for all that are ticked, as the list writes it; accounts with an invoice here keep their usage."""
+        accounts = self.make_account() | self.make_account() | self.customer
+        for account in accounts:
+            self.load_calls(account, "1", callstart="2024-01-14 23:00:00")
+            self.load_calls(account, "2", callstart="2024-01-15 01:00:00")
+        self.bill(self.customer)
+        accounts.write({"billed_until": "2024-01-15 00:00:00"})
+        self.assertEqual(accounts.mapped("elsewhere_amount"), [1, 1, 0])
+        self.assertEqual(accounts.mapped("unbilled_amount"), [2, 2, 0])
+
+    def test_corrected_terms_are_in_the_chatter(self):
+        reader = self.env["res.partner"].create({"name": "Next Owner"})
+        self.load_calls(self.customer, "1")
+        self.customer.partner_id = reader
+        self.customer.term_ids.sorted("date_from")[-1:].date_from = "2024-01-05"
+        message = self.customer.message_ids[0].body
+        self.assertIn("Terms were corrected", message)
+        self.assertIn("Next Owner", message)
+        self.assertIn("From the beginning", message)
+
     def test_usage_follows_merged_contacts(self):
         usage = self.load_calls(self.customer, "1.00")
         keeper = self.env["res.partner"].create({"name": "Keeper"})

@@ -14,6 +14,13 @@ class AstppAccount(models.Model):
         compute="_compute_unbilled_amount", currency_field="usage_currency_id", help="Usage that is on no invoice yet."
     )
 
+    elsewhere_amount = fields.Monetary(
+        string="Billed Elsewhere",
+        compute="_compute_unbilled_amount",
+        currency_field="usage_currency_id",
+        help="Usage that somebody else invoiced: it is on no invoice here.",
+    )
+
     def _compute_usage_count(self):
         totals = self.env["astpp.usage.total"]
         counts = dict(totals._read_group([("account_id", "in", self.ids)], ["account_id"], ["lines:sum"]))
@@ -22,13 +29,15 @@ class AstppAccount(models.Model):
 
     @api.depends("payment_mode")
     def _compute_unbilled_amount(self):
-        amounts = dict(
-            self.env["astpp.usage.total"]._read_group(
-                [("state", "=", "open"), ("account_id", "in", self.ids)], ["account_id"], ["amount:sum"]
-            )
+        rows = self.env["astpp.usage.total"]._read_group(
+            [("state", "in", ("open", "elsewhere")), ("account_id", "in", self.ids)],
+            ["account_id", "state"],
+            ["amount:sum"],
         )
+        amounts = {(account, state): amount for account, state, amount in rows}
         for account in self:
-            account.unbilled_amount = amounts.get(account, 0.0)
+            account.unbilled_amount = amounts.get((account, "open"), 0.0)
+            account.elsewhere_amount = amounts.get((account, "elsewhere"), 0.0)
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -1,6 +1,8 @@
+from markupsafe import Markup
+
 from odoo import api, models
 from odoo.exceptions import UserError
-from odoo.tools import SQL
+from odoo.tools import SQL, format_datetime
 
 from ..parties.astpp_account_term import BEGINNING
 
@@ -38,6 +40,29 @@ class AstppAccountTerm(models.Model):
         self.env.cr.execute(SQL("UPDATE astpp_account_term SET date_from = %s WHERE id = %s", BEGINNING, self.id))
         self.invalidate_recordset(["date_from"])
 
+    def _as_text(self):
+        """Return these terms of one account as a message for its chatter."""
+        modes = dict(self._fields["payment_mode"]._description_selection(self.env))
+        rows = Markup().join(
+            Markup("<li>%s</li>")
+            % ", ".join(
+                filter(
+                    None,
+                    (
+                        format_datetime(self.env, term.date_from, tz="UTC")
+                        if term.date_from != BEGINNING
+                        else self.env._("From the beginning"),
+                        term.issuer_id.name,
+                        term.partner_id.display_name,
+                        modes[term.payment_mode],
+                        term.elsewhere and self.env._("billed elsewhere"),
+                    ),
+                )
+            )
+            for term in self
+        )
+        return Markup("%s<ul>%s</ul>") % (self.env._("Terms were corrected. By date (UTC), they are now:"), rows)
+
     @api.model
     def _corrected(self, accounts):
         """Have usage follow corrected terms. What is billed keeps the terms that it was billed by."""
@@ -54,4 +79,5 @@ class AstppAccountTerm(models.Model):
                     if account[name] != last[name]
                 }
             )
+            account._message_log(body=terms._as_text())
         return self.env["astpp.usage"]._reterm(accounts)
