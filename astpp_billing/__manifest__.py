@@ -26,6 +26,7 @@
         "wizards/astpp_recognition_views.xml",
         "wizards/astpp_usage_credit_views.xml",
         "views/astpp_usage_views.xml",
+        "views/astpp_dispute_views.xml",
         "views/astpp_usage_total_views.xml",
         "views/astpp_usage_import_views.xml",
         "views/astpp_account_views.xml",

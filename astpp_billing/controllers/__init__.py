@@ -2,6 +2,7 @@ from . import (
     charge_export,
     paypal,
     portal,
+    portal_disputes,
     portal_payment,
     portal_reseller,
     portal_reseller_invoices,

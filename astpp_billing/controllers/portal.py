@@ -66,6 +66,19 @@ class AstppPortal(AstppPortalChargeControls):
         )
         return (issued | received) & Domain("state", "=", "posted")
 
+    def _astpp_disputable_domain(self):
+        """Return the domain of the invoices whose lines the user may dispute: addressed to the user, and confirmed."""
+        partner = request.env.user.partner_id.commercial_partner_id
+        return Domain(
+            [
+                *[("partner_id", "child_of", partner.id), ("move_type", "=", "out_invoice"), ("state", "=", "posted")],
+                ("astpp_run_id", "!=", False),
+            ]
+        )
+
+    def _astpp_may_dispute(self, move):
+        return bool(move and move.filtered_domain(self._astpp_disputable_domain()))
+
     @route(["/my/charges", "/my/charges/page/<int:page>"], type="http", auth="user", website=True, readonly=True)
     def astpp_charges(
         self,
@@ -111,6 +124,11 @@ class AstppPortal(AstppPortalChargeControls):
             "invoice_shown": move,
             "totals": usage._charged(domain) if count < most else None,
             "search_error": self._astpp_search_error(search, search_in),
+            "may_dispute": self._astpp_may_dispute(move),
+            # sudo: portal users have no access to disputes; the invoice is one that they may see.
+            "disputes": request.env["astpp.dispute"].sudo().search([("move_id", "in", move.ids)], limit=20),
+            "message": request.session.pop("astpp_message", None),
+            "error": request.session.pop("astpp_error", None),
             "pager": pager,
             "default_url": "/my/charges",
             "searchbar_sortings": sortings,

@@ -27,6 +27,7 @@ from . import (
     test_csv_file,
     test_did,
     test_did_levels,
+    test_dispute,
     test_document_sources,
     test_ingest,
     test_invoice_destinations,

@@ -50,6 +50,7 @@ MODELS = (
     "astpp.outbox.difference",
     "astpp.topup",
     "astpp.settlement",
+    "astpp.dispute",
     "astpp.portal.act",
     *WIZARDS,
 )
@@ -93,6 +94,7 @@ RIGHTS = {
         "astpp.outbox.difference": "r",
         "astpp.topup": "rwc",
         "astpp.settlement": "rwcu",
+        "astpp.dispute": "rw",
         **dict.fromkeys(WIZARDS, "rwcu"),
         "astpp.coupon.generate": "",
         "astpp.outbox.skip": "",
@@ -129,6 +131,7 @@ RIGHTS = {
         "astpp.outbox.difference": "r",
         "astpp.topup": "rwcu",
         "astpp.settlement": "rwcu",
+        "astpp.dispute": "rw",
         **dict.fromkeys(WIZARDS, "rwcu"),
         "astpp.outbox.preview": "rc",
     },

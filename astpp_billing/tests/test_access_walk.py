@@ -102,6 +102,11 @@ class TestAccessWalk(AstppCommon):
         make("astpp.outbox.difference", server_id=server, kind="entry", cause="astpp")
         make("astpp.outbox.preview", outbox_id=outbox)
         make("astpp.outbox.skip", outbox_ids=[(6, 0, [outbox])], reason="r")
+        journal = env["account.journal"].create(
+            {"name": "W", "code": "WALK", "type": "general", "company_id": company.id}
+        )
+        invoice = env["account.move"].create({"move_type": "entry", "journal_id": journal.id})
+        make("astpp.dispute", move_id=invoice.id, reason="r")
         make("astpp.usage.credit", usage_ids=[(6, 0, made["astpp.usage"].ids)], reason="r")
         make("astpp.topup", account_id=prepaid, amount=5)
         make("astpp.settlement", issuer_id=issuer)

@@ -22,6 +22,7 @@ READ_FROM_REST = {
         ("/my/charges", "/my/charges/totals", "/my/charges.<string:kind>"), ("account_id", "invoice_id", "below")
     ),
     "/my/reseller/invoices/act": ("move_id",),
+    "/my/invoices/<int:invoice_id>/dispute": ("usage_id",),
     "/my/services/preferences": ("astpp_mail_invoices",),
     "/my/invoices/<int:invoice_id>": ("report_type", "download", "amount", "payment_token"),
 }
@@ -42,7 +43,7 @@ class TestPortalHostile(test_portal_walk.TestPortalWalk):
     @mute_logger("odoo.http", "odoo.addons.base.models.ir_http")
     def test_every_parameter_of_every_route(self):
         """No value causes a server error: the response is a page, *not found* or a refusal."""
-        for kind in ("pdf", "export", "send", "customer", "credit_request"):
+        for kind in ("pdf", "export", "send", "customer", "credit_request", "dispute"):
             self.env["ir.config_parameter"].set_param(f"astpp_billing.limit_{kind}", "100000")
         tried, faults = 0, []
         for actor in ("customer", "reseller"):

@@ -19,6 +19,9 @@ WALK = {
         ("/my/charges?period=all&below=1&invoice_id={grandchild_move}", None, {"child"}, 200, 404),
         ("/my/charges?invoice_id={entry}", None, set(), 200, 404),
     ],
+    "/my/invoices/<int:invoice_id>/dispute": [
+        ("/my/invoices/{move}/dispute", {"reason": "x", "usage_id": "1"}, {"customer"}, "away", 404),
+    ],
     "/my/charges/page/<int:page>": [
         ("/my/charges/page/2?period=all", None, SIGNED_IN, 200, None),
         (f"/my/charges/page/{'9' * 40}", None, SIGNED_IN, 200, None),

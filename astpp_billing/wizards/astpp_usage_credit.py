@@ -8,6 +8,7 @@ class AstppUsageCredit(models.TransientModel):
     _name = "astpp.usage.credit"
     _description = "Credit Usage"
 
+    dispute_id = fields.Many2one("astpp.dispute")
     usage_ids = fields.Many2many("astpp.usage", required=True)
     usage_count = fields.Integer(string="Lines", compute="_compute_sums")
     move_ids = fields.Many2many("account.move", string="Invoices", compute="_compute_sums")
@@ -45,6 +46,9 @@ class AstppUsageCredit(models.TransientModel):
         usage = self.usage_ids
         usage.check_access("read")
         credit = self.env["account.move"]._astpp_credit_lines(usage, self.date, self.reason, self.again == "yes")
+        if self.dispute_id:
+            self.dispute_id.check_access("write")
+            self.dispute_id._credited(credit)
         action = {
             "type": "ir.actions.act_window",
             "name": self.env._("Credit Notes"),

@@ -14,3 +14,4 @@ from . import astpp_billing_run_due
 from . import astpp_billing_run_invoice
 from . import astpp_billing_run_list
 from . import astpp_billing_run_preview
+from . import astpp_dispute

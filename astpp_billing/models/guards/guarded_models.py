@@ -54,7 +54,7 @@ BILLED_FOR = {
 MODELS = (
     *FROZEN,
     *("astpp.usage", "astpp.usage.total", "astpp.usage.day"),
-    *("astpp.billing.result", "astpp.sync.step", "astpp.sync.slice"),
+    *("astpp.billing.result", "astpp.dispute", "astpp.sync.step", "astpp.sync.slice"),
     *(
         "astpp.reconciliation",
         "astpp.violation",

@@ -8,9 +8,9 @@ from odoo.tools import SQL
 
 KEPT_DAYS = 7
 # How often a user may do what takes time or reaches other people, per hour, unless a system parameter
-# ``astpp_billing.limit_<kind>`` sets another limit: mailing documents, requesting credit notes, rendering documents,
+# ``astpp_billing.limit_<kind>`` sets another limit: mailing documents, requesting credit notes, disputing calls, rendering documents,
 # exporting charges, adding customers.
-LIMITS = {"send": 500, "credit_request": 20, "pdf": 300, "export": 60, "customer": 60}
+LIMITS = {"send": 500, "credit_request": 20, "dispute": 20, "pdf": 300, "export": 60, "customer": 60}
 
 
 class AstppPortalAct(models.Model):
