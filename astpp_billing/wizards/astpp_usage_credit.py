@@ -19,7 +19,7 @@ class AstppUsageCredit(models.TransientModel):
     reason = fields.Char(required=True, help="The customer reads it on the credit note.")
     again = fields.Selection(
         [("no", "Not billed again"), ("yes", "Billed again on the next invoice")],
-        string="Usage",
+        string="Afterwards",
         default="no",
         required=True,
     )

@@ -3,7 +3,7 @@ from odoo.sql_db import db_connect
 from odoo.tools import SQL
 
 from .total_key import SUM_NAMES, changed_by, columns, waiting_state
-from .usage_copy import TotalIds
+from .usage_copy import DaySums, TotalIds
 
 
 class AstppUsage(models.Model):
@@ -40,15 +40,30 @@ class AstppUsage(models.Model):
         return TotalIds(known, reserve)
 
     @api.model
-    def _add_up(self, server, totals: dict, last_id: int) -> bool:
+    def _whole_totals(self, sums: DaySums) -> dict:
+        """Return {key: [total id, and the ``SUM_NAMES``]} of sums by day."""
+        totals = {}
+        for (key, _day), (total_id, _source, lines, calls, duration, _rated, amount, *more) in sums.items():
+            credit, cost, first, last = more
+            if (total := totals.get(key)) is None:
+                totals[key] = [total_id, lines, calls, duration, amount, credit, cost, first, last]
+                continue
+            for position, value in enumerate((lines, calls, duration, amount, credit, cost), 1):
+                total[position] += value
+            total[7], total[8] = min(total[7], first), max(total[8], last)
+        return totals
+
+    @api.model
+    def _add_up(self, server, sums: DaySums, last_id: int) -> bool:
         """Add what calls come to that have just been copied.
 
-        :param totals: what ``owned_lines`` filled
+        :param sums: what ``owned_lines`` filled
         :param last_id: the last line before them
         :return: whether all of these totals take lines; lines of others were put into those that do
         """
-        if not totals:
+        if not sums:
             return True
+        totals = self._whole_totals(sums)
         owners = [[int(part) if part else None for part in key[0].split("\t")[:3]] for key in totals]
         names = ("id", *SUM_NAMES)
         kinds = ("int4", "int4", "int4", "int8", "numeric", "numeric", "numeric", "timestamp", "timestamp")
@@ -112,7 +127,15 @@ class AstppUsage(models.Model):
                     "UPDATE astpp_usage SET total_id = NULL WHERE total_id = ANY(%s) AND id > %s", list(closed), last_id
                 )
             )
-        self._add_days(SQL("u.id > %s AND u.total_id IS NOT NULL", last_id))
+        self._add_days(
+            [
+                (total_id, source, day, lines, duration, rated_amount, amount, credit, cost)
+                for (_key, day), (
+                    total_id, source, lines, _calls, duration, rated_amount, amount, credit, cost, _first, _last
+                ) in sums.items()
+                if total_id not in closed
+            ]
+        )  # fmt: skip
         if not closed:
             return True
         self._retotal(SQL("u.total_id IS NULL AND u.id > %s", last_id))

@@ -3,7 +3,7 @@ from datetime import datetime, time, timedelta
 from odoo import api, models
 from odoo.tools import SQL
 
-from .total_key import MOVED, NOWHERE
+from .total_key import NOWHERE
 
 # What lines with an alias ``u`` come to on a day, in the order of the columns of ``DAY_SUMS``.
 DAY_SUMS = ("lines", "duration", "rated_amount", "amount", "credit", "cost")
@@ -40,17 +40,14 @@ class AstppUsage(models.Model):
     _inherit = "astpp.usage"
 
     @api.model
-    def _days_query(self) -> SQL:
-        """Return the part of a statement that has ``moved`` lines to ``wanted`` totals by which days change with them."""
+    def _days_query(self, side: SQL | None = None) -> SQL:
+        """Return the part of a statement by which days change: with ``moved`` lines, and ``wanted`` totals.
+
+        :param side: query for ``total_id``, ``source``, ``day`` and ``DAY_SUMS`` instead of what moved
+        """
         return SQL(
             """
-            side AS (
-                SELECT new_id AS total_id, u.source, u.date::date AS day, %(sums)s
-                  FROM moved u WHERE new_id IS NOT NULL GROUP BY 1, 2, 3
-             UNION ALL
-                SELECT total_id, source, day, %(taken)s
-                  FROM (SELECT old_id AS total_id, u.source, u.date::date AS day, %(sums)s
-                          FROM moved u WHERE old_id IS NOT NULL GROUP BY 1, 2, 3) AS left_behind
+            side AS (%(side)s
             ), days AS (
                 INSERT INTO astpp_usage_day AS d (
                     server_id, day, source, account_id, held, issuer_id, company_id, %(names)s, changed_date)
@@ -69,8 +66,7 @@ class AstppUsage(models.Model):
                    SET %(added)s, changed_date = EXCLUDED.changed_date
             )
             """,
-            sums=SUMS_OF_LINES,
-            taken=day_columns("-#"),
+            side=self._moved_by_day() if side is None else side,
             names=day_columns("#"),
             summed=day_columns("sum(s.#)"),
             something=SQL(" OR ").join(SQL("sum(%s) <> 0", SQL.identifier("s", name)) for name in DAY_SUMS),
@@ -78,24 +74,37 @@ class AstppUsage(models.Model):
         )
 
     @api.model
-    def _add_days(self, where: SQL):
-        """Add lines to their days that were put into their totals by other means.
-
-        :param where: condition on ``astpp_usage u``; the lines have a total
-        """
-        self.env.cr.execute(
-            SQL(
-                """
-                WITH wanted AS (%(nowhere)s
-                ), moved AS (
-                    SELECT NULL::int AS old_id, u.total_id AS new_id, %(returned)s FROM astpp_usage u WHERE %(where)s
-                ), %(days)s
-                SELECT 1
-                """,
-                nowhere=NOWHERE,
-                returned=MOVED,
-                where=where,
-                days=self._days_query(),
-            )
+    def _moved_by_day(self) -> SQL:
+        """Return the query for what lines that have ``moved`` come to by day, in their new totals and in their old ones."""
+        return SQL(
+            """
+                SELECT new_id AS total_id, u.source, u.date::date AS day, %(sums)s
+                  FROM moved u WHERE new_id IS NOT NULL GROUP BY 1, 2, 3
+             UNION ALL
+                SELECT total_id, source, day, %(taken)s
+                  FROM (SELECT old_id AS total_id, u.source, u.date::date AS day, %(sums)s
+                          FROM moved u WHERE old_id IS NOT NULL GROUP BY 1, 2, 3) AS left_behind
+            """,
+            sums=SUMS_OF_LINES,
+            taken=day_columns("-#"),
         )
+
+    @api.model
+    def _add_days(self, rows: list[tuple]):
+        """Add to days what was counted of lines that have just been put into their totals.
+
+        :param rows: (total id, source, UTC day, and the ``DAY_SUMS``)
+        """
+        if not rows:
+            return
+        kinds = ("int4", "text", "date", "int8", "int8", *["numeric"] * 4)
+        counted = SQL(
+            "SELECT * FROM unnest(%s) AS counted(total_id, source, day, %s)",
+            SQL(", ").join(
+                SQL("%s::%s[]", list(column), SQL.identifier(kind))
+                for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
+            ),
+            day_columns("#"),
+        )
+        self.env.cr.execute(SQL("WITH wanted AS (%s), %s SELECT 1", NOWHERE, self._days_query(counted)))
         self.env["astpp.usage.day"].invalidate_model()

@@ -72,19 +72,19 @@ class AstppUsage(models.Model):
             raise stream.error or cancelled from cancelled
 
     @api.model
-    def _copy_owned(self, server, chunks, totals):
+    def _copy_owned(self, server, chunks, sums):
         """Copy chunks of ``owned_lines`` into the ledger, and add what they come to to their totals.
 
         Should one of them be there after all, its key is refused and nothing is copied.
 
-        :param totals: what ``owned_lines`` filled, complete once the chunks were read
+        :param sums: what ``owned_lines`` filled, complete once the chunks were read
         :return: whether all totals still take lines; what went to others was put where it belongs
         """
         self.flush_model()
         [(last_id,)] = self.env.execute_query(SQL("SELECT last_value - (NOT is_called)::int FROM astpp_usage_id_seq"))
         self._copy(self._table, COPY_COLUMNS, chunks)
         self.invalidate_model()
-        return self._add_up(server, totals, last_id)
+        return self._add_up(server, sums, last_id)
 
     @api.model
     def _owners(self, server):

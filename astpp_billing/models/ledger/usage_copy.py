@@ -4,6 +4,7 @@ import io
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date as day_type
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -49,6 +50,9 @@ class Owners(NamedTuple):
 END_OF_TIME = datetime(9999, 12, 31)
 # (account, customer, issuer, prepaid and elsewhere in COPY's format; end of the period; type; direction; exception)
 TotalKey = tuple[str, datetime, str, str, str | None]
+# What the calls of a total come to on a UTC day: total id, source, lines, calls, seconds, rated amount, amount, credit,
+# cost, first and last date.
+DaySums = dict[tuple[TotalKey, day_type], list[Any]]
 
 
 class TotalIds:
@@ -136,19 +140,19 @@ def owned_lines(
     records: Iterable[tuple[int, CallRecord]],
     counts: Counter[str | None],
     total_ids: TotalIds,
-    totals: dict[TotalKey, list[Any]],
+    sums: DaySums,
 ) -> Iterator[str]:
     """Yield records as lines for COPY straight into the ledger; needs no database.
 
     :param records: iterator of ``(line, CallRecord)`` in order of time, so that twins are found among neighbours
     :param counts: Counter of records by exception, updated while lines are yielded
     :param total_ids: which total each key has
-    :param totals: {key: [total id, lines, calls, seconds, amount, credit, cost, first date, last date]}, updated while lines
-        are yielded
+    :param sums: updated while lines are yielded
     """
     fixed, accounts, packages, dids, periods = owners
     # Of the calls of one second: how often each key came, and the first key of each leg.
     moment: datetime | None = None
+    day = day_type.min
     twins: Counter[str] = Counter()
     legs: dict[tuple[str | None, int | None], str] = {}
     for _line, record in records:
@@ -157,7 +161,7 @@ def owned_lines(
             pattern, disposition, duration, rated_amount, amount, cost, exception, package_id,
         ) = record  # fmt: skip
         if date != moment:
-            moment = date
+            moment, day = date, date.date()
             twins.clear()
             legs.clear()
         elif key in twins:
@@ -178,17 +182,18 @@ def owned_lines(
         counts[exception] += 1
         ends = None if account[-3] == "t" else periods.get(account.partition("\t")[0])
         total_key = (account, period_end(ends, date), charge_type, direction, exception)
-        if (total := totals.get(total_key)) is None:
-            total = totals[total_key] = [total_ids.of(total_key), 0, 0, 0, 0, 0, 0, date, date]
-        total[1] += 1
+        if (total := sums.get((total_key, day))) is None:
+            total = sums[total_key, day] = [total_ids.of(total_key), source, 0, 0, 0, 0, 0, 0, 0, date, date]
+        total[2] += 1
+        total[5] += rated_amount
         if duration or amount:
-            total[2] += 1
-            total[3] += duration
-            total[4] += amount
+            total[3] += 1
+            total[4] += duration
+            total[6] += amount
             if amount < 0:
-                total[5] -= amount
-        total[6] += cost
-        total[8] = date
+                total[7] -= amount
+        total[8] += cost
+        total[10] = date
         package = packages.get((package_id, astpp_id or 0), "") if package_id else ""
         did = dids.get(callee or "", "") if charge_type == "did" and direction == "inbound" else ""
         # An f-string, because joining a list takes twice as long.

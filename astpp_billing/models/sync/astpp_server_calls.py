@@ -29,7 +29,7 @@ class Piece:
     """whether the ledger may have calls of these hours already, so that each call must be looked up"""
     counts: Counter = field(default_factory=Counter)
     """calls by exception, filled while they are read; stays empty if ``is_known``"""
-    totals: dict = field(default_factory=dict)
+    sums: dict = field(default_factory=dict)
     """what the calls add to each total, filled while they are read; stays empty if ``is_known``"""
     left_out: LeftOut = field(default_factory=LeftOut)
     """rows that could not be read"""
@@ -139,7 +139,7 @@ class AstppServer(models.Model):
             counts = usage._load_staged(self, chunks)
             read, added = counts["read"], counts["added"]
         else:
-            fits = usage._copy_owned(self, chunks, piece.totals)
+            fits = usage._copy_owned(self, chunks, piece.sums)
             read = added = piece.counts.total()
         self.env["astpp.sync.slice"]._remember(self, source, piece.slices)
         step.write(
@@ -161,5 +161,5 @@ def _piece_chunks(database, source, pieces, owners, total_ids):
         if piece.is_known:
             yield from in_chunks(staged_lines(records))
         else:
-            yield from in_chunks(owned_lines(owners, records, piece.counts, total_ids, piece.totals))
+            yield from in_chunks(owned_lines(owners, records, piece.counts, total_ids, piece.sums))
         yield None
