@@ -87,7 +87,7 @@ env.cr.commit()
 def fresh(fault_database, mariadb, expected):
     """The database with an empty ledger and a server that was never synchronised."""
     fault_database.shell("""
-env.cr.execute("TRUNCATE astpp_usage, astpp_sync_slice, astpp_reconciliation, astpp_sync_step")
+env.cr.execute("TRUNCATE astpp_usage, astpp_sync_slice, astpp_reconciliation, astpp_sync_step CASCADE")
 env.cr.execute("UPDATE astpp_server SET sync_state = 'never', sync_wide_date = NULL, sync_error = NULL, sync_date = NULL")
 env.cr.execute("DELETE FROM astpp_billing_result; DELETE FROM astpp_usage_total; DELETE FROM astpp_account")
 env.cr.commit()

@@ -1,6 +1,6 @@
 """Calls of cdrs and reseller_cdrs, read by slices of callstart (ASTPP facts 2.2, 9)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -59,6 +59,29 @@ def read_hours(
 def first_call(database: Database, source: str, since: str) -> str | None:
     """Return the start of the first call at or after ``since``, or None."""
     return database.execute(f"SELECT MIN(callstart) FROM `{SOURCES[source]}` WHERE callstart >= %s", (since,))[0][0]
+
+
+def first_calls_under(database: Database, moved: Mapping[int, int], since: str) -> dict[int, datetime]:
+    """Return when accounts that moved began to call under their new resellers; those that did not call are left out.
+
+    A call's row keeps the reseller of call time (ASTPP facts 2.4).
+
+    :param moved: {accounts.id: accounts.id of the reseller that it is under now, 0 for none}
+    :param since: YYYY-MM-DD HH:MM:SS, UTC; calls from there on
+    :return: {accounts.id: naive UTC}
+    """
+    found: dict[int, datetime] = {}
+    pairs = ", ".join(["(%s, %s)"] * len(moved))
+    for table in SOURCES.values():
+        statement = f"""
+            SELECT accountid, MIN(callstart) FROM `{table}`
+             WHERE callstart >= %s AND (accountid, reseller_id) IN ({pairs}) GROUP BY accountid
+        """
+        values = [since, *(value for pair in moved.items() for value in pair)]
+        for account, start in database.rows(statement, values) if moved else ():
+            date = datetime.fromisoformat(str(start))
+            found[int(account or 0)] = min(date, found.get(int(account or 0), date))
+    return found
 
 
 def read_calls(

@@ -10,9 +10,9 @@ TABLES = {
     "address_1 address_2 postal_code province city country_id telephone_1 email notification_email currency_id "
     "type timezone_id deleted invoice_day last_bill_date generate_invoice tax_number is_distributor credit_limit balance",
     "cdrs": "uniqueid accountid callerid callednum billseconds disposition callstart debit cost pattern notes rate_cost "
-    "call_direction calltype package_id",
+    "call_direction calltype package_id reseller_id",
     "reseller_cdrs": "uniqueid accountid callerid callednum billseconds disposition callstart debit cost pattern notes "
-    "rate_cost call_direction calltype",
+    "rate_cost call_direction calltype reseller_id",
     "invoice_details": "id accountid invoiceid order_item_id charge_type product_category description debit credit "
     "created_date is_tax payment_id",
     "invoices": "reseller_id number",

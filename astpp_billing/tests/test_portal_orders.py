@@ -139,12 +139,16 @@ class TestPortalOrders(PortalWalkCommon):
             ("/my/topup", account | {"amount": "5"}),
             ("/my/coupon", account | {"number": coupon.number}),
             ("/my/services/preferences", account | {"billing_day": "9"}),
-            (f"/my/services/{subscription.id}/end", {}),
-            (f"/my/services/{subscription.id}/change", {"product_id": str(self.package.id)}),
         ):
             with self.subTest(url=url):
                 self.assertEqual(self.outcome(self.post(url, form)), "away")
                 self.assertIn("account is closed", self.get("/my/services").text)
+        self.assertEqual(subscription.state, "terminated", "its orders have ended with the account")
+        for url, form in (
+            (f"/my/services/{subscription.id}/end", {}),
+            (f"/my/services/{subscription.id}/change", {"product_id": str(self.package.id)}),
+        ):
+            self.assertEqual(self.outcome(self.post(url, form)), 404)
         changes = self.changes(before)
         changes.pop("astpp_portal_act", None)
         self.assertFalse(changes)

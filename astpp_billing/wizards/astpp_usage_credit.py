@@ -9,7 +9,13 @@ class AstppUsageCredit(models.TransientModel):
     _description = "Credit Usage"
 
     dispute_id = fields.Many2one("astpp.dispute")
-    usage_ids = fields.Many2many("astpp.usage", required=True)
+    usage_ids = fields.Many2many(
+        "astpp.usage",
+        required=True,
+        default=lambda self: (
+            self.env.context.get("active_ids") if self.env.context.get("active_model") == "astpp.usage" else None
+        ),
+    )
     usage_count = fields.Integer(string="Lines", compute="_compute_sums")
     move_ids = fields.Many2many("account.move", string="Invoices", compute="_compute_sums")
     amount = fields.Float(
@@ -23,13 +29,6 @@ class AstppUsageCredit(models.TransientModel):
         default="no",
         required=True,
     )
-
-    @api.model
-    def default_get(self, fields_list):
-        values = super().default_get(fields_list)
-        if self.env.context.get("active_model") == "astpp.usage":
-            values["usage_ids"] = [fields.Command.set(self.env.context.get("active_ids", []))]
-        return values
 
     @api.depends("usage_ids")
     def _compute_sums(self):

@@ -8,6 +8,7 @@ from odoo.tools import SQL
 
 from ...billing_cycle import midnight
 from ...connector import readers
+from ...connector.calls import first_calls_under
 from ...left_out import put_away
 
 
@@ -25,10 +26,38 @@ class AstppAccount(models.Model):
         run.server._take_base_currency(run.settings.get("base_currency"))
         taxes_left_out = self.env["astpp.tax"]._sync(run)
         records = list(readers.read_accounts(run.database, run.left_out.add))
+        known = self.search([("server_id", "=", run.server.id)])
+        parents = {account.id: account.parent_id for account in known}
         with run.adding_up_hours():
             created, changed = self._mirror(run.server, records, run.left_out, taxes_left_out.keys)
+        self._date_moves(run, changed.filtered(lambda a: a.parent_id != parents.get(a.id, a.parent_id)))
         run.left_out.include(taxes_left_out)
         run.note(len(records), len(created), len(changed))
+
+    @api.model
+    def _date_moves(self, run, moved):
+        """Date the terms of accounts that moved to another reseller from their first call under it, not from today.
+
+        Accounts that have not called yet moved when it was noticed. Those below a reseller move with it.
+
+        :param run: ``SyncRun``
+        """
+        if not moved or not (since := run.server.sync_date):
+            return
+        under = {account.astpp_id: account.parent_id.astpp_id or 0 for account in moved if account.astpp_id}
+        # The last synchronisation may have been reading when the account moved.
+        since = fields.Datetime.to_string(since - timedelta(hours=2))
+        first_calls = first_calls_under(run.database, under, since)
+        for account in moved.filtered(lambda a: a.astpp_id in first_calls):
+            date = first_calls[account.astpp_id]
+            new = account._below().term_ids.filtered(lambda term: term.date_from >= run.started)
+            # An earlier change after that call is dated right already.
+            early = new.filtered(
+                lambda term, date=date: not term.account_id.term_ids.filtered(
+                    lambda t: date <= t.date_from < run.started
+                )
+            )
+            early.write({"date_from": date})
 
     @api.model
     def _mirror(self, server, records, left_out, lost_taxes):
