@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 from psycopg2.errors import UniqueViolation
 
 from odoo.exceptions import AccessError, UserError
@@ -63,6 +65,8 @@ class TestCreditLines(AstppCommon):
         self.assertFalse(self.bill_again(), "not before the credit note is confirmed")
         credit.action_post()
         self.assertEqual(self.usage[1].billing_state, "open")
+        self.move.invalidate_recordset()
+        self.assertEqual(self.move.astpp_usage_count, 2)
         self.assertEqual((self.owed(), self.in_force()), (70, 70))
         self.assertNoViolation()
         self.customer.billed_until = "2024-03-01"
@@ -215,6 +219,16 @@ class TestCreditLines(AstppCommon):
         second = self.bill_again()
         pay(second)
         self.assertEqual(queued(), 100)
+
+    def test_ordinary_documents_are_left_alone(self):
+        """Undoing an invoice that bills no usage asks nothing of the ledger."""
+        invoice = self.init_invoice("out_invoice", products=self.product_a, post=True)
+        invoice.line_ids.flush_recordset()
+        with patch.object(type(self.env["astpp.usage.total"]), "search", side_effect=AssertionError):
+            invoice.button_draft()
+            invoice.button_cancel()
+        with patch.object(type(self.env["astpp.usage"]), "_forget_billed", side_effect=AssertionError):
+            invoice.unlink()
 
     def test_only_accountants_credit(self):
         reader = new_test_user(self.env, "looks-on", groups="account.group_account_readonly")

@@ -64,7 +64,10 @@ class AccountMove(models.Model):
 
     def _compute_astpp_usage_count(self):
         totals = self.env["astpp.usage.total"]
-        counts = dict(totals._read_group([("move_id", "in", self.ids)], ["move_id"], ["lines:sum"]))
+        # What was credited and is billed again is on another invoice; a record of its sums is all that stays.
+        again = Domain("state", "=", "credited") & Domain("credit_ids.move_id.astpp_releases_usage", "=", True)
+        there = Domain("move_id", "in", self.ids) & ~again
+        counts = dict(totals._read_group(there, ["move_id"], ["lines:sum"]))
         for move in self:
             move.astpp_usage_count = counts.get(move._origin, 0)
 

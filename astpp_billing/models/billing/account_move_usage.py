@@ -39,7 +39,7 @@ class AccountMove(models.Model):
     def button_draft(self):
         self._astpp_check_undone()
         res = super().button_draft()
-        self.env["astpp.usage"]._reopen_credit(self)
+        self.env["astpp.usage"]._reopen_credit(self.filtered("astpp_credits_lines"))
         return res
 
     def button_cancel(self):
@@ -51,7 +51,10 @@ class AccountMove(models.Model):
 
         :raise UserError: for cancelled invoices of a run, credited invoices, and their posted credit notes
         """
-        if notes := self.env["astpp.usage.total"].search([("credited_id.move_id", "in", self.ids)]).move_id:
+        billing = self.filtered(lambda move: move._astpp_bills_usage())
+        if billing and (
+            notes := self.env["astpp.usage.total"].search([("credited_id.move_id", "in", billing.ids)]).move_id
+        ):
             raise UserError(
                 self.env._(
                     "%(credit)s credits single calls or charges of %(invoice)s: cancel the credit note first.",

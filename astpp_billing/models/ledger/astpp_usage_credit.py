@@ -170,6 +170,8 @@ class AstppUsage(models.Model):
 
         :param documents: ``account.move``
         """
+        if not documents:
+            return
         self.env.cr.execute(
             SQL(
                 """
@@ -189,6 +191,8 @@ class AstppUsage(models.Model):
 
         :param lines: ``account.move.line`` of credit notes that are cancelled or deleted
         """
+        if not lines:
+            return
         self.env.cr.execute(
             SQL(
                 """
