@@ -1,4 +1,4 @@
-"""Two accountants credit the same invoice at the same time."""
+"""Two accountants credit the same invoice, or the same call, at the same time."""
 
 SET_UP = """
 server = env["astpp.server"].search([], limit=1) or env["astpp.server"].create({"name": "P"})
@@ -60,3 +60,43 @@ def test_one_of_two_credit_notes_sees_the_other(database, tmp_path):
         "(SELECT bool_and(move_id IS NULL) FROM astpp_usage_total)"
     )
     assert (credited, free) in ((30, False), (100, True))
+
+
+LINES = """
+import os, time
+from odoo.exceptions import UserError
+from odoo.service.model import retrying
+
+def credit():
+    usage = env["astpp.usage"].search([("account_id.number", "=", "P2")])
+    wizard = env["astpp.usage.credit"].create({{"usage_ids": [(6, 0, usage.ids)], "reason": "twice", "date": "2024-02-02"}})
+    wizard.action_credit()
+
+print("READY", flush=True)
+while not os.path.exists({go!r}):
+    time.sleep(0.001)
+try:
+    retrying(credit, env)
+    env.cr.commit()
+except UserError as error:
+    print("REFUSED", error)
+    env.cr.rollback()
+"""
+
+
+def test_one_of_two_credits_the_call(database, tmp_path):
+    database.shell(SET_UP.replace("P1", "P2"))
+    go = tmp_path / "go"
+    workers = [database.start_ready(LINES.format(go=str(go))) for _number in range(2)]
+    go.touch()
+    outs = []
+    for worker in workers:
+        out, err = worker.communicate(timeout=120)
+        assert "Traceback" not in err, err
+        outs.append(out)
+    assert sum("on a credit note already" in out for out in outs) == 1, outs
+    notes = "SELECT count(*), sum(amount_untaxed) FROM account_move WHERE astpp_credits_lines"
+    assert database.query(notes) == [(1, 100)]
+    assert database.query("SELECT sum(amount) FROM astpp_usage_total") == [(0,)], (
+        "what is billed, less what is credited"
+    )

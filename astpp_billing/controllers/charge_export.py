@@ -37,7 +37,7 @@ class ChargeExport(http.Controller):
         usage.check_access("read")
         domain = Domain.TRUE
         if (asked := key_of(move_id)) is not None:
-            domain &= Domain("move_id", "=", asked)
+            domain &= request.env["account.move"].search([("id", "=", asked)])._astpp_usage_domain()
         if (asked := key_of(account_id)) is not None:
             domain &= Domain("account_id", "=", asked)
         try:

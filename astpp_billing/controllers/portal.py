@@ -51,7 +51,7 @@ class AstppPortal(AstppPortalChargeControls):
             move = move.search(self._astpp_document_domain() & Domain("id", "=", asked))
             if not move:
                 raise request.not_found()
-            domain &= Domain("move_id", "=", move.id)
+            domain &= move._astpp_usage_domain()
         return domain, account, move
 
     def _astpp_document_domain(self):

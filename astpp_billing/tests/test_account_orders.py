@@ -1,7 +1,9 @@
 from datetime import datetime
+from unittest.mock import patch
 
 from odoo.exceptions import UserError
 from odoo.tests import freeze_time, tagged
+from odoo.tools import mute_logger
 
 from .common import AstppCommon
 from .sync_common import SyncCommon
@@ -18,6 +20,24 @@ class TestAccountOrders(AstppCommon):
             self.customer.status = "closed"
         self.assertEqual((order.state, order.end_date), ("terminated", datetime(2024, 4, 10, 12)))
         self.assertEqual(order.close_reason_id, self.env.ref("astpp_billing.close_reason_account"))
+
+    @freeze_time("2024-04-01 10:00:00")
+    def test_an_order_that_cannot_follow_stops_neither_its_account_nor_others(self):
+        broken, order = (self.subscribe(self.customer, self.make_product()) for _ in range(2))
+        cls, terminate = type(order), type(order)._terminate
+
+        def fail(orders, *args, **kwargs):
+            if broken in orders:
+                raise ValueError("no such thing")
+            return terminate(orders, *args, **kwargs)
+
+        with patch.object(cls, "_terminate", fail), mute_logger("odoo.addons.astpp_billing"):
+            self.customer.status = "closed"
+        self.assertEqual((self.customer.status, order.state, broken.state), ("closed", "terminated", "active"))
+        self.assertIn("no such thing", broken.renewal_error)
+        with freeze_time("2024-04-01 12:00:00"):
+            self.env["astpp.subscription"].sudo()._renew_batch()
+        self.assertEqual((broken.state, broken.renewal_error), ("terminated", False), "tried again")
 
     @freeze_time("2024-04-01 10:00:00")
     def test_reactivated_account_resumes_by_itself(self):

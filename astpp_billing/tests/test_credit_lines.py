@@ -188,6 +188,8 @@ class TestCreditLines(AstppCommon):
         self.assertEqual((usage, credit.astpp_usage_count), (self.usage[1:], 2))
         usage = self.env["astpp.usage"].search(self.move.action_view_astpp_usage()["domain"])
         self.assertEqual(usage, self.usage)
+        both = self.env["astpp.usage"].search((self.move | credit).action_view_astpp_usage()["domain"])
+        self.assertEqual(both, self.usage, "each once")
 
     def test_payments_reach_astpp_once(self):
         """30 of 100 are credited and billed again: 70 are paid with the first invoice, 30 with the second."""

@@ -167,6 +167,24 @@ class TestLedgerHistories(AstppCommon):
             self.env["account.move"].browse(wizard.refund_moves()["res_id"]).action_post()
             self.forget(move)
 
+    def step_credit_part(self):
+        """A part is given back as goodwill: it takes back no usage."""
+        moves = self.invoices().filtered(
+            lambda move: move.move_type == "out_invoice" and not move.reversal_move_ids and move.amount_total > 1
+        )
+        if moves:
+            move = self.pick(list(moves))
+            wizard = (
+                self.env["account.move.reversal"]
+                .with_context(active_model="account.move", active_ids=move.ids)
+                .create({"journal_id": move.journal_id.id})
+            )
+            credit = self.env["account.move"].browse(wizard.refund_moves()["res_id"])
+            first, *others = credit.invoice_line_ids
+            first.price_unit = 0.5
+            self.env["account.move.line"].union(*others).unlink()
+            credit.action_post()
+
     def step_credit_lines(self):
         """A few lines of an invoice are credited, for good or to be billed again; or the draft is given up."""
         moves = self.invoices().filtered(
@@ -280,7 +298,7 @@ class TestLedgerHistories(AstppCommon):
         steps = [
             *[self.step_load] * 6, self.step_charge, self.step_charge, self.step_change_charge, self.step_release,
             self.step_move_charge, self.step_adopt, self.step_switch_mode, self.step_change_day, self.step_cancel, self.step_credit_all,
-            self.step_credit_lines, self.step_credit_lines, self.step_move_customer,
+            self.step_credit_lines, self.step_credit_lines, self.step_credit_part, self.step_move_customer,
         ]  # fmt: skip
         for seed in SEEDS:
             with self.subTest(seed=seed), self.env.cr.savepoint() as savepoint:

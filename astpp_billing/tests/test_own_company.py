@@ -98,6 +98,18 @@ class TestOwnCompany(AstppCommon):
         seen._astpp_store_pdf()
         self.assertTrue(seen._astpp_usage_summary())
 
+    def test_single_calls_are_credited_in_the_companys_books(self):
+        move = self.run_in(self.company)
+        usage = self.env["astpp.usage"].search([("move_id", "=", move.id)])
+        wizard = self.env["astpp.usage.credit"].create({"usage_ids": [(6, 0, usage.ids)], "reason": "Not connected"})
+        wizard.date = "2024-02-02"
+        credit = self.env["account.move"].browse(wizard.action_credit()["res_id"])
+        credit.action_post()
+        self.assertEqual((credit.company_id, credit.journal_id), (self.company, move.journal_id))
+        self.assertEqual((credit.amount_total, credit.invoice_line_ids.tax_ids), (move.amount_total, self.tax))
+        self.assertTrue(credit.name.startswith("LTD-"), credit.name)
+        self.assertFalse(self.env["astpp.violation"]._check())
+
     def test_top_up(self):
         """A top-up is invoiced and paid in the company's books, with its taxes, and credited like any other."""
         account = self.make_account("His Prepaid", parent_id=self.reseller.id, payment_mode="prepaid")

@@ -26,31 +26,35 @@ class AccountMove(models.Model):
         :raise UserError: when some of the usage cannot be credited, or an invoice's part is not positive
         """
         usage._check_creditable()
-        totals = usage._set_apart()
-        by_line = totals.grouped("move_line_id")
-        credits_of_lines, links = self.browse(), []
-        for invoice in totals.move_id:
+        by_line = usage._set_apart().grouped("move_line_id")
+        before = self.env["astpp.usage"]._credited_before(self.env["account.move.line"].union(*by_line))
+        credited, vals_list = [], []
+        for invoice in self.union(*(line.move_id for line in by_line)):
             lines = invoice.line_ids.filtered(lambda line: line in by_line)
-            vals = invoice._astpp_credit_vals(lines, by_line)
-            if invoice.currency_id.compare_amounts(sum(line["price_unit"] for line in vals), 0) <= 0:
+            line_vals = invoice._astpp_credit_vals(lines, by_line, before)
+            if invoice.currency_id.compare_amounts(sum(vals["price_unit"] for vals in line_vals), 0) <= 0:
                 raise UserError(
-                    invoice.env._(
-                        "What was chosen of %s comes to nothing that could be credited.", invoice.display_name
-                    )
+                    self.env._("What was chosen of %s comes to nothing that could be credited.", invoice.display_name)
                 )
-            credit = self.create(
+            credited.append(lines)
+            vals_list.append(
                 {
                     **invoice._astpp_credit_head(date, reason),
                     "astpp_releases_usage": again,
                     "astpp_credits_lines": True,
-                    "invoice_line_ids": [Command.create(line) for line in vals],
+                    "invoice_line_ids": [Command.create(vals) for vals in line_vals],
                 }
             )
-            new_lines = credit._astpp_product_lines()
-            links += [(total, new) for line, new in zip(lines, new_lines, strict=True) for total in by_line[line]]
-            credits_of_lines |= credit
-        self.env["astpp.usage"]._credit(links)
-        return credits_of_lines
+        credit_notes = self.create(vals_list)
+        self.env["astpp.usage"]._credit(
+            [
+                (total, new)
+                for lines, note in zip(credited, credit_notes, strict=True)
+                for line, new in zip(lines, note._astpp_product_lines(), strict=True)
+                for total in by_line[line]
+            ]
+        )
+        return credit_notes
 
     def _astpp_credit_head(self, date, reason):
         """Return the values of a credit note of this invoice, but for its lines."""
@@ -75,20 +79,21 @@ class AccountMove(models.Model):
             },
         }
 
-    def _astpp_credit_vals(self, lines, by_line):
+    def _astpp_credit_vals(self, lines, by_line, before):
         """Return the values of the lines of a credit note, one for each of these lines of the invoice.
 
         Rounding is that of all that was credited of the line so far, so that parts add up to what was billed.
 
         :param by_line: {line: totals to credit}
+        :param before: result of ``_credited_before``
         """
         language = self.with_context(lang=self.partner_id.lang or self.env.lang).env
         vals_list = []
         for line in lines:
             amount = sum((Decimal(str(total.amount)) for total in by_line[line]), Decimal(0))
-            before = self.env["astpp.usage"]._credited_before(line)
+            so_far = before.get(line.id, Decimal(0))
             rate = line.astpp_usage_rate or self.astpp_rate or 1.0
-            up_to = [self.currency_id.round(float(value) * rate) for value in (before, before + amount)]
+            up_to = [self.currency_id.round(float(value) * rate) for value in (so_far, so_far + amount)]
             vals_list.append(
                 {
                     "sequence": line.sequence,

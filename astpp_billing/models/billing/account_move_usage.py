@@ -86,14 +86,7 @@ class AccountMove(models.Model):
     def _astpp_post_credits(self):
         """Check the posted credit notes of usage invoices, and set the usage free where they are meant to."""
         credits_of_usage = self.filtered(lambda move: move.reversed_entry_id._astpp_bills_usage())
-        # Update the credited invoices' rows so that two credit notes confirmed at the same time conflict: the second
-        # one is retried and sees the first.
-        self.env.cr.execute(
-            SQL(
-                "UPDATE account_move SET astpp_usage_released = astpp_usage_released WHERE id = ANY(%s)",
-                sorted(credits_of_usage.reversed_entry_id.ids),
-            )
-        )
+        credits_of_usage.reversed_entry_id._astpp_serialise()
         for credit in credits_of_usage:
             credit._astpp_check_credited()
         of_lines = credits_of_usage.filtered("astpp_credits_lines")
@@ -101,6 +94,18 @@ class AccountMove(models.Model):
             credit._astpp_confirm_credit_of_lines()
         for credit in (credits_of_usage - of_lines).filtered("astpp_releases_usage"):
             credit._astpp_release_credited()
+
+    def _astpp_serialise(self):
+        """Have transactions that take something off the same invoices conflict: the second begins anew, and sees the first.
+
+        Locking the rows would not do: under REPEATABLE READ the second would go on with what it saw before.
+        """
+        self.env.cr.execute(
+            SQL(
+                "UPDATE account_move SET astpp_usage_released = astpp_usage_released WHERE id = ANY(%s)",
+                sorted(self.ids),
+            )
+        )
 
     def _astpp_bills_usage(self):
         """Tell whether this is an invoice of a billing run, or an entry for prepaid consumption or a refill."""

@@ -54,6 +54,7 @@ class AstppDispute(models.Model):
             raise UserError(self.env._("Tick the calls or charges that you dispute."))
         if not reason.strip():
             raise UserError(self.env._("Say what is wrong with them."))
+        move._astpp_serialise()
         if usage.filtered(lambda line: line.total_id.state != "billed" or line.total_id.credit_ids):
             raise UserError(self.env._("Some of them are credited already."))
         if self.search_count([("state", "=", "open"), ("usage_ids", "in", usage.ids)], limit=1):

@@ -76,10 +76,20 @@ class AstppUsage(models.Model):
         return self.total_id
 
     @api.model
-    def _credited_before(self, line) -> Decimal:
-        """Return what of an invoice line's usage is on credit notes, draft or posted, in the server's currency."""
-        totals = self.env["astpp.usage.total"].search([("credited_id.move_line_id", "=", line.id)])
-        return -sum((Decimal(str(total.amount)) for total in totals), Decimal(0))
+    def _credited_before(self, lines) -> dict:
+        """Return {invoice line id: what of its usage is on credit notes, draft or posted}, in the server's currency."""
+        self.env["astpp.usage.total"].flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT t.move_line_id, -sum(c.amount)
+                  FROM astpp_usage_total t JOIN astpp_usage_total c ON c.credited_id = t.id
+                 WHERE t.move_line_id = ANY(%s) GROUP BY 1
+                """,
+                lines.ids,
+            )
+        )
+        return {line: Decimal(str(amount)) for line, amount in rows}
 
     @api.model
     def _credit(self, links):

@@ -28,17 +28,22 @@ class AstppAccount(models.Model):
         return res
 
     def _orders_follow(self):
-        """End, suspend or resume the orders that Odoo renews, as their accounts were closed, suspended or reactivated."""
+        """End, suspend or resume the orders that Odoo renews, as their accounts were closed, suspended or reactivated.
+
+        An order that cannot follow does not keep its account from changing: the failure is noted on the order.
+        """
         running = [("account_id", "in", self.ids), ("state", "in", ("active", "suspended"))]
         orders = self.env["astpp.subscription"].search(running)._renewed_by_odoo()
         self._clear_alert("reactivated")
         closed = orders.filtered(lambda order: order.account_id.status == "closed")
-        closed._terminate(self.env["astpp.close.reason"]._own("account"))
-        orders.filtered(lambda order: order.account_id.status == "suspended" and order.state == "active")._suspend()
+        reason = self.env["astpp.close.reason"]._own("account")
+        closed._try_each(lambda ending: ending._terminate(reason))
+        active = orders.filtered(lambda order: order.account_id.status == "suspended" and order.state == "active")
+        active._try_each(lambda pausing: pausing._suspend())
         paused = orders.filtered(lambda order: order.account_id.status == "active" and order.paused_with_account)
         waiting = paused.filtered(lambda order: order.state == "suspended")
         own = waiting.filtered(lambda order: order.server_id.on_reactivation == "resume")
-        own._resume()
+        own._try_each(lambda resuming: resuming._resume())
         for account, together in (waiting - own).grouped("account_id").items():
             account._raise_alert(
                 "reactivated",

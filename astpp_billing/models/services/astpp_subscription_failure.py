@@ -50,6 +50,25 @@ class AstppSubscription(models.Model):
             reason = self.env._("It is due, and yet there was nothing to do. Check its dates and its status.")
             subscription._note_renewal_failure(UserError(reason))
 
+    def _try_each(self, action):
+        """Do something with these subscriptions together, or one by one where some fail: each failure is noted.
+
+        :param action: takes subscriptions
+        """
+        if not self:
+            return
+        try:
+            with self.env.cr.savepoint():
+                action(self)
+        except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
+            raise
+        except Exception as error:
+            self.env.invalidate_all()
+            if len(self) == 1:
+                self._note_renewal_failure(error)
+            for subscription in self if len(self) > 1 else ():
+                subscription._try_each(action)
+
     def _position(self):
         """Return values that change with each step, to detect progress."""
         self.ensure_one()

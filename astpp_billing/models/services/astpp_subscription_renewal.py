@@ -44,9 +44,9 @@ class AstppSubscription(models.Model):
         changed = Domain("state", "=", "active") & Domain(
             "line_ids", "any", [("applied", "=", False), ("date", "<=", now)]
         )
-        ended = Domain("state", "=", "suspended") & (
-            Domain("account_id.status", "=", "closed") | Domain("end_date", "<=", now)
-        )
+        ended = Domain("state", "=", "suspended") & Domain("end_date", "<=", now)
+        # They end with their account at once; those that could not do so are tried again.
+        ended |= Domain("state", "in", ("active", "suspended")) & Domain("account_id.status", "=", "closed")
         # Leave out those that failed and wait for their next attempt.
         again = Domain("renewal_retry_date", "=", False) | Domain("renewal_retry_date", "<=", now)
         return ours & (due | changed | ended) & again
