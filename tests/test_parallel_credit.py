@@ -97,6 +97,7 @@ def test_one_of_two_credits_the_call(database, tmp_path):
     assert sum("on a credit note already" in out for out in outs) == 1, outs
     notes = "SELECT count(*), sum(amount_untaxed) FROM account_move WHERE astpp_credits_lines"
     assert database.query(notes) == [(1, 100)]
-    assert database.query("SELECT sum(amount) FROM astpp_usage_total") == [(0,)], (
-        "what is billed, less what is credited"
+    in_force = (
+        "SELECT sum(t.amount) FROM astpp_usage_total t JOIN astpp_account a ON a.id = account_id WHERE number = 'P2'"
     )
+    assert database.query(in_force) == [(0,)], "what is billed, less what is credited"
