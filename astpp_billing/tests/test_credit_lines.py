@@ -190,6 +190,8 @@ class TestCreditLines(AstppCommon):
         self.assertEqual(usage, self.usage)
         both = self.env["astpp.usage"].search((self.move | credit).action_view_astpp_usage()["domain"])
         self.assertEqual(both, self.usage, "each once")
+        self.customer.call_list = "none"
+        self.assertEqual(set(credit._astpp_call_list()), set(self.usage[1:]), "its document names them")
 
     def test_payments_reach_astpp_once(self):
         """30 of 100 are credited and billed again: 70 are paid with the first invoice, 30 with the second."""

@@ -109,5 +109,6 @@ class AccountMove(models.Model):
         """Return the domain of the usage that these documents bill, or credit line by line."""
         if not any(self.mapped("astpp_credits_lines")):
             return Domain("move_id", "in", self.ids)
-        totals = self.env["astpp.usage.total"].search([("move_id", "in", self.ids)])
+        # sudo: customers read their documents, and have no access to totals.
+        totals = self.env["astpp.usage.total"].sudo().search([("move_id", "in", self.ids)])
         return Domain("total_id", "in", (totals | totals.credited_id).ids)

@@ -99,7 +99,7 @@ class AccountMove(models.Model):
                     "sequence": line.sequence,
                     "product_id": line.product_id.id,
                     "name": language._(
-                        "%(count)s credited of: %(line)s",
+                        "Credit for %(count)s of: %(line)s",
                         count=sum(by_line[line].mapped("lines")),
                         line=line.name,
                     ),

@@ -1,5 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import format_date
 
 from ..astpp_guard_mixin import ours
 
@@ -73,7 +74,7 @@ class AstppDispute(models.Model):
             "context": {
                 "default_usage_ids": self.usage_ids.ids,
                 "default_dispute_id": self.id,
-                "default_reason": self.env._("your dispute of %s", fields.Date.to_string(self.create_date)),
+                "default_reason": self.env._("your dispute of %s", format_date(self.env, self.create_date)),
             }
         }
 

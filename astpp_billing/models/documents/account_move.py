@@ -5,6 +5,7 @@ from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.shapes import Drawing
 
 from odoo import fields, models
+from odoo.fields import Domain
 
 from ...charge_types import CALLS
 
@@ -96,7 +97,7 @@ class AccountMove(models.Model):
             self.env["astpp.usage"]
             .sudo()
             .search(
-                [("move_id", "=", self.id), ("charge_type", "not in", CALLS), ("amount", "!=", 0)],
+                self._astpp_usage_domain() & Domain([("charge_type", "not in", CALLS), ("amount", "!=", 0)]),
                 order="date, id",
                 limit=MOST_CHARGES,
             )
@@ -127,13 +128,17 @@ class AccountMove(models.Model):
         if self._astpp_call_list_kind() != "annex":
             return None
         usage = self.env["astpp.usage"].sudo()
-        domain = [("move_id", "=", self.id), ("charge_type", "in", CALLS), ("duration", ">", 0)]
+        domain = self._astpp_usage_domain() & Domain("charge_type", "in", CALLS)
+        if not self.astpp_credits_lines:
+            domain &= Domain("duration", ">", 0)
         if not 0 < usage.search_count(domain, limit=MOST_CALLS + 1) <= MOST_CALLS:
             return None
         return usage.search(domain, order="account_id, date, id")
 
     def _astpp_call_list_kind(self):
-        """Return how the customer receives the list of calls: none, annex or file."""
+        """Return how the customer receives the list of calls: none, annex or file; a credit of single calls names them."""
+        if self.astpp_credits_lines:
+            return "annex"
         account = self.sudo().astpp_account_id
         return account.call_list if account.call_list != "issuer" else self.sudo().astpp_issuer_id.call_list
 
