@@ -1,6 +1,6 @@
 {
     "name": "ASTPP Billing",
-    "version": "19.0.1.6.0",
+    "version": "19.0.1.7.0",
     "category": "Accounting",
     "summary": "Invoice what an ASTPP VoIP switch has rated",
     "author": "astpp_billing contributors",
@@ -21,6 +21,7 @@
         "wizards/astpp_price_change_views.xml",
         "wizards/astpp_subscription_change_views.xml",
         "wizards/astpp_subscription_close_views.xml",
+        "wizards/astpp_subscription_explain_views.xml",
         "wizards/astpp_coupon_generate_views.xml",
         "wizards/astpp_coupon_redeem_views.xml",
         "wizards/astpp_recognition_views.xml",

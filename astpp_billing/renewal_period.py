@@ -1,10 +1,11 @@
 """Arithmetic of what renews: pure functions, no ORM.
 
-A paid period is half-open, ``[start, end)``, whole local days of the account's zone, in UTC. Months and
-years keep the day on which they began: 31 Jan → 28 Feb → 31 Mar (ASTPP knows days only: facts 4.1).
+A paid period is half-open, ``[start, end)``, and consists of whole local days of the account's zone. Months and years
+keep the day on which they began: 31 Jan → 28 Feb → 31 Mar (ASTPP knows days only: facts 4.1). What is owed for a
+period is in ``service_charge``.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from .billing_cycle import clamped, local_date, midnight
@@ -22,47 +23,30 @@ def bounded(unit: str, count: int) -> int:
 
 def day_start(instant: datetime, tz: str) -> datetime:
     """Return the first instant of the local day of ``instant`` (naive UTC, both)."""
-    return midnight(local_date(instant.replace(tzinfo=UTC), tz), tz).replace(tzinfo=None)
+    return first_instant(day_of(instant, tz), tz)
 
 
-def period_end(start: datetime, unit: str, count: int, anchor: int, tz: str) -> datetime:
-    """Return the end of the period that starts at ``start`` (naive UTC, both).
+def day_of(instant: datetime, tz: str) -> date:
+    """Return the local date at ``instant`` (naive UTC)."""
+    return local_date(instant.replace(tzinfo=UTC), tz)
+
+
+def first_instant(day: date, tz: str) -> datetime:
+    """Return the first instant of a local day, in naive UTC."""
+    return midnight(day, tz).replace(tzinfo=None)
+
+
+def shifted(day: date, unit: str, count: int, anchor: int) -> date:
+    """Return the day so many units later, or earlier when negative.
 
     :param unit: "day", "month" or "year"
-    :param count: units of a period, 1 or more
-    :param anchor: day of the month 1 to 31 that the period keeps to, clamped to the month's end
+    :param anchor: day of the month 1 to 31 that months and years keep to, clamped to the month's end
+    :raise ValueError, OverflowError: when no calendar has that day
     """
-    return _shift(start, unit, count, anchor, tz)
-
-
-def _shift(instant: datetime, unit: str, count: int, anchor: int, tz: str) -> datetime:
-    """Return the start of the local day so many units later, or earlier when negative; see ``period_end``."""
-    day = local_date(instant.replace(tzinfo=UTC), tz)
     if unit == "day":
-        moved = day + timedelta(days=count)
-    else:
-        months = count * (12 if unit == "year" else 1)
-        years, month = divmod(day.month - 1 + months, 12)
-        moved = clamped(day.year + years, month + 1, anchor)
-    return midnight(moved, tz).replace(tzinfo=None)
-
-
-def days_between(start: datetime, end: datetime, tz: str) -> int:
-    """Return the local days from ``start`` to ``end`` (naive UTC)."""
-    return (local_date(end.replace(tzinfo=UTC), tz) - local_date(start.replace(tzinfo=UTC), tz)).days
-
-
-def share_of_period(start: datetime, end: datetime, unit: str, count: int, anchor: int, tz: str) -> Decimal:
-    """Return [start, end) as a fraction of the whole period that ends at ``end``, counted in days; at most 1."""
-    whole = days_between(_shift(end, unit, -count, anchor, tz), end, tz)
-    return min(Decimal(1), Decimal(days_between(start, end, tz)) / whole) if whole else Decimal(1)
-
-
-def share_left(start: datetime, moment: datetime, end: datetime, tz: str) -> Decimal:
-    """Return the fraction of the period [start, end) that is left at ``moment``, counted in days."""
-    days = days_between(start, end, tz)
-    left = max(0, min(days, days_between(moment, end, tz)))
-    return Decimal(left) / days if days else Decimal(0)
+        return day + timedelta(days=count)
+    years, month = divmod(day.month - 1 + count * (12 if unit == "year" else 1), 12)
+    return clamped(day.year + years, month + 1, anchor)
 
 
 def money(amount: Decimal) -> Decimal:

@@ -10,6 +10,7 @@ from .common import AstppCommon
 WIZARDS = (
     "astpp.subscription.close",
     "astpp.subscription.change",
+    "astpp.subscription.explain",
     "astpp.price.change",
     "astpp.price.change.line",
     "astpp.coupon.redeem",
@@ -62,7 +63,8 @@ RIGHTS = {
     "sales_team.group_sale_salesman": SALES,
     "sales_team.group_sale_manager": SALES,
     "account.group_account_readonly": dict.fromkeys(MODELS, "r")
-    | dict.fromkeys(("astpp.sync.slice", "astpp.portal.act", *WIZARDS), ""),
+    | dict.fromkeys(("astpp.sync.slice", "astpp.portal.act", *WIZARDS), "")
+    | {"astpp.subscription.explain": "rwcu"},
     "account.group_account_invoice": {
         "astpp.server": "r",
         "astpp.issuer": "r",

@@ -112,6 +112,7 @@ class TestAccessWalk(AstppCommon):
         make("astpp.settlement", issuer_id=issuer)
         make("astpp.subscription.close", subscription_ids=[(6, 0, [subscription])])
         make("astpp.subscription.change", subscription_id=subscription)
+        make("astpp.subscription.explain", subscription_id=subscription, first_day=now.date())
         change = make("astpp.price.change", product_id=product.id)
         # Its lines are computed, and replaced when that happens again.
         env.flush_all()

@@ -151,10 +151,17 @@ class TestDidLevels(AstppCommon):
         self.number.astpp_refund_unused = True
         own = self.subscribe(self.reseller, self.number, did_id=self.did.id)
         self.sell(self.reseller_customer, (self.number, {"astpp_did_id": self.did.id}))
-        with freeze_time("2024-01-16 00:00:00"):
+        with freeze_time("2024-01-16 10:00:00"):
             own._terminate(self.reason)
             self.renew()
-        self.assertEqual([round(amount, 2) for amount in self.charges(self.reseller)], [30, -15.48, 30])
+        self.assertEqual([round(amount, 2) for amount in self.charges(self.reseller)], [30, -14.52])
+        with freeze_time("2024-01-17 10:00:00"):
+            self.renew()
+        self.assertEqual(
+            [round(amount, 2) for amount in self.charges(self.reseller)],
+            [30, -14.52, 14.52],
+            "as a level he pays for the rest of the period, from the day after his last one",
+        )
 
     @freeze_time("2024-01-01 10:00:00")
     def test_levels_above_a_reseller_who_ends_his_own_order(self):

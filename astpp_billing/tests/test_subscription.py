@@ -83,12 +83,12 @@ class TestSubscription(AstppCommon):
             self.assertEqual((subscription.product_id, subscription.price), (large, 60))
             subscription._plan_change(datetime.now(), quantity=2)
             amounts = [amount for _date, _type, amount in self.charges(subscription)]
-            self.assertEqual(amounts, [30.0, -20.0, 40.0, -40.0, 80.0], "a second change on the same day")
+            self.assertEqual(amounts, [30.0, -20.0, 40.0, 40.0], "the second change of a day replaces the first")
         with freeze_time("2024-04-21 10:00:00"):
             subscription._terminate(self.env.ref("astpp_billing.close_reason_price"))
-            self.assertEqual(self.charges(subscription)[-1], ("2024-04-21 00:00", "subscription", -40.0))
+            self.assertEqual(self.charges(subscription)[-1], ("2024-04-21 00:00", "subscription", -36.0))
         self.assertEqual(subscription.state, "terminated")
-        self.assertEqual(len(subscription.line_ids), 3, "the terms of all times are kept")
+        self.assertEqual(len(subscription.line_ids), 3, "a row for each day: start, change, end")
 
     @freeze_time("2024-04-01 10:00:00")
     def test_planned_change(self):
@@ -154,10 +154,13 @@ class TestSubscription(AstppCommon):
             self.env["astpp.subscription.close"].with_context(active_ids=each.ids).create(
                 {"when": "date", "date": "2024-04-16 12:00:00"}
             ).action_close()
-        with freeze_time("2024-04-16 00:05:00"):
+        with freeze_time("2024-04-16 23:55:00"):
+            self.renew()
+            self.assertEqual(subscription.state, "active", "the day is used")
+        with freeze_time("2024-04-17 00:05:00"):
             self.renew()
         self.assertEqual(subscription.state, "terminated")
-        self.assertEqual(self.charges(subscription)[-1], ("2024-04-16 00:00", "subscription", -15.0))
+        self.assertEqual(self.charges(subscription)[-1], ("2024-04-17 00:00", "subscription", -14.0))
         self.assertEqual(len(self.charges(kept)), 1, "the product gives nothing back")
 
     @freeze_time("2024-04-01 10:00:00")
@@ -227,7 +230,7 @@ class TestSubscription(AstppCommon):
         with freeze_time("2024-04-16 10:00:00"):
             subscription._terminate(self.env.ref("astpp_billing.close_reason_request"))
         commissions = self.env["astpp.usage"].search([("charge_type", "=", "commission")])
-        self.assertEqual(sorted(commissions.mapped("amount")), [-6, -2, 3], "half a month is given back")
+        self.assertEqual(sorted(commissions.mapped("amount")), [-6, -2, 2.8], "14 of 30 days are given back")
 
     @freeze_time("2024-04-01 10:00:00")
     def test_billed_with_the_calls(self):

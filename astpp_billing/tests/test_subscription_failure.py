@@ -22,6 +22,9 @@ class TestSubscriptionFailure(AstppCommon):
         """Give a subscription a period that no calendar holds, as was possible before there was a limit."""
         self.env.flush_all()
         self.env.cr.execute("UPDATE astpp_subscription SET period_count = 1000000000 WHERE id = %s", subscription.ids)
+        self.env.cr.execute(
+            "UPDATE astpp_subscription_line SET period_count = 1000000000 WHERE subscription_id = %s", subscription.ids
+        )
         self.env.invalidate_all()
 
     def amounts(self, subscription):
@@ -174,21 +177,23 @@ class TestSubscriptionFailure(AstppCommon):
 
     @freeze_time("2024-04-01 10:00:00")
     def test_change_planned_twice(self):
-        """Two changes on the same day follow each other: the second refunds what the first charged."""
-        product = self.make_product(price=30, astpp_prorate=True)
+        """Of two plans for a day the later one holds, in whatever mode the account pays."""
         account = self.make_account(payment_mode="prepaid", available_funds=1000)
         self.customer.billing_day = 1
-        for subscription in (self.subscribe(self.customer, product), self.subscribe(account, product)):
-            subscription._plan_change(datetime(2024, 4, 11), price=60)
-            subscription._plan_change(datetime(2024, 4, 11), price=90)
-        with freeze_time("2024-04-12 10:00:00"):
-            self.renew_by_cron()
-        for subscription in self.env["astpp.subscription"].search([("product_id", "=", product.id)]):
-            with self.subTest(subscription.account_id.payment_mode):
-                self.assertFalse(subscription.renewal_error)
-                self.assertEqual(subscription.price, 90, "what was planned last holds")
-                self.assertFalse(subscription.line_ids.filtered(lambda line: not line.applied))
-        self.assertAlmostEqual(sum(self.amounts(subscription)), 10 + 60, msg="10 days at 30, 20 days at 90")
+        for refund, total in ((True, 10 + 60), (False, 30 + 60)):
+            product = self.make_product(price=30, astpp_prorate=True, astpp_refund_unused=refund)
+            for subscription in (self.subscribe(self.customer, product), self.subscribe(account, product)):
+                subscription._plan_change(datetime(2024, 4, 11), price=60)
+                subscription._plan_change(datetime(2024, 4, 11), price=90)
+                self.assertEqual(len(subscription.line_ids), 2)
+                self.assertIn("instead of", subscription.message_ids[0].body, "it is visible")
+                with self.subTest(mode=subscription.account_id.payment_mode, refund=refund):
+                    with freeze_time("2024-04-12 10:00:00"):
+                        self.renew_by_cron()
+                    self.assertFalse(subscription.renewal_error)
+                    self.assertEqual(subscription.price, 90)
+                    self.assertFalse(subscription.line_ids.filtered(lambda line: not line.applied))
+                    self.assertAlmostEqual(sum(self.amounts(subscription)), total, msg="20 days at 90")
 
     @freeze_time("2024-04-01 10:00:00")
     def test_renewal_planned_twice(self):

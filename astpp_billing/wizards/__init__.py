@@ -9,6 +9,7 @@ from . import (
     astpp_recognition,
     astpp_subscription_change,
     astpp_subscription_close,
+    astpp_subscription_explain,
     astpp_usage_credit,
     base_partner_merge,
     guards,

@@ -7,7 +7,7 @@ from ..models.guards.guarded_models import guard
 MODELS = (
     *("astpp.billing.preview", "astpp.coupon.generate", "astpp.coupon.redeem", "astpp.outbox.preview"),
     *("astpp.outbox.skip", "astpp.price.change", "astpp.price.change.line", "astpp.recognition"),
-    *("astpp.subscription.change", "astpp.subscription.close", "astpp.usage.credit"),
+    *("astpp.subscription.change", "astpp.subscription.close", "astpp.subscription.explain", "astpp.usage.credit"),
 )
 for model in MODELS:
     guard(model, models.TransientModel)

@@ -119,11 +119,7 @@ class AstppSubscription(models.Model):
     def _price_text(self):
         """Return the price of a whole period for the full quantity, as text; in a reminder by the terms at renewal."""
         self.ensure_one()
-        terms = self.line_ids.browse()
-        if self.env.context.get("astpp_at_renewal") and self.next_date:
-            planned = self.line_ids.filtered(lambda line: not line.applied and line.date <= self.next_date)
-            terms = planned._in_order()[-1:]
-        amount = self._amount(price=terms.price, quantity=terms.quantity) if terms else self._amount()
+        amount = self._amount_to_come() if self.env.context.get("astpp_at_renewal") else self._amount()
         return self.currency_id.format(float(amount))
 
     def _local_day(self, name, days=0):

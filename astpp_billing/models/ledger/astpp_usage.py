@@ -87,6 +87,9 @@ class AstppUsage(models.Model):
     did_id = CopiedMany2one("astpp.did", string="DID", readonly=True)
     period_start = fields.Datetime(readonly=True, help="The period that a renewal pays for begins then, in UTC.")
     period_end = fields.Datetime(readonly=True)
+    period_date = fields.Date(
+        string="Order's Period", readonly=True, help="The local day on which the order's period that it is for began."
+    )
     prepaid = fields.Boolean(
         readonly=True, help="Paid live from the account's balance: never on an invoice, recognised as revenue by month."
     )
@@ -110,6 +113,7 @@ class AstppUsage(models.Model):
     # source_key comes first: keys begin with the time of the event, so new rows are appended at one end of the index.
     _source_key_uniq = models.UniqueIndex("(source_key, source, server_id) WHERE source_key IS NOT NULL")
     _subscription_idx = models.Index("(subscription_id, date) WHERE subscription_id IS NOT NULL")
+    _period_idx = models.Index("(subscription_id, period_date) WHERE period_date IS NOT NULL")
     _did_idx = models.Index("(did_id, date) WHERE did_id IS NOT NULL")
     _account_date_idx = models.Index("(account_id, date)")
     _total_idx = models.Index("(total_id, date)")

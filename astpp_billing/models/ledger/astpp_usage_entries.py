@@ -1,3 +1,4 @@
+import datetime as dt
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -28,6 +29,8 @@ class UsageEntry(NamedTuple):
     period_start: datetime | None = None
     """start of the period that it pays for, naive UTC"""
     period_end: datetime | None = None
+    period_date: dt.date | None = None
+    """the local day on which the order's period began"""
     account_ref: str | None = None
     """the source's name of an account that Odoo does not know"""
     exception: str | None = None
@@ -39,7 +42,7 @@ class UsageEntry(NamedTuple):
 # The PostgreSQL types of the fields of UsageEntry, in their order.
 TYPES = (
     *("text", "text", "int4", "int4", "timestamp", "text", "numeric", "text"),
-    *("int4", "int4", "int4", "timestamp", "timestamp", "text", "text", "bool"),
+    *("int4", "int4", "int4", "timestamp", "timestamp", "date", "text", "text", "bool"),
 )
 
 
@@ -69,12 +72,12 @@ class AstppUsage(models.Model):
                 INSERT INTO astpp_usage (
                     server_id, company_id, currency_id, source, source_key, account_id, account_ref, partner_id,
                     issuer_id, date, charge_type, duration, rated_amount, amount, cost, description, product_id,
-                    subscription_id, did_id, period_start, period_end, prepaid, elsewhere, exception,
+                    subscription_id, did_id, period_start, period_end, period_date, prepaid, elsewhere, exception,
                     second_exception)
                 SELECT s.id, s.company_id, s.currency_id, e.source, e.key, a.id,
                        CASE WHEN a.id IS NULL THEN e.account_ref END, term.partner_id,
                        term.issuer_id, e.date, e.charge_type, 0, e.amount, e.amount, 0, e.description, e.product_id,
-                       e.subscription_id, e.did_id, e.period_start, e.period_end,
+                       e.subscription_id, e.did_id, e.period_start, e.period_end, e.period_date,
                        COALESCE(e.prepaid, term.prepaid, FALSE), COALESCE(term.elsewhere, FALSE),
                        CASE WHEN a.id IS NULL THEN 'unknown_account' ELSE e.exception END,
                        CASE WHEN a.id IS NULL THEN e.exception END

@@ -9,11 +9,16 @@ from . import astpp_subscription
 from . import astpp_subscription_allowance
 from . import astpp_subscription_change
 from . import astpp_subscription_charge
+from . import astpp_subscription_end
+from . import astpp_subscription_explain
 from . import astpp_subscription_failure
+from . import astpp_subscription_forecast
 from . import astpp_subscription_line
 from . import astpp_subscription_period
 from . import astpp_subscription_renewal
+from . import astpp_subscription_timeline
 from . import astpp_subscription_wholesale
+from . import astpp_usage
 from . import product_pricelist_item
 from . import product_product
 from . import product_template

@@ -21,7 +21,11 @@ class AstppAccount(models.Model):
 
     def write(self, vals):
         moved = self.filtered(lambda a: a.status != vals["status"]) if "status" in vals else self.browse()
+        zones = {account: account.tz for account in self if "tz" in vals and account.tz != vals["tz"]}
         res = super().write(vals)
+        # sudo: as below.
+        for zone, accounts in self.filtered(zones.get).sudo().grouped(zones.get).items():
+            accounts.subscription_ids.filtered(lambda order: order.state != "terminated")._keep_dates(zone)
         if moved:
             # sudo: whoever decides about an account may have no access to its orders.
             moved.sudo()._orders_follow()

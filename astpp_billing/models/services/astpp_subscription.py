@@ -3,8 +3,11 @@ from odoo.exceptions import UserError, ValidationError
 
 from ...charge_types import SUBSCRIBED
 from ...renewal_period import LONGEST, per_month
-from ..astpp_guard_mixin import ours
+from ..astpp_guard_mixin import OWN, ours
 from .product_template import PERIOD_UNITS
+
+# What the timeline of terms says of a running order.
+TERMS = {"product_id", "quantity", "price", "recurring", "period_count", "period_unit", "free_minutes"}
 
 
 class AstppSubscription(models.Model):
@@ -206,8 +209,22 @@ class AstppSubscription(models.Model):
             if not vals.get("name"):
                 vals["name"] = sequence.next_by_code("astpp.subscription") or self.env._("New")
         subscriptions = super().create(vals_list)
-        self.env["astpp.subscription.line"].sudo().create([each._line_vals(applied=True) for each in subscriptions])
+        self.env["astpp.subscription.line"].sudo().create(
+            [each._line_vals(each._day(each.start_date or None), applied=True) for each in subscriptions]
+        )
         return subscriptions
+
+    def write(self, vals):
+        # When it is ended, suspended or resumed, in Odoo or in ASTPP, earlier failures no longer matter.
+        moved = self.filtered(lambda each: each.renewal_failures and each.state != vals.get("state", each.state))
+        res = super().write(vals)
+        moved._forget_renewal_failure()
+        if self.env.context.get("astpp_terms") is not OWN:
+            if not TERMS.isdisjoint(vals):
+                self._correct_terms(vals)
+            if "end_date" in vals:
+                self._renewed_by_odoo()._set_end(self.end_date)
+        return res
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_charged(self):

@@ -1,61 +1,172 @@
 from decimal import Decimal
 
 from odoo import models
-from odoo.tools import format_date
+from odoo.tools import SQL, format_date
 
 from ...charge_types import RENEWALS
-from ...renewal_period import money, share_left
+from ...renewal_period import money
+from ...service_charge import by_product, owed
+from ...service_terms import end_of
 from ..ledger.astpp_usage_entries import UsageEntry
 
 
 class AstppSubscription(models.Model):
-    """A subscription's usage lines: charges, refunds and commissions."""
+    """A subscription's usage lines: what is owed for its periods and not charged yet, setup fees, and commissions."""
 
     _inherit = "astpp.subscription"
 
-    def _amount(self, share=1, price=None, quantity=None):
-        """Return the exact price of a period or of a share of it.
-
-        :param share: Decimal, 1 for a whole period
-        :return: Decimal in the server's base currency
-        """
+    def _amount(self, price=None, quantity=None):
+        """Return the exact price of a period as Decimal, in the server's base currency."""
         self.ensure_one()
         price = Decimal(str(self.price if price is None else price))
-        return money(price * (self.quantity if quantity is None else quantity) * share)
+        return money(price * (self.quantity if quantity is None else quantity))
 
-    def _charge_type(self):
-        return RENEWALS.get(self.astpp_type, "subscription")
+    def _pieces(self, planned=()):
+        """Return the ``service_charge.Piece`` of the running period, by the terms in force.
 
-    def _entry(self, kind, amount, start, end, charge_type=None):
-        """Return a charge for ``_add_charges``, dated at the start of its period.
+        :param planned: terms (``service_terms.Terms``) that are taken to be in force as well
+        """
+        timeline = self._timeline()
+        held = sorted({terms.day: terms for terms in [*self._timeline(in_force=True), *planned]}.values())
+        return owed(held, self._running_period(held), end_of(timeline))
 
-        :param kind: makes the key unique together with the start: period, setup, rest …
-        :param start: start of the period, naive UTC; ``end`` likewise, or False for a charge without a period
+    def _charge_difference(self, events=None):
+        """Charge, or give back, what is owed for the running periods less what the ledger has for them.
+
+        Whatever happened to an order in whichever order, afterwards its charges for the period are what its timeline
+        owes. Where ASTPP renews, it charges.
+
+        :param events: {order: the first local day on which something else holds}, which changes are dated by
+        :return: the entries that were added
+        """
+        mine = self._renewed_by_odoo().filtered(lambda s: s.start_date and s.line_ids)
+        charged = mine._charged()
+        entries = []
+        for subscription in mine:
+            entries += subscription._difference(charged.get(subscription.id, {}), (events or {}).get(subscription))
+        return self._add_charges(entries)
+
+    def _charged(self):
+        """Return {order's id: {product's id: (what the ledger has for its running period, how many lines)}}.
+
+        Other changes of these orders wait until this one is committed, so that they see its charges.
+        """
+        if not self:
+            return {}
+        self.env["astpp.usage"].flush_model()
+        days = {subscription.id: subscription._day(subscription.start_date) for subscription in self}
+        self.env.cr.execute(SQL("SELECT 1 FROM astpp_subscription WHERE id = ANY(%s) FOR NO KEY UPDATE", list(days)))
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT u.subscription_id, u.product_id, sum(u.amount), count(*)
+                  FROM unnest(%s, %s::date[]) AS running(id, day)
+                  JOIN astpp_usage u ON u.subscription_id = running.id AND u.period_date = running.day
+              GROUP BY u.subscription_id, u.product_id
+                """,
+                list(days),
+                list(days.values()),
+            )
+        )
+        charged = {}
+        for subscription_id, product_id, amount, lines in rows:
+            charged.setdefault(subscription_id, {})[product_id] = (Decimal(str(amount)), lines)
+        return charged
+
+    def _difference(self, charged, event):
+        """Return the entries that make the ledger what the running period owes; credits come first.
+
+        :param charged: {product's id: (amount, lines)} of the ledger
         """
         self.ensure_one()
-        account = self.account_id
+        pieces = self._pieces()
+        sums = by_product(pieces)
+        if self._charged_by_astpp() and pieces:
+            # The period was charged by ASTPP at the terms of its first day, and is paid by that.
+            first = pieces[0].terms
+            amount, lines = charged.get(first.product, (Decimal(0), 0))
+            charged = charged | {first.product: (amount + money(first.price * first.quantity), lines)}
+        entries = []
+        for product_id in [*charged, *(product for product in sums if product not in charged)]:
+            amount, lines = charged.get(product_id, (Decimal(0), 0))
+            if difference := sums.get(product_id, Decimal(0)) - amount:
+                mine = [piece for piece in pieces if piece.terms.product == product_id]
+                entries.append(self._period_entry(product_id, difference, mine, lines, event))
+        return sorted(entries, key=lambda entry: entry["amount"] > 0)
+
+    def _charged_by_astpp(self):
+        """Tell whether ASTPP charged the running period, because Odoo took over renewals in it."""
+        self.ensure_one()
+        return self.astpp_id and not (self.odoo_from and self.start_date >= self.odoo_from)
+
+    def _period_entry(self, product_id, amount, pieces, lines, event):
+        """Return the charge or credit of a product for the running period.
+
+        The key makes it unique by order, period and product, and by how many lines came before it.
+        """
+        product = self.env["product.product"].browse(product_id)
+        start = self._day(self.start_date)
+        # A product that no terms in force have any more is given back as a whole.
+        first, until = (pieces[-1].first, pieces[-1].until) if pieces else (start, self._day(self.next_date or None))
+        quantity = pieces[-1].terms.quantity if pieces else 1
+        back = min((piece.back_from for piece in pieces if piece.back_from), default=None)
+        if amount < 0:
+            kind = "unused" if back or not pieces else "less"
+            first = max(first, back or first, event or first)
+        else:
+            kind = "more" if lines else "period"
+            first = max(first, event or first) if lines else first
+        # Who ends today has tomorrow's rest back today.
+        date = max(start, min(first, self._day()))
+        return self._entry(
+            kind,
+            amount,
+            self._instant(first),
+            self._instant(until),
+            product=product,
+            quantity=quantity,
+            date=self._instant(date),
+            key=f"{self.id}/period/{start:%Y%m%d}/{product_id}.{lines}",
+            period_date=start,
+        )
+
+    def _charge_type(self, product):
+        return RENEWALS.get(product.astpp_type, "subscription")
+
+    def _entry(self, kind, amount, start, end, **values):
+        """Return a charge for ``_add_charges``, dated at the start of its period.
+
+        :param kind: period, more, less, unused or setup; makes the key unique together with the start
+        :param start: start of the period, naive UTC; ``end`` likewise, or False for a charge without a period
+        :param values: what differs from the order's: product, quantity, date, key, charge_type; period_date
+        """
+        self.ensure_one()
+        # The product at this time: later changes may replace it.
+        product = values.pop("product", self.product_id)
+        quantity = values.pop("quantity", self.quantity)
         return {
             "subscription": self,
             "key": f"{self.id}/{kind}/{start:%Y%m%d%H%M%S}",
-            "account": account,
-            # The product at this time: later changes may replace it.
-            "product": self.product_id,
-            "charge_type": charge_type or self._charge_type(),
+            "account": self.account_id,
+            "product": product,
+            "charge_type": self._charge_type(product),
             "date": start,
             "amount": amount,
-            "description": self._charge_name(kind, start, end),
+            "description": self._charge_name(kind, product, quantity, start, end),
             "period_start": start if end else None,
             "period_end": end or None,
+            "period_date": None,
+            **values,
         }
 
-    def _charge_name(self, kind, start, end):
+    def _charge_name(self, kind, product, quantity, start, end):
         """Describe a charge in the customer's language."""
         subscription = self.with_context(lang=self.partner_id.lang or self.env.lang)
-        name = subscription.product_id.name
+        name = product.with_env(subscription.env).name
         if self.did_id:
             name = f"{name} {self.did_id.number}"
-        if self.quantity > 1:
-            name = f"{self.quantity} × {name}"
+        if quantity > 1:
+            name = f"{quantity} × {name}"
         if kind == "setup":
             return subscription.env._("%s: setup fee", name)
         if not end:
@@ -63,6 +174,8 @@ class AstppSubscription(models.Model):
         first, last = self.account_id._local_dates(start, end)
         text = {
             "unused": subscription.env._("%(name)s: unused %(first)s – %(last)s"),
+            "more": subscription.env._("%(name)s: charged in addition, %(first)s – %(last)s"),
+            "less": subscription.env._("%(name)s: charged less, %(first)s – %(last)s"),
             "commission": subscription.env._("Commission: %(name)s, %(first)s – %(last)s"),
         }.get(kind, "%(name)s: %(first)s – %(last)s")
         return text % {
@@ -104,6 +217,7 @@ class AstppSubscription(models.Model):
             did_id=subscription.did_id.id or None,
             period_start=entry["period_start"],
             period_end=entry["period_end"],
+            period_date=entry["period_date"],
         )
 
     def _commission(self, entry):
@@ -123,44 +237,8 @@ class AstppSubscription(models.Model):
             "account": reseller,
             "charge_type": "commission",
             "amount": money(-entry["amount"] * percent / 100),
-            "description": subscription._charge_name("commission", start, end)
+            "period_date": None,
+            "description": subscription._charge_name("commission", entry["product"], 1, start, end)
             if end
             else self.env._("Commission: %s", entry["description"]),
         }
-
-    def _unused_entry(self, moment, kind="unused"):
-        """Return the credit for the unused rest of the paid period at ``moment`` (naive UTC), or None."""
-        self.ensure_one()
-        start, end = self.start_date, self.next_date
-        if not start or not end or not start <= moment < end:
-            return None
-        share = share_left(start, moment, end, self.account_id.tz)
-        paid = self._paid_for_period()
-        if not share or not paid:
-            return None
-        entry = self._entry(kind, -money(paid * share), moment, end)
-        # The number of earlier credits keeps the keys of several changes on the same day apart.
-        entry["key"] = f"{entry['key']}/{self.env['astpp.usage'].sudo().search_count(self._credit_domain())}"
-        return entry
-
-    def _credit_domain(self):
-        return [("subscription_id", "=", self.id), ("source", "=", "subscription"), ("amount", "<", 0)]
-
-    def _paid_for_period(self):
-        """Return the price of the whole running period at the terms in force, as Decimal."""
-        self.ensure_one()
-        usage = self.env["astpp.usage"].sudo()
-        lines = usage.search(
-            [
-                *[("subscription_id", "=", self.id), ("period_end", "=", self.next_date), ("amount", ">", 0)],
-                *[("charge_type", "=", self._charge_type()), ("source", "=", "subscription")],
-            ],
-            order="period_start desc, id desc",
-            limit=1,
-        )
-        if lines:
-            # After a change only the rest was charged: scale it up to the whole period.
-            share = share_left(self.start_date, lines.period_start, self.next_date, self.account_id.tz)
-            return Decimal(str(lines.amount)) / share if share else Decimal(0)
-        # Without a charge by Odoo, ASTPP has charged the period.
-        return self._amount() if self.astpp_id else Decimal(0)

@@ -112,13 +112,6 @@ class AstppSubscription(models.Model):
             failed.write({"renewal_error": False, "renewal_retry_date": False, "renewal_failures": 0})
             failed._clear_alert("renewal")
 
-    def write(self, vals):
-        # When it is ended, suspended or resumed, in Odoo or in ASTPP, earlier failures no longer matter.
-        moved = self.filtered(lambda each: each.renewal_failures and each.state != vals.get("state", each.state))
-        res = super().write(vals)
-        moved._forget_renewal_failure()
-        return res
-
     @ours
     def action_retry_renewal(self):
         """Retry failed subscriptions at once, for all missed periods, and notify the user of the result."""

@@ -1,63 +1,18 @@
-from datetime import UTC, datetime
+from datetime import timedelta
 from decimal import Decimal
 
 from odoo import models
 from odoo.exceptions import UserError
 
-from ...billing_cycle import local_date, next_boundary
-from ...renewal_period import day_start, period_end, share_of_period
+from ...service_charge import by_product
+from ...service_terms import ENDED, at, first_period, until
 from ..astpp_guard_mixin import ours
 
 
 class AstppSubscription(models.Model):
-    """The life cycle of a subscription: start, renew, suspend, resume, end."""
+    """The life cycle of a subscription: start, renew, suspend, resume."""
 
     _inherit = "astpp.subscription"
-
-    def _line_vals(self, **values):
-        self.ensure_one()
-        return {
-            "subscription_id": self.id,
-            "product_id": self.product_id.id,
-            "quantity": self.quantity,
-            "price": self.price,
-            "date": self.start_date or self.create_date or datetime.now(UTC).replace(tzinfo=None),
-            **values,
-        }
-
-    def _end_of_period(self, start, first=False):
-        """Return the end of the period that starts at ``start`` (both naive UTC), or False if it has none.
-
-        :param first: a first period may be shorter, up to the account's billing day
-        :raise UserError: when the period is too long for a date
-        """
-        self.ensure_one()
-        if self.period_count < 1:
-            return False
-        if first and self._joins_billing_day():
-            return next_boundary(start.replace(tzinfo=UTC), self.account_id._cycle()).replace(tzinfo=None)
-        try:
-            return period_end(start, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
-        except (OverflowError, ValueError) as error:
-            raise UserError(
-                self.env._(
-                    "The period of %(order)s is too long for any calendar: %(count)s %(unit)s. Correct it.",
-                    order=self.name,
-                    count=self.period_count,
-                    unit=dict(self._fields["period_unit"]._description_selection(self.env))[self.period_unit],
-                )
-            ) from error
-
-    def _joins_billing_day(self):
-        """Tell whether periods follow the account's billing day, so that the first one may be shorter."""
-        account = self.account_id
-        return (
-            self.product_id.astpp_prorate
-            and self.recurring
-            and account.payment_mode == "postpaid"
-            and account.cycle_unit in ("month", "year")
-            and self.period_unit != "day"
-        )
 
     @ours
     def _start(self, moment=None):
@@ -66,31 +21,41 @@ class AstppSubscription(models.Model):
         :param moment: naive UTC, now by default
         :raise UserError: when the account is not active, a number is not free, or prepaid funds are insufficient
         """
-        moment = moment or datetime.now(UTC).replace(tzinfo=None)
-        entries = []
+        moment = moment or self._now()
+        fees, amounts = [], {}
         for subscription in self:
             account = subscription.account_id
             if account.status != "active":
                 raise UserError(self.env._("Account %s is not active.", account.display_name))
-            start = day_start(moment, account.tz)
-            joins = subscription._joins_billing_day()
-            anchor = local_date(start.replace(tzinfo=UTC), account.tz).day
-            subscription.anchor_day = account.billing_day if joins else anchor
             if not subscription._is_wholesale():
                 subscription.did_id._assign(subscription)
-            # The initial terms are in force from the first day.
-            subscription.line_ids.sudo().date = start
-            entries += subscription._open_period(start, subscription._end_of_period(start, first=True))
+            subscription._start_timeline(subscription._day(moment))
             if subscription.setup_fee:
                 fee = subscription._amount(price=subscription.setup_fee)
-                entries.append(subscription._entry("setup", fee, start, None, charge_type="setup"))
-            subscription._check_funds(
-                # The drafts of other accounts that start as well do not count.
-                sum((entry["amount"] for entry in entries if entry["account"] == account), Decimal(0))
-            )
+                fees.append(subscription._entry("setup", fee, subscription.start_date, None, charge_type="setup"))
+            # The drafts of other accounts that start as well do not count.
+            amounts[account] = amounts.get(account, Decimal(0)) + sum(by_product(subscription._pieces()).values())
+            amounts[account] += fees[-1]["amount"] if subscription.setup_fee else 0
+            subscription._check_funds(amounts[account])
         self.write({"state": "active", "activation_date": moment})
-        self._add_charges(entries)
+        self._charge_difference()
+        self._add_charges(fees)
         self._open_allowances()
+
+    def _start_timeline(self, day):
+        """Let the draft's terms begin on a local day, and open the first period."""
+        self.ensure_one()
+        listed = self.product_id._astpp_price(self.account_id, self.quantity)[0]
+        values = self._product_flags(self.product_id, self.period_unit)
+        values |= {name: self[name] for name in ("quantity", "price", "period_count", "recurring", "free_minutes")}
+        values |= {"product_id": self.product_id.id, "period_unit": self.period_unit or "month", "date": day}
+        # sudo: accountants change terms by these methods only.
+        self.line_ids.sudo()[1:].unlink()
+        self.line_ids.sudo().write(values | {"applied": True, "price_by_hand": self.price != listed})
+        end = self.end_date and self._day(self.end_date)
+        if end and end > day:
+            self._put_terms(end, status=ENDED, known_date=day - timedelta(days=1))
+        self._open({self: self._computed(lambda: first_period(self._timeline()[0], day))})
 
     def _check_funds(self, amount):
         """Refuse a prepaid purchase that the balance does not cover, unless the balance may go negative.
@@ -108,93 +73,116 @@ class AstppSubscription(models.Model):
                 )
             )
 
-    def _open_period(self, start, end):
-        """Move on to the period [start, end) and return its charge, in a list."""
-        self.ensure_one()
-        self.line_ids.filtered(lambda line: not line.applied and line.date <= start)._in_order()._apply()
-        self.write(
-            {
-                "start_date": start,
-                "next_date": end,
-                "odoo_from": self.odoo_from or start,
-                "odoo_until": end or self.odoo_until,
-            }
-        )
-        return [self._entry("period", self._amount(self._share_of_period()), start, end)]
+    def _open(self, periods):
+        """Move on to new periods.
 
-    def _share_of_period(self):
-        """Return the running period's share of a whole period, as Decimal."""
-        self.ensure_one()
-        start, end = self.start_date, self.next_date
-        if not end or not self._joins_billing_day():
-            return Decimal(1)
-        return share_of_period(start, end, self.period_unit, self.period_count, self.anchor_day, self.account_id.tz)
+        :param periods: {subscription: ``service_terms.Period``}
+        """
+        values = {}
+        for subscription, period in periods.items():
+            start = subscription._instant(period.start)
+            end = subscription._instant(until(subscription._timeline(), period))
+            key = (start, end, period.anchor, subscription.odoo_from or start, end or subscription.odoo_until)
+            values.setdefault(key, []).append(subscription.id)
+        for (start, end, anchor, odoo_from, odoo_until), ids in values.items():
+            self.browse(ids).write(
+                {
+                    **{"start_date": start, "next_date": end, "anchor_day": anchor},
+                    **{"odoo_from": odoo_from, "odoo_until": odoo_until},
+                }
+            )
 
     @ours
     def _renew(self):
-        """Open one more period for each subscription, starting where the last one ended."""
-        entries = []
+        """Open one more period for each subscription where the last one ended, and charge it.
+
+        A period that other terms end before its time gives back what these do not use.
+        """
+        periods, cut = {}, {}
         for subscription in self:
-            start = subscription.next_date
-            entries += subscription._open_period(start, subscription._end_of_period(start))
-        self._add_charges(entries)
-        self._open_allowances()
-        self._notify("renewed")
+            timeline = subscription._timeline()
+            running = subscription._running_period(timeline)
+            over = until(timeline, running) if running else subscription._day(subscription.next_date)
+            due = subscription.line_ids.filtered(lambda line, over=over: not line.applied and line.date <= over)
+            due._apply()
+            if running and (over != running.end or min(due.mapped("date"), default=over) < over):
+                cut[subscription] = min(due.mapped("date"), default=over)
+                subscription.allowance_ids._close(subscription._instant(over))
+            if running:
+                subscription._mark_start(timeline, running, over)
+            if period := subscription._following(timeline, running, over):
+                periods[subscription] = period
+        self.browse(subscription.id for subscription in cut)._charge_difference(cut)
+        renewed = self.browse(subscription.id for subscription in periods)
+        renewed._open(periods)
+        renewed._charge_difference()
+        renewed._open_allowances()
+        renewed._notify("renewed")
+
+    def _mark_start(self, timeline, running, over):
+        """Note on terms that begin periods of their own that these have begun, so that they stay if they are replaced."""
+        if over != running.end or at(timeline, over).length != at(timeline, running.start).length:
+            self._line_at(over).filtered(lambda line: line.date == over and not line.restarts).sudo().restarts = True
 
     @ours
     def _suspend(self):
+        """Pause from tomorrow on: the paid period is kept, or given back by days where the product refunds.
+
+        Periods that are overdue are charged before.
+        """
+        self._catch_up()
+        active = self.filtered(lambda s: s.state == "active")
+        for subscription in active:
+            subscription._set_status(subscription._day() + timedelta(days=1), "paused")
+        active._pause()
+
+    def _pause(self):
+        """Note that subscriptions are paused by their timelines, and give back what they do not use."""
         for with_account, together in self.grouped(lambda s: s.account_id.status != "active").items():
             together.write({"state": "suspended", "paused_with_account": with_account})
+        tomorrow = timedelta(days=1)
+        self._charge_difference({subscription: subscription._day() + tomorrow for subscription in self})
         self._notify("suspended")
 
     @ours
     def _resume(self):
-        """Resume; start a new period today, unless the paid one is still running."""
-        now = datetime.now(UTC).replace(tzinfo=None)
-        entries, opened = [], self.browse()
+        """Resume: go on with the paid period if it is still running, else begin a new one today."""
+        self._catch_up()
+        opened, self = {}, self.filtered(lambda s: s.state == "suspended")  # noqa: PLW0642
         for subscription in self:
+            today = subscription._day()
+            subscription._set_status(today, "active")
             subscription.state = "active"
-            if subscription.next_date and subscription.next_date > now:
+            if not subscription.next_date or subscription.next_date > self._now():
                 continue
-            start = day_start(now, subscription.account_id.tz)
-            if not subscription._joins_billing_day():
-                subscription.anchor_day = local_date(start.replace(tzinfo=UTC), subscription.account_id.tz).day
-            entries += subscription._open_period(start, subscription._end_of_period(start, first=True))
-            opened |= subscription
-        self._add_charges(entries)
-        opened._open_allowances()
+            subscription.line_ids.filtered(lambda line, today=today: not line.applied and line.date <= today)._apply()
+            opened[subscription] = subscription._first_period(today)
+        fresh = self.browse(subscription.id for subscription in opened)
+        (self - fresh)._changed_timeline()
+        (self - fresh)._charge_difference({subscription: subscription._day() for subscription in self})
+        fresh._open(opened)
+        fresh._charge_difference()
+        fresh._open_allowances()
 
-    @ours
-    def _terminate(self, reason, moment=None, note=False):
-        """End subscriptions: refund the unused rest if the product says so, and release their numbers.
+    def _catch_up(self, upto=None):
+        """Do what is overdue first: periods, planned changes and ends, whatever the account is by now.
 
-        :param reason: ``astpp.close.reason``
-        :param moment: naive UTC, now by default
+        So what happens now happens after it, as if the scheduled action were never late.
+
+        :param upto: local day; periods that begin on it or later are left out. By default all until today
         """
-        moment = moment or datetime.now(UTC).replace(tzinfo=None)
-        self._go_on_as_levels(moment)
-        running = self.filtered(lambda subscription: subscription.state != "terminated")
-        entries = []
-        for subscription in running:
-            rest = subscription.product_id.astpp_refund_unused and subscription.state != "draft"
-            day = day_start(moment, subscription.account_id.tz)
-            if rest and (entry := subscription._unused_entry(max(day, subscription.start_date or day))):
-                entries.append(entry)
-        running._add_charges(entries)
-        started = running.filtered(lambda subscription: subscription.state != "draft")
-        running.write(
-            {
-                "state": "terminated",
-                "end_date": moment,
-                "next_date": False,
-                "close_reason_id": reason.id,
-                "close_reason": note,
-            }
-        )
-        running.line_ids.filtered(lambda line: not line.applied).sudo().unlink()
-        running.allowance_ids._close(moment)
-        if holders := started.filtered(lambda subscription: not subscription._is_wholesale()):
-            holders.did_id._release(holders)
-        started._notify("ended")
-        if above := running.wholesale_id:
-            above._terminate(reason, moment, note)
+        mine = self.filtered(lambda s: s.state in ("active", "suspended"))._renewed_by_odoo()
+        while due := mine.filtered(lambda s: s._is_overdue(upto)):
+            before = {subscription: subscription._position() for subscription in due}
+            due._advance()
+            if any(subscription._position() == before[subscription] for subscription in due):
+                return
+        mine.filtered(lambda s: s.state == "active")._apply_changes()
+
+    def _is_overdue(self, upto=None):
+        """Tell whether a renewal or an end is due; see ``_catch_up``."""
+        self.ensure_one()
+        now = self._now()
+        if self.state == "terminated" or (self.end_date and self.end_date <= now):
+            return self.state != "terminated" and upto is None
+        return self.state == "active" and self._is_due() and (upto is None or self._day(self.next_date) < upto)

@@ -42,7 +42,7 @@ class AstppSubscription(models.Model):
         ours = Domain("astpp_id", "in", (0, False)) | Domain("server_id.renewals_by", "=", "odoo")
         due = Domain("state", "=", "active") & (Domain("next_date", "<=", now) | Domain("end_date", "<=", now))
         changed = Domain("state", "=", "active") & Domain(
-            "line_ids", "any", [("applied", "=", False), ("date", "<=", now)]
+            "line_ids", "any", [("applied", "=", False), ("moment", "<=", now), ("status", "!=", "ended")]
         )
         ended = Domain("state", "=", "suspended") & Domain("end_date", "<=", now)
         # They end with their account at once; those that could not do so are tried again.
@@ -64,16 +64,26 @@ class AstppSubscription(models.Model):
 
     def _step(self):
         """Advance each subscription by one step: planned changes, then its end, suspension or next period."""
+        inactive = self.filtered(lambda s: s.state == "active" and s.account_id.status == "suspended" and s._is_due())
+        for subscription in inactive:
+            # Its account was suspended before this period.
+            subscription._set_status(subscription._day(subscription.next_date), "paused")
+        inactive._pause()
+        (self - inactive)._advance()
+
+    def _advance(self):
+        """Apply planned changes, then end those that do so instead of being renewed, and renew the others."""
         now = fields.Datetime.now()
-        self._apply_changes(now)
+        self._apply_changes()
         endings, rest = self._split_endings(now)
         for reason, subscriptions in endings.items():
             for moment, together in subscriptions.grouped(lambda s: s._end_moment(now)).items():
                 together._terminate(self.env["astpp.close.reason"]._own(reason), moment)
-        renewable = rest.filtered(lambda s: s.state == "active" and s.next_date and s.next_date <= now)
-        inactive = renewable.filtered(lambda s: s.account_id.status != "active")
-        inactive._suspend()
-        (renewable - inactive)._renew()
+        rest.filtered(lambda s: s.state == "active" and s._is_due())._renew()
+
+    def _is_due(self):
+        self.ensure_one()
+        return bool(self.next_date) and self.next_date <= fields.Datetime.now()
 
     def _split_endings(self, now):
         """Separate the subscriptions that end from those that continue.
@@ -87,7 +97,7 @@ class AstppSubscription(models.Model):
             if not reason:
                 rest |= subscription
                 if subscription.next_date and subscription.next_date <= now:
-                    funds[subscription.account_id] -= float(subscription._amount())
+                    funds[subscription.account_id] -= float(subscription._amount_to_come())
             else:
                 endings[reason] = endings.get(reason, self.browse()) | subscription
         return endings, rest
@@ -118,5 +128,11 @@ class AstppSubscription(models.Model):
         if not self.recurring or not self.product_id.active:
             return "product" if self.recurring else "one_time"
         # The price is per piece, and _amount() includes the quantity once (ASTPP facts 7.5, 48).
-        short = account.payment_mode == "prepaid" and float(self._amount()) > funds[account]
+        short = account.payment_mode == "prepaid" and float(self._amount_to_come()) > funds[account]
         return "funds" if short and self.product_id.astpp_release_without_funds else None
+
+    def _amount_to_come(self):
+        """Return the price of a whole period by the terms at the next renewal, as Decimal."""
+        self.ensure_one()
+        terms = self._terms_to_come()
+        return self._amount(price=terms.price, quantity=terms.quantity) if terms else self._amount()

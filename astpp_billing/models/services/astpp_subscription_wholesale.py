@@ -1,6 +1,5 @@
 from odoo import fields, models
 
-from ...renewal_period import day_start
 from ..astpp_guard_mixin import ours
 
 RUNNING = ("active", "suspended")
@@ -89,10 +88,11 @@ class AstppSubscription(models.Model):
         if not below:
             return
         start, paid_until = self.start_date, self.next_date
-        if paid_until and self.product_id.astpp_refund_unused:
-            # The unused rest is refunded, so the new order is unpaid from today.
-            start = paid_until = max(day_start(moment, account.tz), start)
+        if paid_until and self._line_at(self._day(start)).refund:
+            # The unused rest is refunded: the new order pays from the day after the last used one.
+            start, paid_until = False, self._instant(self._day_after(moment))
         level = self.copy({"setup_fee": 0})
+        level._take_over_timeline(self._day(start or paid_until))
         level.write(
             {
                 "state": self.state,

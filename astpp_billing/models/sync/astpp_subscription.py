@@ -1,9 +1,8 @@
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 from odoo import api, models
 from odoo.tools import SQL
 
-from ...billing_cycle import midnight
 from ...connector import readers
 from ...renewal_period import bounded
 
@@ -122,10 +121,20 @@ class AstppSubscription(models.Model):
     def _take_over(self):
         """Prepare orders that ASTPP renewed for renewal by Odoo: ASTPP's periods end a second before midnight UTC.
 
-        Called when the server's renewals change hands; the period that ASTPP charged stays paid.
+        Called when the server's renewals change hands; the period that ASTPP charged stays paid, at the terms that
+        the order has now. Its dates become local ones of the account.
         """
         for subscription in self.filtered(lambda s: s.state in ("active", "suspended") and s.next_date):
-            last = subscription.next_date
-            day = (last + timedelta(seconds=1)).date()
-            start = midnight(day, subscription.account_id.tz).astimezone(UTC).replace(tzinfo=None)
-            subscription.write({"next_date": start, "anchor_day": day.day, "odoo_from": start, "odoo_until": start})
+            first = subscription.start_date and subscription.start_date.date()
+            last = (subscription.next_date + timedelta(seconds=1)).date()
+            start, end = subscription._instant(first), subscription._instant(last)
+            subscription.allowance_ids.filtered(
+                lambda each, start=subscription.start_date: each.period_start == start
+            ).sudo().period_start = start
+            subscription.write(
+                {
+                    **{"start_date": start, "next_date": end, "anchor_day": last.day},
+                    **{"odoo_from": end, "odoo_until": end},
+                }
+            )
+            subscription._take_over_timeline(first or subscription._day())

@@ -25,10 +25,15 @@ class AstppSubscription(models.Model):
         self.filtered(lambda s: s.start_date != running[s])._queue_periods(self.env._("Resumed: %s"))
         return res
 
-    def _change_now(self, line):
-        entries = super()._change_now(line)
-        self._queue_order(f"change/{line.id}", self.env._("Changed: %s"), lambda s: [OrderTerms(**s._astpp_terms())])
-        return entries
+    def _change_now(self, lines):
+        res = super()._change_now(lines)
+        self._queue_order(
+            # A row that was planned anew comes into force again.
+            f"change/{lines[-1:].id}/{lines[-1:].write_date:%Y%m%d%H%M%S%f}",
+            self.env._("Changed: %s"),
+            lambda s: [OrderTerms(**s._astpp_terms())],
+        )
+        return res
 
     @ours
     def _terminate(self, reason, moment=None, note=False):
