@@ -78,6 +78,7 @@ from . import (
     test_subscription,
     test_subscription_failure,
     test_subscription_histories,
+    test_subscription_levels,
     test_subscription_sale,
     test_subscription_story,
     test_subscription_timeline,

@@ -113,8 +113,7 @@ class TestSubscriptionFailure(AstppCommon):
         """One by one, the customer's order ends the reseller's before its turn comes."""
         once = self.make_product(astpp_recurring=False)
         retail = self.subscribe(self.reseller_customer, once)
-        wholesale = retail._make_wholesale()
-        wholesale._start()
+        wholesale = retail.wholesale_id
         broken = self.subscribe(self.customer, self.make_product())
         self.make_absurd(broken)
         with freeze_time("2024-02-02 10:00:00"):

@@ -62,6 +62,8 @@ class AstppSubscriptionClose(models.TransientModel):
             raise UserError(self.env._("Say on which day they end."))
         for subscription in subscriptions:
             moment = self._moment(subscription)
+            if self.when == "date" and subscription.state != "draft":
+                subscription._refuse_past(self.date)
             if not moment or moment <= fields.Datetime.now() or subscription.state == "draft":
                 subscription._terminate(self.reason_id, moment if self.when == "date" else None, self.note)
             else:

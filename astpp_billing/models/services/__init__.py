@@ -13,6 +13,7 @@ from . import astpp_subscription_end
 from . import astpp_subscription_explain
 from . import astpp_subscription_failure
 from . import astpp_subscription_forecast
+from . import astpp_subscription_levels
 from . import astpp_subscription_line
 from . import astpp_subscription_period
 from . import astpp_subscription_renewal

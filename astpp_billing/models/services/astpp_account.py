@@ -22,14 +22,29 @@ class AstppAccount(models.Model):
     def write(self, vals):
         moved = self.filtered(lambda a: a.status != vals["status"]) if "status" in vals else self.browse()
         zones = {account: account.tz for account in self if "tz" in vals and account.tz != vals["tz"]}
+        sold = self.filtered(lambda a: a.parent_id.id != vals["parent_id"]) if "parent_id" in vals else self.browse()
         res = super().write(vals)
         # sudo: as below.
+        sold.sudo()._levels_move()
         for zone, accounts in self.filtered(zones.get).sudo().grouped(zones.get).items():
             accounts.subscription_ids.filtered(lambda order: order.state != "terminated")._keep_dates(zone)
         if moved:
             # sudo: whoever decides about an account may have no access to its orders.
             moved.sudo()._orders_follow()
         return res
+
+    def _levels_move(self):
+        """Let the resellers above these accounts, which have moved to them, pay for what runs below from today on."""
+        below = self.search([("id", "child_of", self.ids)])
+        running = [
+            ("account_id", "in", below.ids),
+            ("state", "in", ("active", "suspended")),
+            ("start_date", "!=", False),
+        ]
+        orders = self.env["astpp.subscription"].search(running)._renewed_by_odoo()
+        # The last order of each chain that belongs to what has moved; the orders above it are of the former resellers.
+        last = orders.filtered(lambda order: order.wholesale_id.account_id not in below)
+        last._try_each(lambda moving: moving._move_levels())
 
     def _orders_follow(self):
         """End, suspend or resume the orders that Odoo renews, as their accounts were closed, suspended or reactivated.

@@ -223,7 +223,9 @@ class AstppSubscription(models.Model):
             if not TERMS.isdisjoint(vals):
                 self._correct_terms(vals)
             if "end_date" in vals:
-                self._renewed_by_odoo()._set_end(self.end_date)
+                mine = self._renewed_by_odoo()
+                mine._set_end(vals["end_date"] and self[:1].end_date)
+                mine._levels_set_end(self[:1].end_date)
         return res
 
     @api.ondelete(at_uninstall=False)
@@ -243,7 +245,7 @@ class AstppSubscription(models.Model):
         if not drafts:
             raise UserError(self.env._("Only a draft can be started."))
         drafts.check_access("write")
-        drafts._start()
+        drafts._start_with_levels()
 
     @ours
     def action_suspend(self):

@@ -33,6 +33,7 @@ class AstppSubscription(models.Model):
                 values["restarts"] = True
             planned |= subscription._put_terms(day, note=note, **values)
         self._changed_timeline()
+        self._levels_change({subscription: subscription._day(moment) for subscription in self}, note)
         return planned
 
     def _changed_terms(self, day, product=None, quantity=None, price=None):

@@ -26,7 +26,7 @@ class AstppSubscription(models.Model):
         running = self.filtered(lambda subscription: subscription.state != "terminated")
         ends = {subscription: subscription._day_after(moment) for subscription in running}
         for subscription in running.filtered(lambda s: moment and s.state != "draft"):
-            subscription._refuse_past(ends[subscription] - timedelta(days=1))
+            subscription._refuse_past(ends[subscription])
         for day, together in running.grouped(lambda s: ends[s]).items():
             together._charge_overdue(day)
         running = running.filtered(lambda subscription: subscription.state != "terminated")
@@ -39,8 +39,7 @@ class AstppSubscription(models.Model):
         if holders := started.filtered(lambda subscription: not subscription._is_wholesale()):
             holders.did_id._release(holders)
         started._notify("ended")
-        if above := running.wholesale_id:
-            above._terminate(reason, moment, note)
+        running._levels_end(ends, reason, moment, note)
 
     def _charge_overdue(self, day):
         """Charge the periods that began before ``day``; where that fails, the order ends all the same and says so."""

@@ -74,6 +74,7 @@ class AstppSubscriptionLine(models.Model):
         subscriptions.check_access("write")
         for line in self:
             line.subscription_id.message_post(body=self.env._("Planned change called off: %s", line._title()))
+        days = {order: set(lines.mapped("date")) for order, lines in self.grouped("subscription_id").items()}
         endings = self.filtered(lambda line: line.status == "ended").subscription_id
         # sudo: accountants may cancel planned terms, but have no right to delete terms otherwise.
         self.sudo().unlink()
@@ -81,6 +82,7 @@ class AstppSubscriptionLine(models.Model):
         subscriptions._reschedule()
         # What had an end may have been charged up to it only.
         endings._charge_difference({subscription: subscription._day() for subscription in endings})
+        subscriptions._levels_cancel(days)
         return {"type": "ir.actions.client", "tag": "soft_reload"}
 
     def _title(self):

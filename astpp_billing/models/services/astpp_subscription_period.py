@@ -143,6 +143,8 @@ class AstppSubscription(models.Model):
         tomorrow = timedelta(days=1)
         self._charge_difference({subscription: subscription._day() + tomorrow for subscription in self})
         self._notify("suspended")
+        if levels := self._levels_above("active"):
+            levels._suspend()
 
     @ours
     def _resume(self):
@@ -163,6 +165,8 @@ class AstppSubscription(models.Model):
         fresh._open(opened)
         fresh._charge_difference()
         fresh._open_allowances()
+        if levels := self._levels_above("suspended").filtered(lambda above: above.account_id.status == "active"):
+            levels._resume()
 
     def _catch_up(self, upto=None):
         """Do what is overdue first: periods, planned changes and ends, whatever the account is by now.

@@ -152,7 +152,9 @@ class AstppSubscription(models.Model):
         vals = self._line_vals(day, **values)
         # sudo: accountants change terms by these methods only.
         if not there:
-            return self.env["astpp.subscription.line"].sudo().create(vals)
+            # A row that was moved to another day has to be there first: a day has one.
+            there.flush_model(["date"])
+            return there.sudo().create(vals)
         replaced = there._title()
         if there.restarts and self.start_date and self._day(self.start_date) == day:
             # The period that has begun on this day stays one of its own.

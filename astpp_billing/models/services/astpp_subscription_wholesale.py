@@ -6,7 +6,7 @@ RUNNING = ("active", "suspended")
 
 
 class AstppSubscription(models.Model):
-    """Wholesale orders: what each reseller level pays for a customer's order. They end together with it.
+    """Wholesale orders: what each reseller level pays for a customer's order.
 
     The rules are ASTPP's (ASTPP facts 4.2, 7.5).
     """
@@ -26,6 +26,12 @@ class AstppSubscription(models.Model):
         return bool(self.customer_order_ids)
 
     @ours
+    def _start_with_levels(self):
+        """Start drafts, and the orders of the resellers above before them: those own no number."""
+        self._make_wholesale()._start()
+        self._start()
+
+    @ours
     def _make_wholesale(self):
         """Create the wholesale orders of the resellers above, each at the price that its seller charges it.
 
@@ -37,7 +43,7 @@ class AstppSubscription(models.Model):
         made = self.browse()
         numbers = self.search([("did_id", "in", self.did_id.ids), ("state", "in", RUNNING)]) if self.did_id else made
         paid = {(order.did_id, order.account_id) for order in numbers}
-        for subscription in self:
+        for subscription in self.filtered(lambda order: not order.wholesale_id):
             below, reseller = subscription, subscription.account_id.parent_id
             while reseller:
                 if not reseller.commission_based and (subscription.did_id, reseller) not in paid:
@@ -96,7 +102,7 @@ class AstppSubscription(models.Model):
         level.write(
             {
                 "state": self.state,
-                "activation_date": moment,
+                "activation_date": moment or self._now(),
                 "start_date": start,
                 "next_date": paid_until,
                 "anchor_day": self.anchor_day,

@@ -70,8 +70,7 @@ class SaleOrderLine(models.Model):
         known = subscriptions.search([("sale_line_id", "in", self.ids)]).sale_line_id
         ordered = (self - known).filtered(lambda line: line.product_id.astpp_type in SUBSCRIBED)
         created = subscriptions.create([line._astpp_subscription_vals() for line in ordered])
-        created._make_wholesale()._start()
-        created._start()
+        created._start_with_levels()
         topups = self.filtered(lambda line: line.product_id.astpp_type == "topup")
         self.env["astpp.topup"]._sell(topups)
 
