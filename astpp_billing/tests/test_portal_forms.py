@@ -119,7 +119,10 @@ class TestPortalForms(PortalWalkCommon):
         terms = {"astpp_subscription_line": {"+"}, "astpp_subscription": {"message_main_attachment_id"}}
         url = f"/my/services/{self.subscription.id}"
         self.save(f"{url}/change", {"product_id": str(self.products[1].id)}, terms, "customer")
-        self.save(f"{url}/end", {}, {"astpp_subscription": {"end_date", "close_reason_id"}}, "customer")
+        # What was planned for the renewal is replaced by the end.
+        ended = {"astpp_subscription_line": {"status", "known_date", "restarts", "applied", "note"}}
+        ended["astpp_subscription"] = {"end_date", "close_reason_id", "message_main_attachment_id"}
+        self.save(f"{url}/end", {}, ended, "customer")
         self.assertEqual(self.subscription.account_id, self.owner)
 
     def test_a_reseller_cannot_end_what_he_pays_for_his_customer(self):

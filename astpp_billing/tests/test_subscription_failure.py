@@ -81,6 +81,7 @@ class TestSubscriptionFailure(AstppCommon):
         """The failing order leaves nothing half done, and the others in the batch have their messages."""
         product = self.make_product()
         good, broken = self.subscribe(self.customer, product), self.subscribe(self.customer, product)
+        good._plan_change(good.next_date, price=11)
         self.env.cr.flush()
         cls = type(broken)
         charge = cls._add_charges
@@ -100,13 +101,13 @@ class TestSubscriptionFailure(AstppCommon):
             tracking = self.env["astpp.subscription"].with_context(tracking_disable=False, mail_notrack=False)
             while tracking._renew_batch():
                 pass
-            self.assertEqual((self.amounts(good), self.amounts(broken)), ([10, 10], [10]))
+            self.assertEqual((self.amounts(good), self.amounts(broken)), ([10, 11], [10]))
             self.assertEqual(broken.next_date, datetime(2024, 2, 1))
             self.assertIn("late", broken.renewal_error)
             self.env.cr.flush()
             good.invalidate_recordset()
             tracked = good.sudo().message_ids.tracking_value_ids.field_id.mapped("name")
-            self.assertIn("next_date", tracked, "the chatter of the good one is kept")
+            self.assertIn("price", tracked, "the chatter of the good one is kept")
 
     @freeze_time("2024-01-01 10:00:00")
     def test_levels_that_end_together_are_no_failure(self):

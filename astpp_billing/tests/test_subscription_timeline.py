@@ -335,3 +335,28 @@ class TestSubscriptionTimeline(TimelineCommon):
         order.write({"price": 40, "quantity": 2})
         self.at("2024-02-01 10:00:00")
         self.assertEqual(self.amounts(order), [31, 80])
+
+    @freeze_time("2024-01-01 10:00:00")
+    def test_explained(self):
+        """The days and prices of a period, also one that is over, add up to what was charged."""
+        order = self.subscribe(self.customer, self.make_product(price=31, **BY_DAY), quantity=2)
+        large = self.make_product(price=62, name="Large", **BY_DAY)
+        self.at("2024-01-11 10:00:00", lambda: order._plan_change(datetime(2024, 1, 11), large, quantity=1))
+        action = order.action_explain()
+        text = self.env[action["res_model"]].browse(action["res_id"]).explanation
+        for words in ("2 × Line", "the whole period of 31 days", "21 days, from 01/11/2024", "21 of 31 days", "Large"):
+            self.assertIn(words, text)
+        self.at("2024-02-02 10:00:00")
+        january = order.charge_ids.filtered(lambda line: line.period_date == date(2024, 1, 1))[:1]
+        action = january.action_explain()
+        self.assertEqual(self.env[action["res_model"]].browse(action["res_id"]).explanation, text)
+        explained = order._explained(date(2024, 1, 1))
+        self.assertEqual((explained["owed"], explained["charged"]), (62, 62))
+        self.assertIn(
+            "not known here",
+            str(
+                self.env["ir.qweb"]._render(
+                    "astpp_billing.subscription_explanation", order._explained(date(2023, 12, 1))
+                )
+            ),
+        )

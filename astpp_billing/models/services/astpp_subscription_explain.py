@@ -2,10 +2,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from odoo import fields, models
+from odoo.tools import format_date
 
 from ...renewal_period import day_of
 from ...service_charge import owed
 from ...service_terms import end_of, periods
+from ..astpp_guard_mixin import ours
 
 
 class AstppSubscription(models.Model):
@@ -22,6 +24,7 @@ class AstppSubscription(models.Model):
         self.ensure_one()
         return self._explain(self._day(self.start_date or None))
 
+    @ours
     def _explain(self, first_day):
         """Return the action that explains the charge of the period that began on a local day."""
         self.ensure_one()
@@ -46,11 +49,11 @@ class AstppSubscription(models.Model):
             "pieces": [
                 {
                     "title": f"{piece.terms.quantity} × {products[piece.terms.product].display_name}",
+                    "first": piece.first,
                     "price": piece.terms.price * piece.terms.quantity,
-                    "last": piece.until and piece.until - timedelta(days=1),
-                    **{
-                        name: getattr(piece, name) for name in ("first", "days", "whole", "back", "back_from", "amount")
-                    },
+                    "charged": self._charged_text(piece),
+                    "back": piece.back and self._back_text(piece),
+                    "amount": piece.amount,
                 }
                 for piece in pieces
             ],
@@ -63,6 +66,24 @@ class AstppSubscription(models.Model):
             "by_astpp": self._day(self.start_date or None) == first_day and self._charged_by_astpp(),
             "money": lambda amount: self.currency_id.format(float(amount)),
         }
+
+    def _charged_text(self, piece):
+        """Say which days of a piece were charged."""
+        if not piece.days:
+            return self.env._("nothing before the next period: not charged by the day")
+        if not piece.until:
+            return self.env._("once, without end")
+        values = {
+            "days": piece.days,
+            "whole": piece.whole,
+            "last": format_date(self.env, piece.until - timedelta(days=1)),
+        }
+        if piece.days == piece.whole:
+            return self.env._("the whole period of %(days)s days, to %(last)s", **values)
+        return self.env._("%(days)s of %(whole)s days, to %(last)s", **values)
+
+    def _back_text(self, piece):
+        return self.env._("%(days)s days, from %(day)s", days=piece.back, day=format_date(self.env, piece.back_from))
 
     def _pieces_of(self, first_day):
         """Return the ``service_charge.Piece`` of the period that began on a local day, [] if the terms do not have it."""

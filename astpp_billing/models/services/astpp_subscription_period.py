@@ -84,8 +84,9 @@ class AstppSubscription(models.Model):
             end = subscription._instant(until(subscription._timeline(), period))
             key = (start, end, period.anchor, subscription.odoo_from or start, end or subscription.odoo_until)
             values.setdefault(key, []).append(subscription.id)
+        # The charges tell each renewal; the chatter is for what people change.
         for (start, end, anchor, odoo_from, odoo_until), ids in values.items():
-            self.browse(ids).write(
+            self.browse(ids).with_context(mail_notrack=True).write(
                 {
                     **{"start_date": start, "next_date": end, "anchor_day": anchor},
                     **{"odoo_from": odoo_from, "odoo_until": odoo_until},

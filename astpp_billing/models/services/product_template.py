@@ -47,11 +47,13 @@ class ProductTemplate(models.Model):
     )
     astpp_prorate = fields.Boolean(
         string="Charge Part Periods",
-        help="The first period ends on the account's billing day and is charged by the day; so is a change in the "
-        "middle of a period. Else periods begin on the day of the order, and a change costs nothing before the next one.",
+        help="A change inside a paid period is charged by the day from then on, and a last period up to the known end; the "
+        "first period of a monthly product runs to the account's billing day. Else a change costs nothing before the next "
+        "period.",
     )
     astpp_refund_unused = fields.Boolean(
-        string="Refund the Unused Rest", help="Who ends before a paid period is over gets its unused days back."
+        string="Refund the Unused Rest",
+        help="Days of a paid period that are not used, after a change, a pause or the end, are given back.",
     )
     astpp_release_without_funds = fields.Boolean(
         string="End Without Funds", help="Ends at renewal when prepaid funds are short; else the balance goes negative."
