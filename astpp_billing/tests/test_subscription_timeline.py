@@ -238,9 +238,13 @@ class TestSubscriptionTimeline(TimelineCommon):
         order = self.subscribe(self.customer, self.make_product(price=31, **BY_DAY))
         close = self.env["astpp.subscription.close"].with_context(active_ids=order.ids)
         with freeze_time("2024-01-25 10:00:00"):
-            wizard = close.create({"when": "date", "date": "2024-01-10"})
-            self.assertEqual(wizard.given_back, 21)
-            wizard.action_close()
+            form = Form(close)
+            form.when = "now"
+            self.assertEqual(form.given_back, 6)
+            form.when = "date"
+            form.date = "2024-01-10"
+            self.assertEqual(form.given_back, 21)
+            form.save().action_close()
         self.assertEqual((self.total(order), order.state), (10, "terminated"))
         self.assertEqual(order.end_date, datetime(2024, 1, 11))
 
@@ -287,11 +291,12 @@ class TestSubscriptionTimeline(TimelineCommon):
     def test_now_begins_a_full_new_period(self):
         order = self.subscribe(self.customer, self.make_product(price=31))
         with freeze_time("2024-01-11 10:00:00"):
-            wizard = self.env["astpp.subscription.change"].create(
-                {"subscription_id": order.id, "when": "now", "quantity": 2}
-            )
-            self.assertEqual((wizard.cost, wizard.renewal_day, wizard.renewal_cost), (62, date(2024, 2, 11), 62))
-            wizard.action_change()
+            form = Form(self.env["astpp.subscription.change"].with_context(active_id=order.id))
+            form.when = "now"
+            form.quantity = 2
+            self.assertEqual((form.cost, form.renewal_day, form.renewal_cost), (62, date(2024, 2, 11), 62))
+            self.assertFalse(form.replaces)
+            form.save().action_change()
         self.assertEqual((self.amounts(order), order.next_date), ([31, 62], datetime(2024, 2, 11)))
 
     @freeze_time("2024-01-01 10:00:00")

@@ -83,7 +83,7 @@ class AstppSubscriptionChange(models.TransientModel):
             {"day": False, "cost": 0, "renewal_day": False, "renewal_cost": 0, "replaces": False, "problem": False}
         )
         for change in self:
-            subscription, day = change.subscription_id, change._first_day()
+            subscription, day = change.subscription_id._origin, change._first_day()
             if not day or not change.product_id or change.quantity < 1 or not subscription.start_date:
                 continue
             try:
@@ -96,7 +96,7 @@ class AstppSubscriptionChange(models.TransientModel):
             there = subscription.line_ids.filtered(lambda line, day=day: line.date == day)
             change.update(
                 {
-                    **{"day": day, "cost": float(cost), "replaces": there and there._title()},
+                    **{"day": day, "cost": float(cost), "replaces": there._title() if there else False},
                     **{"renewal_day": renewal_day, "renewal_cost": float(renewal_cost)},
                 }
             )

@@ -38,7 +38,7 @@ class AstppSubscriptionClose(models.TransientModel):
     def _compute_given_back(self):
         for close in self:
             total = 0
-            for subscription in close.subscription_ids.filtered(lambda s: s.state in ("active", "suspended")):
+            for subscription in close.subscription_ids._origin.filtered(lambda s: s.state in ("active", "suspended")):
                 moment = close._moment(subscription)
                 end = subscription._day_after(moment)
                 if moment is not False and subscription.start_date and end > subscription._day(subscription.start_date):

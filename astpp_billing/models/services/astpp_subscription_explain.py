@@ -52,7 +52,7 @@ class AstppSubscription(models.Model):
                     "first": piece.first,
                     "price": piece.terms.price * piece.terms.quantity,
                     "charged": self._charged_text(piece),
-                    "back": piece.back and self._back_text(piece),
+                    "back": self._back_text(piece) if piece.back else "",
                     "amount": piece.amount,
                 }
                 for piece in pieces
