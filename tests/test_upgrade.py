@@ -13,6 +13,7 @@ from conftest import LOCAL, ROOT, Database, environment
 # Data of the previous release: billed and unbilled usage, a held call, an order with minutes and a number, a top-up,
 # a coupon, a reseller, a draft, a cancelled invoice, an account that cannot be billed, and changes that wait for ASTPP.
 FILL = """
+from odoo import fields
 server = env.ref("astpp_billing.astpp_server_main")
 server.write({{"host": "127.0.0.1", "port": {port}, "database": "astpp", "user": "root", "password": "",
                "write_credit": True, "write_order": True, "write_did": True, "renewals_by": "odoo"}})
@@ -48,13 +49,22 @@ def bill():
 bill()
 failing.billing_retry_date = False
 bill()
-product = env["product.product"].create(
+product, by_day, yearly = env["product.product"].create([
     {{"name": "Talk", "type": "service", "astpp_type": "package", "list_price": 30, "astpp_recurring": True,
-      "astpp_period_unit": "month", "astpp_period_count": 1, "astpp_free_minutes": 100}}
-)
+      "astpp_period_unit": "month", "astpp_period_count": 1, "astpp_free_minutes": 100, **values}}
+    for values in ({{}}, {{"list_price": 31, "astpp_prorate": True, "astpp_refund_unused": True}},
+                   {{"list_price": 365, "astpp_period_unit": "year"}})
+])
 order = env["astpp.subscription"].create(
     {{"account_id": customers[0].id, "product_id": product.id, "astpp_id": 55}})
 order.action_start()
+changing, paused, ending, changed = env["astpp.subscription"].create(
+    [{{"account_id": customers[0].id, "product_id": each.id}} for each in (product, by_day, by_day, by_day)])
+(changing + paused + ending + changed).action_start()
+changing._plan_change(changing.next_date, yearly)
+paused.action_suspend()
+ending.end_date = ending.next_date
+changed._plan_change(fields.Datetime.now(), quantity=2)
 env["astpp.outbox"]._enqueue_balances([(customers[2], 12.5, "topup/1", "Top-up")])
 env["astpp.outbox"]._enqueue_rows("order", [(customers[0], "order/55/1", "Order", [
     {{"table": "order_items", "match": {{"id": 55}}, "values": {{"quantity": 2, "price": "60.00000"}}}},
@@ -164,6 +174,33 @@ def test_failure_is_one_open_item(upgraded):
         " WHERE r.state = 'failed' AND a.number = 'D' ORDER BY r.id"
     )
     assert failures == [(False, 0, True, True), (True, 2, True, True)]
+
+
+def test_terms_are_a_timeline(upgraded):
+    """Terms have their periods and settings, pauses and ends have rows, and nothing is charged anew."""
+    database = upgraded[0]
+    terms = database.query(
+        "SELECT l.period_unit, l.period_count, COALESCE(l.prorate, FALSE), l.status, COALESCE(l.applied, FALSE), l.quantity,"
+        "       l.billing_day"
+        "  FROM astpp_subscription_line l JOIN astpp_subscription s ON s.id = l.subscription_id"
+        " WHERE s.astpp_id IS NULL OR s.astpp_id = 0 ORDER BY s.id, l.date"
+    )
+    assert terms == [
+        ("month", 1, False, "active", True, 1, 0),
+        ("year", 1, False, "active", False, 1, 0),
+        ("month", 1, True, "active", True, 1, 1),
+        ("month", 1, True, "paused", True, 1, 1),
+        ("month", 1, True, "active", True, 1, 1),
+        ("month", 1, True, "ended", False, 1, 1),
+        ("month", 1, True, "active", True, 2, 1),
+    ]
+    undated = "SELECT count(*) FROM astpp_usage WHERE source = 'subscription' AND period_date IS NULL"
+    assert database.query(undated) == [(0,)]
+    out = database.shell(
+        'charged = env["astpp.subscription"].search([("state", "!=", "suspended")])._charge_difference()\n'
+        'print("CHARGED", [(each["description"], each["amount"]) for each in charged])'
+    )
+    assert "CHARGED []" in out, out
 
 
 def test_billing_and_write_back_continue(upgraded, mariadb):

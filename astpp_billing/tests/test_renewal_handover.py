@@ -89,6 +89,42 @@ class TestRenewalHandover(SyncCommon):
         self.assertEqual(self.charges()[-2:], [("charge", "2024-04-02", "renewed"), ("charge", "2024-04-29", False)])
 
     @freeze_time("2024-03-10 10:00:00")
+    def test_changes_in_the_period_that_astpp_charged(self):
+        """What ASTPP charged for the period counts as charged: 20 for 30 days from 1 March."""
+        by_day = {"astpp_prorate": True, "astpp_refund_unused": True}
+        self.sync()
+        subscription = self.subscription()
+        subscription.product_id.write(by_day)
+        self.server.renewals_by = "odoo"
+        self.assertEqual(
+            subscription.line_ids.mapped(lambda line: (str(line.date), line.applied)), [("2024-03-01", True)]
+        )
+        days = {"astpp_period_unit": "day", "astpp_period_count": 30, **by_day}
+        with freeze_time("2024-03-16 10:00:00"):
+            subscription._plan_change(datetime(2024, 3, 16), self.make_product("package", price=60, **days))
+        usage = self.usage(("source", "=", "subscription"))
+        self.assertEqual(sorted(usage.mapped(lambda line: round(line.amount, 2))), [-10, 30], "15 of 30 days")
+        with freeze_time("2024-03-21 10:00:00"):
+            subscription._plan_change(datetime(2024, 3, 21), self.make_product("package", price=31, **by_day))
+        usage = self.usage(("source", "=", "subscription"))
+        self.assertEqual(
+            sorted(usage.mapped(lambda line: round(line.amount, 2))), [-20, -10, 30, 31],
+            "ten days are left, and months begin with the change",
+        )  # fmt: skip
+        self.assertEqual(subscription.next_date, datetime(2024, 4, 21))
+
+    @freeze_time("2024-03-10 10:00:00")
+    def test_astpp_decides_about_what_it_renews(self):
+        """Changes in ASTPP are in the timeline, and Odoo charges nothing for them."""
+        self.sync()
+        self.mariadb.execute("UPDATE order_items SET price = 25, quantity = 2")
+        self.sync()
+        subscription = self.subscription()
+        self.assertEqual((subscription.price, subscription.quantity), (12.5, 2), "ASTPP keeps the price of all pieces")
+        self.assertEqual(subscription.line_ids.mapped(lambda line: (line.price, line.quantity)), [(12.5, 2)])
+        self.assertFalse(self.usage(("source", "=", "subscription")))
+
+    @freeze_time("2024-03-10 10:00:00")
     def test_an_end_in_astpp_ends_the_order_in_odoo(self):
         self.sync()
         self.server.renewals_by = "odoo"

@@ -33,7 +33,7 @@ def _fill_terms(cr):
 
 
 def _add_status(cr):
-    """Suspended orders are paused from today on; planned ends have a row, and what runs was not charged up to them."""
+    """Suspended orders are paused from tomorrow on; planned ends have a row, and what runs was not charged up to them."""
     row = """
         INSERT INTO astpp_subscription_line
                (subscription_id, company_id, date, moment, product_id, quantity, price, price_by_hand, period_unit,
@@ -52,7 +52,7 @@ def _add_status(cr):
     """
     today = "(now() AT TIME ZONE COALESCE(a.tz, 'UTC'))::date"
     paused = {
-        "day": today,
+        "day": f"{today} + 1",
         "status": "paused",
         "applied": "TRUE",
         "known": "NULL::date",

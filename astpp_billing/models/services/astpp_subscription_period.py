@@ -82,7 +82,8 @@ class AstppSubscription(models.Model):
         for subscription, period in periods.items():
             start = subscription._instant(period.start)
             end = subscription._instant(until(subscription._timeline(), period))
-            key = (start, end, period.anchor, subscription.odoo_from or start, end or subscription.odoo_until)
+            since = min(subscription.odoo_from or start, start)
+            key = (start, end, period.anchor, since, end or subscription.odoo_until)
             values.setdefault(key, []).append(subscription.id)
         # The charges tell each renewal; the chatter is for what people change.
         for (start, end, anchor, odoo_from, odoo_until), ids in values.items():
