@@ -229,7 +229,7 @@ class AstppSubscription(models.Model):
             self.env._(
                 "%(order)s: the running period began on %(first)s, and a change cannot be dated before it. Make the "
                 "change from that day on, and credit what was charged before: tick it in Usage > Charge History and "
-                "press Credit.",
+                "press Credit Usage.",
                 order=self.name,
                 first=format_date(self.env, self._day(self.start_date)),
             )
