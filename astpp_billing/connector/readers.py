@@ -11,7 +11,8 @@ from .call_record import clean
 from .database import ConnectorError, Database, Value
 from .records import Account, Coupon, Did, Issuer, Order, Payment, Product, ResellerPrice, Tax
 from .rows import Reject, Row, datetime_or_none, records
-from .schema import select
+from .schema import TABLES, missing_columns, select
+from .time_zones import read_zones, zone_in
 
 ACCOUNT_TYPES = {0: "customer", 1: "reseller", 3: "provider", 5: "customer"}
 CATEGORIES = {1: "package", 2: "subscription", 3: "topup", 4: "did"}
@@ -19,8 +20,8 @@ CATEGORIES = {1: "package", 2: "subscription", 3: "topup", 4: "did"}
 
 def _rows(database: Database, table: str, where: str = "", parameters: Sequence[object] | None = None) -> Iterator[Row]:
     """Yield a table's rows."""
-    columns = select(table)
-    names = [column.strip("` ") for column in columns.split(",")]
+    columns = select(table, missing=missing_columns(database, table))
+    names = TABLES[table].split()
     for row in database.rows(f"SELECT {columns} FROM `{table}` {where}", parameters):
         yield Row(zip(names, row, strict=True))
 
@@ -33,7 +34,7 @@ def _lookup(database: Database, table: str, column: str) -> dict[int, Value]:
 def read_accounts(database: Database, reject: Reject) -> Iterator[Account]:
     """Yield customers, resellers and providers by id, deleted ones included."""
     currencies = _lookup(database, "currency", "currency")
-    zones = _lookup(database, "timezone", "timezone_name")
+    zones = read_zones(database)
     countries = _lookup(database, "countrycode", "iso")
     taxes: dict[int, set[int]] = defaultdict(set)
     for account_id, tax_id in database.rows("SELECT accountid, taxes_id FROM taxes_to_accounts"):
@@ -43,6 +44,9 @@ def read_accounts(database: Database, reject: Reject) -> Iterator[Account]:
         company = clean(row["company_name"])
         person = " ".join(filter(None, (clean(row["first_name"]), clean(row["last_name"]))))
         day = row.number("invoice_day")
+        country = clean(countries.get(row.number("country_id")))
+        offset = zones.get(row.number("timezone_id"))
+        zone = zone_in(offset, country)
         return Account(
             id=int(row["id"]),
             number=clean(row["number"]) or f"#{row['id']}",
@@ -56,7 +60,8 @@ def read_accounts(database: Database, reject: Reject) -> Iterator[Account]:
             invoice_enabled=row.yes("generate_invoice"),
             created=datetime_or_none(row["creation"]),
             last_bill_date=datetime_or_none(row["last_bill_date"]),
-            timezone=clean(zones.get(row.number("timezone_id"))),
+            timezone=zone,
+            zone_unclear=offset is not None and zone is None,
             currency=clean(currencies.get(row.number("currency_id"))),
             name=company or person or clean(row["number"]) or f"#{row['id']}",
             company=company,
@@ -66,7 +71,7 @@ def read_accounts(database: Database, reject: Reject) -> Iterator[Account]:
             street2=clean(row["address_2"]),
             zip=clean(row["postal_code"]),
             city=clean(row["city"]),
-            country=clean(countries.get(row.number("country_id"))),
+            country=country,
             tax_number=clean(row["tax_number"]),
             tax_ids=tuple(sorted(taxes.get(int(row["id"]), ()))),
             commission_based=row.number("is_distributor") == 1,
@@ -206,11 +211,17 @@ def read_orders(database: Database, reject: Reject) -> Iterator[Order]:
             end=row.date("termination_date"),
             note=clean(row["termination_note"]),
             paid=row["payment_status"] == "PAID",
+            failed=row["payment_status"] == "FAIL",
             parent_id=row.number("parent_order_id"),
         )
 
     rows = (Row(zip(names, values, strict=True)) for values in database.rows(statement))
     return records(rows, make, reject)
+
+
+def read_order_ids(database: Database) -> set[int]:
+    """Return the ids of all items of orders, also of those that cannot become records."""
+    return {int(key) for (key,) in database.rows("SELECT i.id FROM order_items i JOIN orders o ON o.id = i.order_id")}
 
 
 def read_dids(database: Database, reject: Reject) -> Iterator[Did]:

@@ -28,6 +28,8 @@ class Account(NamedTuple):
     """None when ASTPP never billed the account"""
     timezone: str | None
     """IANA name"""
+    zone_unclear: bool
+    """its offset and country do not tell the time zone"""
     currency: str | None
     name: str
     company: str | None
@@ -123,6 +125,8 @@ class Order(NamedTuple):
     end: str | None
     note: str | None
     paid: bool
+    failed: bool
+    """its payment failed: nothing was sold"""
     parent_id: int
     """orders.id of the order of the reseller above that belongs to the same sale, 0 for none"""
 

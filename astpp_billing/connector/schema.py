@@ -1,6 +1,7 @@
-"""The tables and columns of ASTPP 6 that are read, and a check that they are there."""
+"""The tables and columns of ASTPP 4.0 to 6 that are read, and a check that they are there."""
 
 import re
+from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from .database import ConnectorError, Database, Settings, TooSlowError, is_local
@@ -43,6 +44,10 @@ OPTIONAL_TABLES = {
     "counters": "id",
 }
 
+# Columns that came with later versions: 4.0 has neither, 4.0.1 no names of time zones.
+OPTIONAL_COLUMNS = {"accounts": ("last_bill_date",), "timezone": ("timezone_name",)}
+SUPPORTED = ("4.", "5.", "6.")
+
 
 class Finding(NamedTuple):
     """What a check found."""
@@ -63,8 +68,8 @@ def check(database: Database) -> list[Finding]:
     findings += errors + _check_encryption(database.settings)
     settings = {} if any("system" in error.text for error in errors) else system_settings(database)
     astpp = settings.get("version")
-    if astpp and not astpp.startswith("6"):
-        findings.append(Finding("warning", f"This is ASTPP {astpp}; only version 6 is supported."))
+    if astpp and not f"{astpp}.".startswith(SUPPORTED):
+        findings.append(Finding("warning", f"This is ASTPP {astpp}; versions 4.0 to 6 are supported."))
     findings += _check_crons(database)
     if not errors:
         findings += _check_calls(database) + _check_index(database)
@@ -80,10 +85,27 @@ def system_settings(database: Database) -> dict[str, str | None]:
     return {row[0]: row[1] for row in rows}
 
 
-def select(table: str, alias: str = "") -> str:
-    """Return a table's column list for SELECT, quoted: ``interval`` is a reserved word."""
+def select(table: str, alias: str = "", missing: Collection[str] = ()) -> str:
+    """Return a table's column list for SELECT, quoted: ``interval`` is a reserved word.
+
+    :param missing: columns that this version lacks; they are read as NULL
+    """
     prefix = f"{alias}." if alias else ""
-    return ", ".join(f"{prefix}`{column}`" for column in TABLES[table].split())
+    return ", ".join(
+        f"NULL AS `{column}`" if column in missing else f"{prefix}`{column}`" for column in TABLES[table].split()
+    )
+
+
+def missing_columns(database: Database, table: str) -> set[str]:
+    """Return those of a table's optional columns that this version of ASTPP lacks."""
+    if not (optional := OPTIONAL_COLUMNS.get(table)):
+        return set()
+    there = database.execute(
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s AND column_name IN %s",
+        (table, optional),
+    )
+    return set(optional) - {str(column).lower() for (column,) in there}
 
 
 def _check_encryption(settings: Settings) -> list[Finding]:
@@ -101,8 +123,9 @@ def _check_encryption(settings: Settings) -> list[Finding]:
 
 
 def _check_table(database: Database, table: str, columns: str) -> list[Finding]:
+    needed = [column for column in columns.split() if column not in OPTIONAL_COLUMNS.get(table, ())]
     try:
-        database.execute(f"SELECT {', '.join(f'`{column}`' for column in columns.split())} FROM `{table}` LIMIT 0")
+        database.execute(f"SELECT {', '.join(f'`{column}`' for column in needed)} FROM `{table}` LIMIT 0")
     except ConnectorError as error:
         named = re.search(r"(?:for column|Unknown column) '([^']+)'", error.detail)
         column = named[1] if named else "?"

@@ -79,12 +79,16 @@ class AstppUsage(models.Model):
                        term.issuer_id, e.date, e.charge_type, 0, e.amount, e.amount, 0, e.description, e.product_id,
                        e.subscription_id, e.did_id, e.period_start, e.period_end, e.period_date,
                        COALESCE(e.prepaid, term.prepaid, FALSE), COALESCE(term.elsewhere, FALSE),
-                       CASE WHEN a.id IS NULL THEN 'unknown_account' ELSE e.exception END,
-                       CASE WHEN a.id IS NULL THEN e.exception END
+                       CASE WHEN a.id IS NULL THEN 'unknown_account' ELSE held.exception END,
+                       CASE WHEN a.id IS NULL THEN held.exception END
                   FROM unnest(%s) WITH ORDINALITY AS e(%s, position)
                   JOIN astpp_server s ON s.id = e.server_id
              LEFT JOIN astpp_account a ON a.id = e.account_id
              LEFT JOIN %s ON TRUE
+            -- ASTPP gives each prepaid charge a receipt; that is no invoice, and it was paid from the balance.
+            CROSS JOIN LATERAL (SELECT CASE WHEN e.exception <> 'astpp_invoiced'
+                                                 OR NOT COALESCE(e.prepaid, term.prepaid, FALSE)
+                                            THEN e.exception END AS exception) AS held
               ORDER BY e.position
            ON CONFLICT (server_id, source, source_key) WHERE source_key IS NOT NULL DO NOTHING
              RETURNING id, server_id, source, source_key

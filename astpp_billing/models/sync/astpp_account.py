@@ -32,7 +32,19 @@ class AstppAccount(models.Model):
             created, changed = self._mirror(run.server, records, run.left_out, taxes_left_out.keys)
         self._date_moves(run, changed.filtered(lambda a: a.parent_id != parents.get(a.id, a.parent_id)))
         run.left_out.include(taxes_left_out)
-        run.note(len(records), len(created), len(changed))
+        run.note(len(records), len(created), len(changed), self._unclear_zones(records, created))
+
+    @api.model
+    def _unclear_zones(self, records, created):
+        """Say which new accounts have a time zone that ASTPP 4 does not tell: an offset that several zones share."""
+        unclear = {record.id for record in records if record.zone_unclear}
+        names = created.filtered(lambda account: account.astpp_id in unclear).mapped("number")
+        text = self.env._(
+            "This version of ASTPP keeps time zones as offsets, which several zones share. These accounts have the "
+            "company's time zone; correct it on their form where it is another: %s",
+            ", ".join(names),
+        )
+        return text if names else ""
 
     @api.model
     def _date_moves(self, run, moved):

@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ...connector import readers
@@ -8,6 +8,9 @@ from ...renewal_period import bounded
 
 # Fields that Odoo decides once it renews.
 RENEWAL_FIELDS = {"start_date", "next_date", "end_date", "state", "close_reason", "price", "quantity", "product_id"}
+
+# More orders than this are not named, and do not vanish by chance.
+MOST_NAMES = 10
 
 
 class AstppSubscription(models.Model):
@@ -22,8 +25,49 @@ class AstppSubscription(models.Model):
         wanted, waiting = self._wanted(run.server, records)
         created, changed = self._merge_synced(run.server, wanted, run.left_out)
         self._link_levels(run.server, records)
-        remark = waiting and self.env._("%s orders of unknown accounts or deleted products are left out.", waiting)
-        run.note(len(records), len(created), len(changed), remark)
+        remarks = (
+            [self.env._("%s orders of unknown accounts or deleted products are left out.", waiting)] if waiting else []
+        )
+        gone, remark = self._end_gone(run.server, readers.read_order_ids(run.database))
+        remarks += [remark] if remark else []
+        run.note(len(records), len(created), len(changed | gone), "\n".join(remarks))
+
+    @api.model
+    def _end_gone(self, server, ids):
+        """End the orders that were deleted in ASTPP: they are charged no more, and nothing is written for them.
+
+        :param ids: ids of all of ASTPP's order items
+        :return: (orders that have ended, what to say about it)
+        """
+        mirrored = [("server_id", "=", server.id), ("astpp_id", "not in", (0, False)), ("state", "!=", "terminated")]
+        running = self.search(mirrored)
+        gone = running.filtered(lambda order: order.astpp_id not in ids)
+        if not gone:
+            server._clear_alert("missing_orders")
+            return gone, ""
+        names = ", ".join(gone[:MOST_NAMES].mapped("name")) + (" …" if len(gone) > MOST_NAMES else "")
+        if len(gone) > MOST_NAMES and len(gone) > len(running) / 2:
+            # Rather another database, or one that is being restored, than somebody who deleted them all.
+            text = self.env._(
+                "%(count)s of %(all)s orders are not in ASTPP any more, so none was ended: is it the right database? %(names)s",
+                count=len(gone),
+                all=len(running),
+                names=names,
+            )
+            server._raise_alert("missing_orders", self.env._("Most orders are gone from ASTPP"), text)
+            return self.browse(), text
+        server._clear_alert("missing_orders")
+        reason = self.env._("Deleted in ASTPP")
+        waiting = [("subscription_id", "in", gone.ids), ("state", "in", ("waiting", "failed"))]
+        # sudo: nobody may write on changes that wait.
+        self.env["astpp.outbox"].sudo().search(waiting).write({"state": "skipped", "message": reason})
+        server._settle_outbox_alerts()
+        gone._close_orders(self.env["astpp.close.reason"], fields.Datetime.now(), reason)
+        text = self.env._(
+            "%(count)s orders were deleted in ASTPP, and have ended: %(names)s", count=len(gone), names=names
+        )
+        server._raise_alert("gone_orders", self.env._("Orders were deleted in ASTPP"), text)
+        return gone, text
 
     @api.model
     def _link_levels(self, server, orders):
@@ -62,7 +106,7 @@ class AstppSubscription(models.Model):
         :return: ({ASTPP id: values}, number of orders that wait)
         """
         accounts = server._synced_ids("astpp.account")
-        products = server._synced_product_ids()
+        products, known = server._synced_product_ids(), server._synced_ids(self._name)
         dids = {did.astpp_product_id: did.id for did in self.env["astpp.did"].search([("server_id", "=", server.id)])}
         # If this product was deleted, orders of numbers wait.
         did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
@@ -78,7 +122,11 @@ class AstppSubscription(models.Model):
             if not account_id or not product_id:
                 waiting += 1
                 continue
-            state = "terminated" if order.terminated else "active" if order.paid else "draft"
+            if order.failed and order.item_id not in known:
+                # Nothing was sold.
+                continue
+            ended = order.terminated or order.failed
+            state = "terminated" if ended else "active" if order.paid else "draft"
             wanted[order.item_id] = {
                 "name": order.number,
                 "astpp_order_id": order.id,
@@ -93,10 +141,10 @@ class AstppSubscription(models.Model):
                 "period_unit": "day",
                 "free_minutes": order.free_minutes,
                 "start_date": order.start,
-                "next_date": order.period_end if not order.terminated else False,
+                "next_date": order.period_end if not ended else False,
                 "end_date": order.end,
                 "state": state,
-                "close_reason": order.note if order.terminated else False,
+                "close_reason": order.note if ended else False,
             }
         return wanted, waiting
 

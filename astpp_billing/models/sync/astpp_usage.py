@@ -150,7 +150,11 @@ class AstppUsage(models.Model):
         for exception, condition in (
             (
                 "astpp_invoiced",
-                SQL("EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint AND s.invoiced)", states),
+                # What was prepaid has a receipt only.
+                SQL(
+                    "u.prepaid IS NOT TRUE AND EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint AND s.invoiced)",
+                    states,
+                ),
             ),
             ("gone", SQL("NOT EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint)", states)),
         ):
