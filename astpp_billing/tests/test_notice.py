@@ -63,7 +63,9 @@ class TestNotice(AstppCommon):
             self.remind()
         self.assertFalse(self.mails(self.customer) | self.mails(off) | self.mails(silent))
         states = self.env["astpp.notice"].search([]).mapped("state")
-        self.assertEqual(sorted(states), ["no_address", "off"])
+        self.assertEqual(
+            sorted(states), ["no_address", "off", "queued"], "the reseller is told of what he pays himself"
+        )
 
     @freeze_time("2024-01-01 10:00:00")
     def test_brand_and_language(self):

@@ -1,4 +1,5 @@
 from odoo import models
+from odoo.tools import SQL
 
 
 class AstppServer(models.Model):
@@ -9,12 +10,16 @@ class AstppServer(models.Model):
     def _synced_ids(self, model):
         """Return {ASTPP id: record id} of a mirrored model."""
         self.ensure_one()
-        found = (
-            self.env[model]
-            .with_context(active_test=False)
-            .search_fetch([("server_id", "=", self.id), ("astpp_id", "!=", 0)], ["astpp_id"])
+        mirrored = self.env[model]
+        mirrored.flush_model(["server_id", "astpp_id"])
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT astpp_id, id FROM %s WHERE server_id = %s AND astpp_id <> 0",
+                SQL.identifier(mirrored._table),
+                self.id,
+            )
         )
-        return {record.astpp_id: record.id for record in found}
+        return dict(rows)
 
     def _did_ids(self):
         """Return {number: DID id}."""

@@ -39,19 +39,24 @@ class AstppSubscription(models.Model):
         :param ids: ids of all of ASTPP's order items
         :return: (orders that have ended, what to say about it)
         """
-        mirrored = [("server_id", "=", server.id), ("astpp_id", "not in", (0, False)), ("state", "!=", "terminated")]
-        running = self.search(mirrored)
-        gone = running.filtered(lambda order: order.astpp_id not in ids)
+        self.flush_model(["server_id", "astpp_id", "state"])
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT id, astpp_id FROM astpp_subscription WHERE server_id = %s AND astpp_id <> 0 AND state <> 'terminated'",
+                server.id,
+            )
+        )
+        gone = self.browse(order_id for order_id, astpp_id in rows if astpp_id not in ids)
         if not gone:
             server._clear_alert("missing_orders")
             return gone, ""
         names = ", ".join(gone[:MOST_NAMES].mapped("name")) + (" …" if len(gone) > MOST_NAMES else "")
-        if len(gone) > MOST_NAMES and len(gone) > len(running) / 2:
+        if len(gone) > MOST_NAMES and len(gone) > len(rows) / 2:
             # Rather another database, or one that is being restored, than somebody who deleted them all.
             text = self.env._(
                 "%(count)s of %(all)s orders are not in ASTPP any more, so none was ended: is it the right database? %(names)s",
                 count=len(gone),
-                all=len(running),
+                all=len(rows),
                 names=names,
             )
             server._raise_alert("missing_orders", self.env._("Most orders are gone from ASTPP"), text)
@@ -155,6 +160,10 @@ class AstppSubscription(models.Model):
         created.filtered(lambda s: s.server_id.renewals_by == "odoo")._take_over()
         self.filtered(lambda s: s.state == "active")._open_allowances()
         return res
+
+    @api.model
+    def _followed(self, server):
+        return {"account_id", "state"} if server.renewals_by == "odoo" else super()._followed(server)
 
     def _synced_changes(self, wanted, current):
         """When Odoo renews, ignore ASTPP's outdated dates; only an end in ASTPP counts."""
