@@ -191,6 +191,16 @@ class TestSubscriptionTimeline(TimelineCommon):
         self.assertEqual((self.amounts(ended), ended.state), ([31, 31, 31], "terminated"))
 
     @freeze_time("2024-01-01 10:00:00")
+    def test_overdue_periods_of_an_account_that_is_closed(self):
+        order = self.subscribe(self.customer, self.make_product(price=31))
+        ending = self.subscribe(self.customer, self.make_product(price=31, astpp_refund_unused=True))
+        ending.end_date = "2024-02-11 00:00:00"
+        with freeze_time("2024-03-10 10:00:00"):
+            self.customer.status = "closed"
+        self.assertEqual((self.amounts(order), order.state), ([31, 31, 31], "terminated"))
+        self.assertEqual((round(self.total(ending), 2), ending.end_date), (31 + 10.69, datetime(2024, 2, 11)))
+
+    @freeze_time("2024-01-01 10:00:00")
     def test_pause_and_resume_inside_the_paid_period(self):
         kept = self.subscribe(self.customer, self.make_product(price=31))
         given = self.subscribe(self.customer, self.make_product(price=31, astpp_refund_unused=True))

@@ -27,7 +27,7 @@ class AstppSubscription(models.Model):
         ends = {subscription: subscription._day_after(moment) for subscription in running}
         for subscription in running.filtered(lambda s: moment and s.state != "draft"):
             subscription._refuse_past(ends[subscription])
-        for day, together in running.grouped(lambda s: ends[s]).items():
+        for day, together in running.grouped(lambda s: moment and ends[s]).items():
             together._charge_overdue(day)
         running = running.filtered(lambda subscription: subscription.state != "terminated")
         running._go_on_as_levels(moment)
@@ -42,7 +42,10 @@ class AstppSubscription(models.Model):
         running._levels_end(ends, reason, moment, note)
 
     def _charge_overdue(self, day):
-        """Charge the periods that began before ``day``; where that fails, the order ends all the same and says so."""
+        """Charge the periods that began before ``day``; where that fails, the order ends all the same and says so.
+
+        :param day: None for all that is due now, an end that was planned for earlier included
+        """
         try:
             with self.env.cr.savepoint():
                 self._catch_up(day)

@@ -47,11 +47,11 @@ class AstppSubscription(models.Model):
         :param ends: {order: the first local day that is not used}
         """
         for order in self.filtered(lambda order: order._levels_above("draft", *RUNNING)):
-            above = order.wholesale_id
+            above, its_moment = order.wholesale_id, moment
             if moment and order._day_after(moment) == order._day(moment):
                 first = above.start_date and above._day(above.start_date)
-                moment = above._instant(max(ends[order], first or ends[order]))
-            above._terminate(reason, moment, note)
+                its_moment = above._instant(max(ends[order], first or ends[order]))
+            above._terminate(reason, its_moment, note)
 
     def _levels_set_end(self, moment):
         """Plan the end of the levels above for the same date, or call it off."""

@@ -180,7 +180,7 @@ class AstppSubscription(models.Model):
         mine = self.filtered(lambda s: s.state in ("active", "suspended"))._renewed_by_odoo()
         while due := mine.filtered(lambda s: s._is_overdue(upto)):
             before = {subscription: subscription._position() for subscription in due}
-            due._advance()
+            due._advance(by_account=False)
             if any(subscription._position() == before[subscription] for subscription in due):
                 return
         mine.filtered(lambda s: s.state == "active")._apply_changes()
@@ -188,7 +188,6 @@ class AstppSubscription(models.Model):
     def _is_overdue(self, upto=None):
         """Tell whether a renewal or an end is due; see ``_catch_up``."""
         self.ensure_one()
-        now = self._now()
-        if self.state == "terminated" or (self.end_date and self.end_date <= now):
-            return self.state != "terminated" and upto is None
+        if upto is None and self.state != "terminated" and self.end_date and self.end_date <= self._now():
+            return True
         return self.state == "active" and self._is_due() and (upto is None or self._day(self.next_date) < upto)

@@ -71,11 +71,14 @@ class AstppSubscription(models.Model):
         inactive._pause()
         (self - inactive)._advance()
 
-    def _advance(self):
-        """Apply planned changes, then end those that do so instead of being renewed, and renew the others."""
+    def _advance(self, by_account=True):
+        """Apply planned changes, then end those that do so instead of being renewed, and renew the others.
+
+        :param by_account: end the orders of closed accounts; else what was due before is done first
+        """
         now = fields.Datetime.now()
         self._apply_changes()
-        endings, rest = self._split_endings(now)
+        endings, rest = self._split_endings(now, by_account)
         for reason, subscriptions in endings.items():
             for moment, together in subscriptions.grouped(lambda s: s._end_moment(now)).items():
                 together._terminate(self.env["astpp.close.reason"]._own(reason), moment)
@@ -85,7 +88,7 @@ class AstppSubscription(models.Model):
         self.ensure_one()
         return bool(self.next_date) and self.next_date <= fields.Datetime.now()
 
-    def _split_endings(self, now):
+    def _split_endings(self, now, by_account=True):
         """Separate the subscriptions that end from those that continue.
 
         :return: ({reason: ending subscriptions}, the others); reasons as in ``_reason_to_end``
@@ -93,7 +96,7 @@ class AstppSubscription(models.Model):
         funds = self.account_id._funds_left()
         endings, rest = {}, self.browse()
         for subscription in self:
-            reason = subscription._reason_to_end(now, funds)
+            reason = subscription._reason_to_end(now, funds, by_account)
             if not reason:
                 rest |= subscription
                 if subscription.next_date and subscription.next_date <= now:
@@ -109,7 +112,7 @@ class AstppSubscription(models.Model):
             return self.end_date
         return min(filter(None, (self.end_date, self.next_date, now)))
 
-    def _reason_to_end(self, now, funds):
+    def _reason_to_end(self, now, funds, by_account=True):
         """Return the reason to end instead of renewing, as ``astpp.close.reason._own`` takes it, or None.
 
         The rules are ASTPP's (ASTPP facts 4.3).
@@ -121,7 +124,7 @@ class AstppSubscription(models.Model):
         account = self.account_id
         if ends and (due or self.end_date <= now):
             return "request"
-        if account.status == "closed":
+        if account.status == "closed" and by_account:
             return "account"
         if not due:
             return None
