@@ -1,5 +1,7 @@
 from datetime import datetime
+from unittest.mock import patch
 
+from odoo.exceptions import UserError
 from odoo.tests import freeze_time, tagged
 
 from .sync_common import SyncCommon
@@ -140,3 +142,41 @@ class TestSyncOlderVersions(SyncCommon):
         self.assertIn("C13", message)
         self.assertNotIn("C12", message)
         self.assertNotIn("R7", message, "it has none in ASTPP")
+
+
+@tagged("post_install", "-at_install")
+class TestSyncContacts(SyncCommon):
+    """Contacts follow ASTPP's names and addresses while nobody has changed them here."""
+
+    def test_contact_follows(self):
+        self.sync()
+        partner = self.account(12).partner_id
+        partner.phone = "+1 555 0100"
+        self.mariadb.execute(
+            "UPDATE accounts SET first_name = 'Carla', last_name = 'Maria', email = 'new@example.com',"
+            " telephone_1 = '+1 555 0199', city = 'Springfield' WHERE id = 12"
+        )
+        self.sync()
+        self.assertEqual((partner.name, partner.email, partner.city), ("Carla Maria", "new@example.com", "Springfield"))
+        self.assertEqual(partner.phone, "+1 555 0100", "changed here")
+        partner.city = "Shelbyville"
+        self.sync()
+        self.assertEqual(partner.city, "Shelbyville", "nothing is new in ASTPP")
+
+    def test_a_contact_that_cannot_follow_stops_nobody(self):
+        self.sync()
+        bad, good = self.account(5).partner_id, self.account(12).partner_id
+        cls, write = type(bad), type(bad).write
+
+        def fail(partners, vals):
+            if bad in partners and "city" in vals:
+                raise UserError(self.env._("Deleted in ASTPP"))
+            return write(partners, vals)
+
+        self.mariadb.execute("UPDATE accounts SET city = 'X'")
+        with patch.object(cls, "write", fail):
+            self.sync()
+        self.assertEqual((bad.city, good.city), (False, "X"))
+        self.assertIn("Deleted in ASTPP", self.step("accounts").message)
+        self.sync()
+        self.assertEqual(bad.city, "X", "tried again")

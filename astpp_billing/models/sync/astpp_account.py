@@ -31,6 +31,7 @@ class AstppAccount(models.Model):
         with run.adding_up_hours():
             created, changed = self._mirror(run.server, records, run.left_out, taxes_left_out.keys)
         self._date_moves(run, changed.filtered(lambda a: a.parent_id != parents.get(a.id, a.parent_id)))
+        self._follow_contacts(run.server, records, run.left_out)
         run.left_out.include(taxes_left_out)
         run.note(len(records), len(created), len(changed), self._unclear_zones(records, created))
 

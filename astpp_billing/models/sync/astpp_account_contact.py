@@ -1,12 +1,21 @@
-from odoo import api, models
+from odoo import api, fields, models
+from odoo.tools import SQL
 
 from ...left_out import put_away
+from ...three_way import news, plain
+
+# What a contact has of its account in ASTPP, and follows while nobody has changed it here.
+FOLLOWED = ("name", "email", "phone", "street", "street2", "zip", "city", "country_id")
 
 
 class AstppAccount(models.Model):
-    """Find or create the customers of accounts that are new in Odoo."""
+    """Find or create the customers of accounts that are new in Odoo, and let their contacts follow ASTPP."""
 
     _inherit = "astpp.account"
+
+    astpp_contact = fields.Json(
+        string="Contact in ASTPP", readonly=True, copy=False, help="Name and address as they were last read from ASTPP."
+    )
 
     @api.model
     def _find_partners(self, records, left_out):
@@ -86,3 +95,45 @@ class AstppAccount(models.Model):
             "vat": False,
             "comment": record.tax_number and self.env._("Tax number in ASTPP: %s", record.tax_number),
         }
+
+    @api.model
+    def _follow_contacts(self, server, records, left_out):
+        """Take names and addresses that changed in ASTPP over to the contacts, where nobody has changed them here.
+
+        :param records: list of ``connector.records.Account``
+        :param left_out: ``LeftOut`` that collects contacts that cannot be changed
+        """
+        self.flush_model(["server_id", "astpp_id", "partner_id", "astpp_contact"])
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT astpp_id, id, partner_id, astpp_contact FROM astpp_account WHERE server_id = %s AND astpp_id <> 0",
+                server.id,
+            )
+        )
+        accounts = {astpp_id: values for astpp_id, *values in rows}
+        countries = {country.code: country.id for country in self.env["res.country"].search([("code", "!=", False)])}
+        news_of, snapshots = {}, {}
+        for record in records:
+            if record.id not in accounts or record.deleted:
+                continue
+            account_id, partner_id, before = accounts[record.id]
+            values = self._partner_vals(record, countries)
+            now = plain({name: values[name] for name in FOLLOWED})
+            if now != before:
+                snapshots[record.id] = (account_id, now)
+                if before:
+                    news_of[record.id] = (partner_id, before, now)
+
+        def follow(keys):
+            for partner_id, before, now in map(news_of.get, keys):
+                partner = self.env["res.partner"].browse(partner_id)
+                here = plain(partner.read(FOLLOWED, load=None)[0])
+                if changes := news(before, now, here):
+                    partner.write(changes)
+            return keys
+
+        put_away(self, list(news_of), follow, left_out, self._row_name)
+        for key, (account_id, now) in snapshots.items():
+            # Who could not be changed is tried again.
+            if key not in left_out.keys:
+                self.browse(account_id).astpp_contact = now
