@@ -1,3 +1,4 @@
+import os
 import random
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,7 +10,8 @@ from ..service_charge import by_product, owed
 from ..service_terms import end_of, periods
 from .common import AstppCommon
 
-SEEDS = range(8)
+# make test-faults plays more of them.
+SEEDS = range(8 * int(os.environ.get("FAULT_ROUNDS") or 1))
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo")
 
 

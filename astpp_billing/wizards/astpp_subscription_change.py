@@ -59,12 +59,8 @@ class AstppSubscriptionChange(models.TransientModel):
     @api.depends("subscription_id")
     def _compute_terms(self):
         for change in self:
-            terms = change.subscription_id
-            # What is planned for the next renewal already is where the change begins.
-            if terms.next_date and (line := terms._line_at(terms._day(terms.next_date))):
-                terms = line
-            change.product_id = terms.product_id
-            change.quantity = terms.quantity
+            change.product_id = change.subscription_id.product_id
+            change.quantity = change.subscription_id.quantity
 
     @api.depends("product_id", "quantity")
     def _compute_price(self):

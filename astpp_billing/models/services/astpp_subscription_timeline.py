@@ -220,10 +220,14 @@ class AstppSubscription(models.Model):
     def _refuse_past(self, day):
         """Refuse a change that is dated before the running period: what was charged then is credited instead.
 
+        Neither can the first day's terms be others if ASTPP charged the period by them.
+
         :raise UserError: if so
         """
         self.ensure_one()
-        if not self.start_date or day >= self._day(self.start_date):
+        start = self.start_date and self._day(self.start_date)
+        by_astpp = start and self._renewed_by_odoo() and self._charged_by_astpp()
+        if not start or day > start or (day == start and not by_astpp):
             return
         raise UserError(
             self.env._(
