@@ -7,7 +7,7 @@ from ...left_out import put_away
 from ...renewal_period import is_renewed_twice
 from ..ledger.astpp_usage_entries import UsageEntry
 from ..ledger.usage_copy import in_chunks
-from ..ledger.usage_state import WAITING
+from ..ledger.usage_state import POSTPAID, WAITING
 
 # Ids to read again, because rows with lower ids may have been committed after a higher id was read.
 OVERLAP = 1000
@@ -152,7 +152,8 @@ class AstppUsage(models.Model):
                 "astpp_invoiced",
                 # What was prepaid has a receipt only.
                 SQL(
-                    "u.prepaid IS NOT TRUE AND EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint AND s.invoiced)",
+                    "%s AND EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint AND s.invoiced)",
+                    POSTPAID.sql,
                     states,
                 ),
             ),
