@@ -1,5 +1,6 @@
 from odoo import models
 from odoo.exceptions import UserError
+from odoo.tools import float_compare
 
 from ...service_terms import ENDED, at, first_period, following, period_of, periods, until
 from ..astpp_guard_mixin import OWN, ours
@@ -51,8 +52,9 @@ class AstppSubscription(models.Model):
             values |= self._product_terms(wanted)
         listed = wanted._astpp_price(self.account_id, pieces, self._instant(day))[0]
         if price is not None:
-            same = wanted == before.product_id and price == before.price
-            values |= {"price": price, "price_by_hand": before.price_by_hand if same else price != listed}
+            same = wanted == before.product_id and not float_compare(price, before.price, precision_digits=6)
+            agreed = before.price_by_hand if same else bool(float_compare(price, listed, precision_digits=6))
+            values |= {"price": price, "price_by_hand": agreed}
         elif wanted != before.product_id or not before.price_by_hand:
             values |= {"price": listed, "price_by_hand": False}
         return values | ({"status": "active", "known_date": False} if before.status == ENDED else {})

@@ -3,6 +3,7 @@ from decimal import Decimal
 
 from odoo import models
 from odoo.exceptions import UserError
+from odoo.tools import float_compare
 
 from ...service_charge import by_product
 from ...service_terms import ENDED, at, first_period, until
@@ -51,7 +52,8 @@ class AstppSubscription(models.Model):
         values |= {"product_id": self.product_id.id, "period_unit": self.period_unit or "month", "date": day}
         # sudo: accountants change terms by these methods only.
         self.line_ids.sudo()[1:].unlink()
-        self.line_ids.sudo().write(values | {"applied": True, "price_by_hand": self.price != listed})
+        agreed = bool(float_compare(self.price, listed, precision_digits=6))
+        self.line_ids.sudo().write(values | {"applied": True, "price_by_hand": agreed})
         end = self.end_date and self._day(self.end_date)
         if end and end > day:
             self._put_terms(end, status=ENDED, known_date=day - timedelta(days=1))
