@@ -21,11 +21,6 @@ def bounded(unit: str, count: int) -> int:
     return count if 0 <= count <= LONGEST[unit] else 0
 
 
-def day_start(instant: datetime, tz: str) -> datetime:
-    """Return the first instant of the local day of ``instant`` (naive UTC, both)."""
-    return first_instant(day_of(instant, tz), tz)
-
-
 def day_of(instant: datetime, tz: str) -> date:
     """Return the local date at ``instant`` (naive UTC)."""
     return local_date(instant.replace(tzinfo=UTC), tz)

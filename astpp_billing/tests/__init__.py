@@ -82,6 +82,7 @@ from . import (
     test_subscription_sale,
     test_subscription_story,
     test_subscription_timeline,
+    test_subscription_wizards,
     test_sync,
     test_sync_calls,
     test_sync_charges,

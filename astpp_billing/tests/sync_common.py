@@ -69,6 +69,9 @@ class SyncCommon(AstppCommon):
              "termination_date": "0000-00-00 00:00:00"},
         )  # fmt: skip
 
+    def orders(self):
+        return self.env["astpp.subscription"].search([("server_id", "=", self.server.id)])
+
     def sync(self):
         self.assertTrue(self.server._sync(commit=False), self.server.sync_error)
 

@@ -107,9 +107,6 @@ class TestOrdersOfAstpp(SyncCommon):
         self.server.sync_from = datetime(2024, 3, 1)
         self.order_package()
 
-    def orders(self):
-        return self.env["astpp.subscription"].search([("server_id", "=", self.server.id)])
-
     def item(self, key, account, parent=0):
         self.mariadb.insert(
             "orders",

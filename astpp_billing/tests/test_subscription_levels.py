@@ -123,3 +123,13 @@ class TestSubscriptionLevels(TimelineCommon):
         self.assertEqual(orders[0].wholesale_id, orders[1], "what is below the reseller stays")
         self.assertEqual((orders[1].wholesale_id.account_id, self.totals(orders)), (other, [90, 60, 10]))
         self.assertEqual(self.amounts(orders[1].wholesale_id), [21])
+
+    @freeze_time("2024-01-01 10:00:00")
+    def test_overdue_periods_belong_to_the_former_chain(self):
+        other = self.make_account("Other Reseller", account_type="reseller")
+        order = self.order(**BY_DAY)
+        former = order.wholesale_id
+        with freeze_time("2024-03-11 10:00:00"):
+            self.reseller_customer.parent_id = other
+        self.assertEqual((self.total(order), self.total(former)), (270, round(60 * (2 + 10 / 31), 2)))
+        self.assertEqual(self.amounts(order.wholesale_id), [21], "21 of 31 days of March")

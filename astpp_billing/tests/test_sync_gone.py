@@ -16,9 +16,6 @@ class TestSyncGone(SyncCommon):
         self.server.sync_from = datetime(2024, 3, 1)
         self.order_package()
 
-    def orders(self):
-        return self.env["astpp.subscription"].search([("server_id", "=", self.server.id)])
-
     def more(self, count, **values):
         """Add so many orders of account 13."""
         self.mariadb.insert(

@@ -83,7 +83,7 @@ class AstppSubscriptionChange(models.TransientModel):
             if not day or not change.product_id or change.quantity < 1 or not subscription.start_date:
                 continue
             try:
-                subscription._refuse_past(day)
+                subscription._refuse_past(day, replaces=True)
                 planned = change._planned(day)
                 cost, renewal_day, renewal_cost = subscription._forecast(planned)
             except UserError as error:

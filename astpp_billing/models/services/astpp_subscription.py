@@ -217,9 +217,12 @@ class AstppSubscription(models.Model):
     def write(self, vals):
         # When it is ended, suspended or resumed, in Odoo or in ASTPP, earlier failures no longer matter.
         moved = self.filtered(lambda each: each.renewal_failures and each.state != vals.get("state", each.state))
+        directly = self.env.context.get("astpp_terms") is not OWN
+        if directly and vals.get("end_date") and "state" not in vals:
+            self._renewed_by_odoo()._refuse_past_end(fields.Datetime.to_datetime(vals["end_date"]))
         res = super().write(vals)
         moved._forget_renewal_failure()
-        if self.env.context.get("astpp_terms") is not OWN:
+        if directly:
             if not TERMS.isdisjoint(vals):
                 self._correct_terms(vals)
             if "end_date" in vals:

@@ -28,7 +28,7 @@ class AstppSubscription(models.Model):
             if subscription.state not in ("active", "suspended"):
                 raise UserError(self.env._("%s has not been started, or has ended.", subscription.name))
             day = subscription._day(moment)
-            subscription._refuse_past(day)
+            subscription._refuse_past(day, replaces=True)
             values = subscription._changed_terms(day, product, quantity, price)
             if restarts and subscription.state == "active":
                 values["restarts"] = True

@@ -21,14 +21,10 @@ class AstppSubscription(models.Model):
         price = Decimal(str(self.price if price is None else price))
         return money(price * (self.quantity if quantity is None else quantity))
 
-    def _pieces(self, planned=()):
-        """Return the ``service_charge.Piece`` of the running period, by the terms in force.
-
-        :param planned: terms (``service_terms.Terms``) that are taken to be in force as well
-        """
-        timeline = self._timeline()
-        held = sorted({terms.day: terms for terms in [*self._timeline(in_force=True), *planned]}.values())
-        return owed(held, self._running_period(held), end_of(timeline))
+    def _pieces(self):
+        """Return the ``service_charge.Piece`` of the running period, by the terms in force."""
+        held = self._timeline(in_force=True)
+        return owed(held, self._running_period(held), end_of(self._timeline()))
 
     def _charge_difference(self, events=None):
         """Charge, or give back, what is owed for the running periods less what the ledger has for them.

@@ -41,6 +41,14 @@ class AstppSubscription(models.Model):
         started._notify("ended")
         running._levels_end(ends, reason, moment, note)
 
+    def _refuse_past_end(self, moment):
+        """Refuse an end (naive UTC) before the running periods of these orders.
+
+        :raise UserError: if so
+        """
+        for subscription in self.filtered(lambda s: s.state in ("active", "suspended")):
+            subscription._refuse_past(subscription._day_after(moment) - timedelta(days=1))
+
     def _charge_overdue(self, day):
         """Charge the periods that began before ``day``; where that fails, the order ends all the same and says so.
 

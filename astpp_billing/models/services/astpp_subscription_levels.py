@@ -78,7 +78,8 @@ class AstppSubscription(models.Model):
         The former chain's orders end, and the new chain's begin with today, each charged by the day.
         """
         reason = self.env["astpp.close.reason"]._own("request")
-        for order in self:
+        self._catch_up()
+        for order in self.filtered(lambda order: order.state in RUNNING):
             today = order._day()
             if former := order._levels_above():
                 former._catch_up()

@@ -47,13 +47,10 @@ class AstppSubscription(models.Model):
         """Let the draft's terms begin on a local day, and open the first period."""
         self.ensure_one()
         listed = self.product_id._astpp_price(self.account_id, self.quantity)[0]
-        values = self._product_flags(self.product_id, self.period_unit)
-        values |= {name: self[name] for name in ("quantity", "price", "period_count", "recurring", "free_minutes")}
-        values |= {"product_id": self.product_id.id, "period_unit": self.period_unit or "month", "date": day}
+        agreed = bool(float_compare(self.price, listed, precision_digits=6))
         # sudo: accountants change terms by these methods only.
         self.line_ids.sudo()[1:].unlink()
-        agreed = bool(float_compare(self.price, listed, precision_digits=6))
-        self.line_ids.sudo().write(values | {"applied": True, "price_by_hand": agreed})
+        self.line_ids.sudo().write(self._own_terms() | {"date": day, "applied": True, "price_by_hand": agreed})
         end = self.end_date and self._day(self.end_date)
         if end and end > day:
             self._put_terms(end, status=ENDED, known_date=day - timedelta(days=1))

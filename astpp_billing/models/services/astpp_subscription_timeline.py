@@ -9,6 +9,9 @@ from ...service_terms import ENDED, Period, at, first_period, period_of, until
 from ..astpp_guard_mixin import OWN, ours
 from .astpp_subscription import TERMS
 
+# What a row has of the one before it, besides the terms themselves.
+KEPT = ("price_by_hand", "prorate", "refund", "status", "billing_day")
+
 
 class AstppSubscription(models.Model):
     """An order's timeline of terms, and the periods that follow from it. Days are local dates of the account."""
@@ -100,20 +103,17 @@ class AstppSubscription(models.Model):
     def _line_vals(self, day, **values):
         """Return the values of a row of terms from a day on, with what holds then unless ``values`` say otherwise."""
         self.ensure_one()
-        before = self._line_at(day)
-        source = before or self
-        vals = {
-            "subscription_id": self.id,
-            "date": day,
-            "product_id": source.product_id.id,
-            **{name: source[name] for name in ("quantity", "price", "period_count", "recurring", "free_minutes")},
-            "period_unit": source.period_unit or "month",
-        }
-        if before:
-            vals |= {name: before[name] for name in ("price_by_hand", "prorate", "refund", "status", "billing_day")}
+        vals = {"subscription_id": self.id, "date": day}
+        if before := self._line_at(day):
+            vals |= _terms_of(before) | {name: before[name] for name in KEPT}
         else:
-            vals |= self._product_flags(self.product_id)
+            vals |= self._own_terms()
         return vals | values
+
+    def _own_terms(self):
+        """Return the values of a row that has the order's own product, price and period, as a first one does."""
+        self.ensure_one()
+        return _terms_of(self) | self._product_flags(self.product_id, self.period_unit)
 
     def _product_flags(self, product, unit=None):
         """Return what terms copy from a product: whether it is charged and refunded by the day, and up to which day."""
@@ -217,16 +217,15 @@ class AstppSubscription(models.Model):
             if subscription not in mine:
                 line.sudo().applied = True
 
-    def _refuse_past(self, day):
+    def _refuse_past(self, day, replaces=False):
         """Refuse a change that is dated before the running period: what was charged then is credited instead.
 
-        Neither can the first day's terms be others if ASTPP charged the period by them.
-
+        :param replaces: it replaces the terms of that day, which cannot be those by which ASTPP charged the period
         :raise UserError: if so
         """
         self.ensure_one()
         start = self.start_date and self._day(self.start_date)
-        by_astpp = start and self._renewed_by_odoo() and self._charged_by_astpp()
+        by_astpp = start and replaces and self._renewed_by_odoo() and self._charged_by_astpp()
         if not start or day > start or (day == start and not by_astpp):
             return
         raise UserError(
@@ -283,9 +282,7 @@ class AstppSubscription(models.Model):
     def _take_over_timeline(self, day):
         """Let the timeline begin on a local day with the terms that ASTPP had for an order."""
         self.ensure_one()
-        vals = {name: self[name] for name in ("quantity", "price", "period_count", "recurring", "free_minutes")}
-        vals |= {"product_id": self.product_id.id, "period_unit": self.period_unit or "month", "date": day}
-        vals |= self._product_flags(self.product_id, self.period_unit) | {"status": "active", "applied": True}
+        vals = self._own_terms() | {"date": day, "status": "active", "applied": True}
         # sudo: accountants change terms by these methods only.
         self.line_ids.sudo()[1:].unlink()
         self.line_ids.sudo().write(vals)
@@ -293,3 +290,10 @@ class AstppSubscription(models.Model):
             self._set_status(self._day(), "paused")
         if self.end_date:
             self._set_end(self.end_date)
+
+
+def _terms_of(record):
+    """Return the terms of a row or of an order as values."""
+    names = ("quantity", "price", "period_count", "recurring", "free_minutes")
+    unit = record.period_unit or "month"
+    return {name: record[name] for name in names} | {"product_id": record.product_id.id, "period_unit": unit}

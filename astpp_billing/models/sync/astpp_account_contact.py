@@ -1,3 +1,5 @@
+import json
+
 from odoo import api, fields, models
 from odoo.tools import SQL
 
@@ -133,7 +135,14 @@ class AstppAccount(models.Model):
             return keys
 
         put_away(self, list(news_of), follow, left_out, self._row_name)
-        for key, (account_id, now) in snapshots.items():
-            # Who could not be changed is tried again.
-            if key not in left_out.keys:
-                self.browse(account_id).astpp_contact = now
+        # Who could not be changed is tried again.
+        kept = [values for key, values in snapshots.items() if key not in left_out.keys]
+        self.env.cr.execute(
+            SQL(
+                "UPDATE astpp_account a SET astpp_contact = new.contact::jsonb"
+                "  FROM unnest(%s::int[], %s::text[]) AS new(id, contact) WHERE a.id = new.id",
+                [account_id for account_id, _contact in kept],
+                [json.dumps(contact) for _account_id, contact in kept],
+            )
+        )
+        self.invalidate_model(["astpp_contact"])
