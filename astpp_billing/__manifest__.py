@@ -1,6 +1,6 @@
 {
     "name": "ASTPP Billing",
-    "version": "19.0.1.7.0",
+    "version": "19.0.1.8.0",
     "category": "Accounting",
     "summary": "Invoice what an ASTPP VoIP switch has rated",
     "author": "astpp_billing contributors",
@@ -26,6 +26,7 @@
         "wizards/astpp_coupon_redeem_views.xml",
         "wizards/astpp_recognition_views.xml",
         "wizards/astpp_usage_credit_views.xml",
+        "wizards/astpp_opening_enter_views.xml",
         "views/astpp_usage_views.xml",
         "views/astpp_dispute_views.xml",
         "views/astpp_usage_total_views.xml",
@@ -54,6 +55,7 @@
         "views/sale_order_views.xml",
         "views/res_partner_views.xml",
         "views/astpp_payment_views.xml",
+        "views/astpp_opening_views.xml",
         "views/astpp_tax_views.xml",
         "views/astpp_reconciliation_views.xml",
         "views/astpp_menus.xml",

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from .call_record import clean
 from .database import ConnectorError, Database, Value
+from .open_items import read_invoiced_until
 from .records import Account, Coupon, Did, Issuer, Order, Payment, Product, ResellerPrice, Tax
 from .rows import Reject, Row, datetime_or_none, records
 from .schema import TABLES, missing_columns, select
@@ -36,6 +37,7 @@ def read_accounts(database: Database, reject: Reject) -> Iterator[Account]:
     currencies = _lookup(database, "currency", "currency")
     zones = read_zones(database)
     countries = _lookup(database, "countrycode", "iso")
+    invoiced = read_invoiced_until(database)
     taxes: dict[int, set[int]] = defaultdict(set)
     for account_id, tax_id in database.rows("SELECT accountid, taxes_id FROM taxes_to_accounts"):
         taxes[int(account_id or 0)].add(int(tax_id or 0))
@@ -59,7 +61,7 @@ def read_accounts(database: Database, reject: Reject) -> Iterator[Account]:
             billing_day=day if 1 <= day <= 31 else 1,
             invoice_enabled=row.yes("generate_invoice"),
             created=datetime_or_none(row["creation"]),
-            last_bill_date=datetime_or_none(row["last_bill_date"]),
+            billed_until=invoiced.get(int(row["id"])) or datetime_or_none(row["last_bill_date"]),
             timezone=zone,
             zone_unclear=offset is not None and zone is None,
             currency=clean(currencies.get(row.number("currency_id"))),

@@ -24,8 +24,8 @@ class Account(NamedTuple):
     """1 to 31; what ASTPP stores otherwise (a year number) becomes 1"""
     invoice_enabled: bool
     created: str | None
-    last_bill_date: str | None
-    """None when ASTPP never billed the account"""
+    billed_until: str | None
+    """last second that ASTPP has billed, None when it never billed the account"""
     timezone: str | None
     """IANA name"""
     zone_unclear: bool
@@ -185,6 +185,29 @@ class Payment(NamedTuple):
     method: str | None
     transaction: str | None
     date: str | None
+
+
+class OpenInvoice(NamedTuple):
+    """A confirmed invoice of ASTPP's own whose lines and payments do not cancel out (ASTPP facts 5.6)."""
+
+    id: int
+    account_id: int
+    number: str
+    """prefix and number, as printed"""
+    date: str | None
+    due: str | None
+    total: Decimal
+    """with taxes"""
+    paid: Decimal
+
+
+class Funds(NamedTuple):
+    """What a prepaid account has left."""
+
+    account_id: int
+    number: str
+    amount: Decimal
+    """negative when it has overspent"""
 
 
 class Tax(NamedTuple):

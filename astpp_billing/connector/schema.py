@@ -1,7 +1,7 @@
 """The tables and columns of ASTPP 4.0 to 6 that are read, and a check that they are there."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple
 
 from .database import ConnectorError, Database, Settings, TooSlowError, is_local
@@ -16,7 +16,8 @@ TABLES = {
     "rate_cost call_direction calltype reseller_id",
     "invoice_details": "id accountid invoiceid order_item_id charge_type product_category description debit credit "
     "created_date is_tax payment_id",
-    "invoices": "reseller_id number",
+    "invoices": "id reseller_id prefix number accountid from_date to_date due_date generate_date confirm is_deleted "
+    "generate_type",
     "invoice_conf": "id accountid company_name address city province country zipcode telephone emailaddress website "
     "invoice_prefix invoice_start_from invoice_note no_usage_invoice interval notify_before_day invoice_taxes_number",
     "products": "id name description product_category price setup_fee billing_type billing_days free_minutes "
@@ -45,7 +46,11 @@ OPTIONAL_TABLES = {
 }
 
 # Columns that came with later versions: 4.0 has neither, 4.0.1 no names of time zones.
-OPTIONAL_COLUMNS = {"accounts": ("last_bill_date",), "timezone": ("timezone_name",)}
+OPTIONAL_COLUMNS = {
+    "accounts": ("last_bill_date",),
+    "timezone": ("timezone_name",),
+    "invoices": ("confirm", "is_deleted", "generate_type"),
+}
 SUPPORTED = ("4.", "5.", "6.")
 
 
@@ -94,6 +99,13 @@ def select(table: str, alias: str = "", missing: Collection[str] = ()) -> str:
     return ", ".join(
         f"NULL AS `{column}`" if column in missing else f"{prefix}`{column}`" for column in TABLES[table].split()
     )
+
+
+def where(database: Database, table: str, wanted: Mapping[str, int], alias: str) -> str:
+    """Return a condition on optional columns, {column: value}; those that this version lacks are not asked about."""
+    missing = missing_columns(database, table)
+    tests = [f"{alias}.`{column}` = {value:d}" for column, value in wanted.items() if column not in missing]
+    return " AND ".join(tests) or "TRUE"
 
 
 def missing_columns(database: Database, table: str) -> set[str]:

@@ -45,6 +45,7 @@ from . import (
     test_notice,
     test_notice_delivery,
     test_numbering,
+    test_opening,
     test_outbox,
     test_outbox_failures,
     test_outbox_payments,

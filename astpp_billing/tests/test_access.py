@@ -19,6 +19,7 @@ WIZARDS = (
     "astpp.outbox.skip",
     "astpp.outbox.preview",
     "astpp.usage.credit",
+    "astpp.opening.enter",
 )
 MODELS = (
     "astpp.server",
@@ -52,6 +53,7 @@ MODELS = (
     "astpp.topup",
     "astpp.settlement",
     "astpp.dispute",
+    "astpp.opening",
     "astpp.portal.act",
     *WIZARDS,
 )
@@ -97,6 +99,7 @@ RIGHTS = {
         "astpp.topup": "rwc",
         "astpp.settlement": "rwcu",
         "astpp.dispute": "rw",
+        "astpp.opening": "rw",
         **dict.fromkeys(WIZARDS, "rwcu"),
         "astpp.coupon.generate": "",
         "astpp.outbox.skip": "",
@@ -134,6 +137,7 @@ RIGHTS = {
         "astpp.topup": "rwcu",
         "astpp.settlement": "rwcu",
         "astpp.dispute": "rw",
+        "astpp.opening": "rw",
         **dict.fromkeys(WIZARDS, "rwcu"),
         "astpp.outbox.preview": "rc",
     },

@@ -106,6 +106,11 @@ class TestAccessWalk(AstppCommon):
             {"name": "W", "code": "WALK", "type": "general", "company_id": company.id}
         )
         invoice = env["account.move"].create({"move_type": "entry", "journal_id": journal.id})
+        opening = make(
+            "astpp.opening", server_id=server, account_id=account, issuer_id=issuer, kind="invoice", astpp_id=1,
+            name="INV", amount=5,
+        )  # fmt: skip
+        make("astpp.opening.enter", opening_ids=[(6, 0, [opening])])
         make("astpp.dispute", move_id=invoice.id, reason="r")
         make("astpp.usage.credit", usage_ids=[(6, 0, made["astpp.usage"].ids)], reason="r")
         make("astpp.topup", account_id=prepaid, amount=5)

@@ -127,7 +127,7 @@ class TestConnector(TransactionCase):
         self.assertEqual((first.cycle_unit, first.billing_day, first.timezone), ("month", 1, "Europe/Berlin"))
         self.assertEqual((first.currency, first.country, first.tax_ids), ("EUR", "DE", (2,)))
         self.assertEqual((second.name, second.active, second.parent_id, second.billing_day), ("Jo Do", False, 10, 31))
-        self.assertEqual((second.timezone, second.currency, second.last_bill_date, second.created), (None,) * 4)
+        self.assertEqual((second.timezone, second.currency, second.billed_until, second.created), (None,) * 4)
         self.assertEqual((third.number, third.account_type, third.deleted), ("#12", "reseller", True))
         self.assertFalse(third.commission_based)
 

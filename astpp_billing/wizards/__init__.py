@@ -3,6 +3,7 @@ from . import (
     astpp_billing_preview,
     astpp_coupon_generate,
     astpp_coupon_redeem,
+    astpp_opening_enter,
     astpp_outbox_preview,
     astpp_outbox_skip,
     astpp_price_change,

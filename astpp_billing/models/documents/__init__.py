@@ -7,5 +7,6 @@ from . import astpp_issuer
 from . import astpp_notice
 from . import astpp_notice_delivery
 from . import astpp_notice_invoice
+from . import astpp_notice_opening
 from . import astpp_subscription
 from . import ir_actions_report

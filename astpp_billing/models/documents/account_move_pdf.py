@@ -74,10 +74,7 @@ class AccountMove(models.Model):
         """Return why the invoice cannot be mailed if its reseller has no address; the operator's must not stand in."""
         self.ensure_one()
         # sudo: whoever sends invoices may have no access to issuers.
-        issuer = self.sudo().astpp_issuer_id
-        if not issuer.account_id or issuer._email_from():
-            return None
-        return self.env._("Issuer %s has no e-mail address: enter one on his contact.", issuer.name)
+        return self.sudo().astpp_issuer_id._sender_missing()
 
     def _is_ready_to_be_sent(self):
         """Keep Odoo from mailing a paid invoice by itself: ours have a payment mail of their own."""

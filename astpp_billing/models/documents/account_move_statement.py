@@ -2,7 +2,7 @@ from collections import defaultdict
 from decimal import Decimal
 from itertools import accumulate
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
@@ -10,8 +10,9 @@ from odoo.tools import SQL
 class AccountMove(models.Model):
     """A customer's balance with an issuer, for the issuer's invoices and reminders.
 
-    It is computed from the items on the customer's receivable accounts. An item belongs to the issuer of its document;
-    a payment belongs to the issuer of the invoices it pays, or of the journal it was received in. Anything else belongs
+    It is computed from the items on the customer's receivable accounts. An item belongs to the issuer of its document,
+    or of the opening item (``astpp.opening``) that it is: what was open in ASTPP counts like a document.
+    A payment belongs to the issuer of the invoices it pays, or of the journal it was received in. Anything else belongs
     to the only issuer the customer deals with, or to the operator if there are several.
     """
 
@@ -35,7 +36,7 @@ class AccountMove(models.Model):
             "credit": max(-others, 0.0),
             "this": 0.0 if self.payment_state in ("paid", "in_payment") else self.amount_residual,
         }
-        if not last and not totals["credit"]:
+        if not last and not totals["before"] and not totals["credit"]:
             return None
         totals["due"] = totals["before"] + totals["this"] - totals["credit"]
         return {name: self.currency_id.round(amount) for name, amount in totals.items()}
@@ -118,15 +119,25 @@ class AccountMove(models.Model):
         """Return those of these open invoices that the customer's credit would cover if it paid the oldest first."""
         if not self:
             return self
+        covered = self._astpp_covered_by_credit(self.commercial_partner_id, self.company_id)
+        return self.filtered(lambda move: move.id in covered)
+
+    @api.model
+    def _astpp_covered_by_credit(self, partners, companies):
+        """Return which open items of customers their credit would cover if it paid the oldest first.
+
+        :return: set of ids of invoices, and of negated ids of opening items
+        """
         rows = self.env.execute_query(
             SQL(
                 """
-                SELECT partner_id, company_id, issuer_id, CASE WHEN is_document AND residual > 0 THEN move_id END,
+                SELECT partner_id, company_id, issuer_id,
+                       CASE WHEN is_document AND residual > 0 THEN COALESCE(-opening_id, move_id) END,
                        min(date_maturity), currency_id, sum(residual)::text
                   FROM (%s) item WHERE residual <> 0 AND issuer_id <> 0
               GROUP BY 1, 2, 3, 4, currency_id
                 """,
-                self._astpp_items(SQL("l.reconciled IS NOT TRUE")),
+                self._astpp_items(SQL("l.reconciled IS NOT TRUE"), partners, companies),
             )
         )
         rates, credits, invoices = {}, defaultdict(Decimal), defaultdict(list)
@@ -146,7 +157,7 @@ class AccountMove(models.Model):
             covered.update(
                 move for (_due, move, _value), total in zip(oldest_first, sums, strict=True) if total <= credit
             )
-        return self.filtered(lambda move: move.id in covered)
+        return covered
 
     def _astpp_rate_today(self, currency_id, company_id):
         company = self.env["res.company"].browse(company_id)
@@ -154,20 +165,26 @@ class AccountMove(models.Model):
         today = fields.Date.context_today(self)
         return Decimal(str(currency._get_conversion_rate(currency, company.currency_id, company, today)))
 
-    def _astpp_items(self, condition):
-        """Return the query of the receivable items of these invoices' customers and companies, each with its issuer.
+    def _astpp_items(self, condition, partners=None, companies=None):
+        """Return the query of the receivable items of customers, each with its issuer.
 
-        ``issuer_id`` is 0 when the item could belong to several issuers. ``is_document`` marks an issuer's invoices and
-        credit notes; one with status paid or in payment has no residual, even if its payment has no journal entry.
+        ``issuer_id`` is 0 when the item could belong to several issuers. ``is_document`` marks an issuer's invoices,
+        credit notes and opening items; a document with status paid or in payment has no residual, even if its payment
+        has no journal entry.
 
         :param condition: SQL condition on the items ``l`` and their moves ``m``
+        :param partners: the customers, by default those of these invoices
+        :param companies: the companies, by default those of these invoices
         """
+        partners = self.commercial_partner_id if partners is None else partners.commercial_partner_id
+        companies = self.company_id if companies is None else companies
         for model in (
             "account.move",
             "account.move.line",
             "account.partial.reconcile",
             "astpp.account",
             "astpp.issuer",
+            "astpp.opening",
         ):
             self.env[model].flush_model()
         return SQL(
@@ -183,7 +200,8 @@ class AccountMove(models.Model):
                   JOIN account_move_line l ON l.partner_id = c.id AND l.parent_state = 'posted' AND l.reconciled IS NOT TRUE
                   JOIN account_account r ON r.id = l.account_id AND r.account_type = 'asset_receivable'
                   JOIN account_move m ON m.id = l.move_id
-                  JOIN astpp_issuer i ON i.id = m.astpp_issuer_id
+             LEFT JOIN astpp_opening o ON o.id = l.astpp_opening_id
+                  JOIN astpp_issuer i ON i.id = COALESCE(m.astpp_issuer_id, o.issuer_id)
             ), usual AS (
                 SELECT partner_id, company_id,
                        CASE WHEN count(*) = 1 THEN min(issuer_id)
@@ -191,21 +209,26 @@ class AccountMove(models.Model):
                   FROM deals GROUP BY 1, 2
             )
             SELECT c.partner_id, l.company_id, l.move_id, l.currency_id, l.date, l.date_maturity,
-                   l.amount_currency AS amount, m.invoice_date, m.astpp_issuer_id IS NOT NULL AS is_document,
+                   l.amount_currency AS amount, o.id AS opening_id,
+                   CASE WHEN o.id IS NULL THEN m.invoice_date ELSE COALESCE(o.date, l.date) END AS invoice_date,
+                   m.astpp_issuer_id IS NOT NULL OR o.id IS NOT NULL AS is_document,
                    CASE WHEN m.astpp_issuer_id IS NOT NULL AND m.payment_state IN ('paid', 'in_payment') THEN 0
                         ELSE l.amount_residual_currency END AS residual,
-                   COALESCE(m.astpp_issuer_id, a.issuer_id, pays.issuer_id, came.issuer_id, usual.issuer_id, 0) AS issuer_id
+                   COALESCE(m.astpp_issuer_id, o.issuer_id, a.issuer_id, pays.issuer_id, came.issuer_id, usual.issuer_id, 0) AS issuer_id
               FROM customer c
               JOIN account_move_line l ON l.partner_id = c.id AND l.parent_state = 'posted'
               JOIN account_account r ON r.id = l.account_id AND r.account_type = 'asset_receivable'
               JOIN account_move m ON m.id = l.move_id
+         LEFT JOIN astpp_opening o ON o.id = l.astpp_opening_id
          LEFT JOIN astpp_account a ON a.id = m.astpp_account_id
          LEFT JOIN usual ON usual.partner_id = c.partner_id AND usual.company_id = l.company_id
          LEFT JOIN LATERAL (
-                SELECT CASE WHEN count(DISTINCT d.astpp_issuer_id) = 1 THEN min(d.astpp_issuer_id) END AS issuer_id
+                SELECT CASE WHEN count(DISTINCT COALESCE(d.astpp_issuer_id, od.issuer_id)) = 1
+                            THEN min(COALESCE(d.astpp_issuer_id, od.issuer_id)) END AS issuer_id
                   FROM account_partial_reconcile p
                   JOIN account_move_line dl ON dl.id = p.debit_move_id
                   JOIN account_move d ON d.id = dl.move_id
+             LEFT JOIN astpp_opening od ON od.id = dl.astpp_opening_id
                  WHERE p.credit_move_id = l.id
                    ) pays ON m.astpp_issuer_id IS NULL
          LEFT JOIN LATERAL (
@@ -216,7 +239,7 @@ class AccountMove(models.Model):
                    ) came ON m.astpp_issuer_id IS NULL
              WHERE l.company_id IN %(companies)s AND %(condition)s
             """,
-            partners=tuple(self.commercial_partner_id.ids),
-            companies=tuple(self.company_id.ids),
+            partners=tuple(partners.ids),
+            companies=tuple(companies.ids),
             condition=condition,
         )

@@ -47,3 +47,9 @@ class AstppIssuer(models.Model):
         """Return, in order, how many days after the due date open invoices are reminded of."""
         self.ensure_one()
         return sorted({int(days) for days in (self.overdue_days or "").split(",") if days.strip()})
+
+    def _sender_missing(self):
+        """Return why nothing can be mailed in a reseller's name, or None; the operator's must not stand in."""
+        if not self.account_id or self._email_from():
+            return None
+        return self.env._("Issuer %s has no e-mail address: enter one on his contact.", self.name)

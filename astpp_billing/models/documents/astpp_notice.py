@@ -27,6 +27,9 @@ class AstppNotice(models.Model):
     move_id = fields.Many2one(
         "account.move", string="Invoice", ondelete="cascade", readonly=True, index="btree_not_null"
     )
+    opening_id = fields.Many2one(
+        "astpp.opening", string="Opening Item", ondelete="cascade", readonly=True, index="btree_not_null"
+    )
     company_id = fields.Many2one("res.company", compute="_compute_company_id", store=True)
     partner_id = fields.Many2one("res.partner", compute="_compute_partner_id")
     kind = fields.Selection(KINDS, required=True, readonly=True)
@@ -54,21 +57,30 @@ class AstppNotice(models.Model):
 
     _event_uniq = models.UniqueIndex("(subscription_id, kind, date)", "This notice was given already.")
     _move_event_uniq = models.UniqueIndex("(move_id, kind, date)", "This notice was given already.")
+    _opening_event_uniq = models.UniqueIndex(
+        "(opening_id, kind, date) WHERE opening_id IS NOT NULL", "This notice was given already."
+    )
     _waiting_idx = models.Index("(id) WHERE state IN ('waiting', 'queued')")
     _failed_idx = models.Index("(id) WHERE state = 'failed'")
     _about_one = models.Constraint(
-        "CHECK((subscription_id IS NULL) <> (move_id IS NULL))", "A notice is about an order or an invoice."
+        "CHECK(num_nonnulls(subscription_id, move_id, opening_id) = 1)",
+        "A notice is about an order, an invoice or an opening item.",
     )
 
-    @api.depends("subscription_id", "move_id")
+    def _about(self):
+        """Return what the notice is about."""
+        self.ensure_one()
+        return self.subscription_id or self.move_id or self.opening_id
+
+    @api.depends("subscription_id", "move_id", "opening_id")
     def _compute_company_id(self):
         for notice in self:
-            notice.company_id = (notice.subscription_id or notice.move_id).company_id
+            notice.company_id = notice._about().company_id
 
-    @api.depends("subscription_id", "move_id")
+    @api.depends("subscription_id", "move_id", "opening_id")
     def _compute_partner_id(self):
         for notice in self:
-            notice.partner_id = (notice.subscription_id or notice.move_id).partner_id
+            notice.partner_id = notice._about().partner_id
 
     @api.model
     def _cron_remind(self):

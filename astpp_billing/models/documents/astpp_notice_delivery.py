@@ -130,11 +130,12 @@ class AstppNotice(models.Model):
         failed = self.env.execute_query(
             SQL(
                 """
-                SELECT COALESCE(s.server_id, a.server_id), count(*) FILTER (WHERE n.told IS NOT TRUE),
-                       (array_agg(COALESCE(m.name, s.name, '') || ': ' || COALESCE(n.message, '') ORDER BY n.id)
+                SELECT COALESCE(s.server_id, a.server_id, o.server_id), count(*) FILTER (WHERE n.told IS NOT TRUE),
+                       (array_agg(COALESCE(m.name, s.name, o.name, '') || ': ' || COALESCE(n.message, '') ORDER BY n.id)
                         FILTER (WHERE n.told IS NOT TRUE))[1:%s]
                   FROM astpp_notice n
              LEFT JOIN astpp_subscription s ON s.id = n.subscription_id
+             LEFT JOIN astpp_opening o ON o.id = n.opening_id
              LEFT JOIN account_move m ON m.id = n.move_id
              LEFT JOIN astpp_account a ON a.id = m.astpp_account_id
                  WHERE n.state = 'failed'
@@ -189,10 +190,12 @@ class AstppNotice(models.Model):
         self._notifications(kept.mail_id).write(
             {"notification_status": "ready", "failure_type": False, "failure_reason": False}
         )
-        new = (failed - kept).filtered(lambda notice: notice.move_id or notice.partner_id.email)
+        new = (failed - kept).filtered(lambda notice: not notice.subscription_id or notice.partner_id.email)
         again = {"attempts": 0, "message": False, "told": False}
         (kept | new.filtered("subscription_id")).write({"state": "queued", **again})
-        new.filtered("move_id").write({"state": "waiting", "mail_message_id": False, **again})
+        new.filtered(lambda notice: not notice.subscription_id).write(
+            {"state": "waiting", "mail_message_id": False, **again}
+        )
         for kind, notices in new.filtered("subscription_id").grouped("kind").items():
             notices._queue_again(kind)
         self._tell_failures()

@@ -57,6 +57,7 @@ class AstppNotice(models.Model):
         """
         progress = self.env["ir.cron"]
         self._note_due()
+        self._note_overdue_openings()
         self._follow_mails()
         waiting = self._next_mails().ids
         progress._commit_progress(remaining=len(waiting))
@@ -102,7 +103,7 @@ class AstppNotice(models.Model):
             return
         try:
             with self.env.cr.savepoint():
-                self.write(self._mail_outcome(move.sudo()))
+                self.write(self._opening_outcome() if self.opening_id else self._mail_outcome(move.sudo()))
         except PG_CONCURRENCY_EXCEPTIONS_TO_RETRY:
             # The invoice is being changed right now: the next run mails it.
             self.env.invalidate_all()
@@ -110,7 +111,7 @@ class AstppNotice(models.Model):
             # A broken template, PDF or address affects this invoice only.
             self.env.invalidate_all()
             if not isinstance(error, UserError):
-                _logger.warning("Notice %s of %s cannot be made", self.kind, move.display_name, exc_info=True)
+                _logger.warning("Notice %s of %s cannot be made", self.kind, self._about().display_name, exc_info=True)
             self.write({"state": "failed", "message": str(error)[:500]})
 
     def _mail_outcome(self, move):

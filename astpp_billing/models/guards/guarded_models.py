@@ -43,6 +43,7 @@ FROZEN = {
     "astpp.coupon": ({"server_id", "issuer_id"}, lambda coupon: coupon.state == "used"),
     "astpp.tax": ({"server_id"}, lambda tax: True),
     "astpp.payment": ({"server_id"}, lambda payment: True),
+    "astpp.opening": ({"server_id", "account_id"}, lambda opening: True),
 }
 # What a reseller's own company may write on the accounts it invoices: how they are billed, not owner or credit limit.
 BILLED_FOR = {

@@ -1,12 +1,11 @@
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytz
 
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from ...billing_cycle import midnight
 from ...connector import readers
 from ...connector.calls import first_calls_under
 from ...left_out import put_away
@@ -33,7 +32,8 @@ class AstppAccount(models.Model):
         self._date_moves(run, changed.filtered(lambda a: a.parent_id != parents.get(a.id, a.parent_id)))
         self._follow_contacts(run.server, records, run.left_out)
         run.left_out.include(taxes_left_out)
-        run.note(len(records), len(created), len(changed), self._unclear_zones(records, created))
+        remarks = filter(None, (self._unclear_zones(records, created), created._take_over_remark()))
+        run.note(len(records), len(created), len(changed), "\n".join(remarks))
 
     @api.model
     def _unclear_zones(self, records, created):
@@ -90,6 +90,7 @@ class AstppAccount(models.Model):
         changed |= closed
         (created | changed).with_context(astpp_adopt_later=False)._adopt_usage()
         self._note_funds(server, records)
+        self._note_billed(server, records)
         return created, changed
 
     @api.model
@@ -270,25 +271,6 @@ class AstppAccount(models.Model):
             "billed_until": self._billed_in_astpp_until(server, record),
             "available_funds": float(record.available),
         }
-
-    @api.model
-    def _billed_in_astpp_until(self, server, record):
-        """Return the moment up to which ASTPP has billed an account that is new in Odoo, naive UTC.
-
-        Nothing is billed before the server's *Usage From* and before the account was made. ASTPP notes the last second
-        of what it billed, or the moment at which the account was made (ASTPP facts 7).
-        """
-        now = datetime.now(UTC).replace(tzinfo=None)
-        start = server.sync_from or now
-        zone = (
-            record.timezone if record.timezone in pytz.all_timezones_set else server.company_id.partner_id.tz or "UTC"
-        )
-        for text in (record.created, record.postpaid and record.last_bill_date):
-            moment = fields.Datetime.to_datetime(text or None)
-            if moment and moment <= now:
-                day = (moment + timedelta(minutes=1)).date()
-                start = max(start, midnight(day, zone).replace(tzinfo=None))
-        return start
 
     @api.model
     def _used_currencies(self, records):
