@@ -22,7 +22,7 @@ test: setup ## run the whole test suite (ARGS="-k name" to select)
 	@dev/test $(ARGS)
 
 test-faults: setup ## the fault tests with 30 rounds each instead of a few
-	@FAULT_ROUNDS=30 dev/test tests/test_sync_faults.py tests/test_billing_faults.py tests/test_renewal_faults.py tests/test_outbox_faults.py astpp_billing/tests/test_subscription_histories.py
+	@FAULT_ROUNDS=30 dev/test tests/test_sync_faults.py tests/test_billing_faults.py tests/test_renewal_faults.py tests/test_outbox_faults.py tests/test_import_limits.py astpp_billing/tests/test_subscription_histories.py
 
 bench: setup ## the benchmarks (see benchmarks/README.md)
 	@dev/bench

@@ -19,11 +19,12 @@ def harmless(value: Any) -> Any:
 
 
 class CsvWriter:
-    """Writes rows of harmless values below their headings."""
+    """Writes rows of harmless values below their headings; without any where a file is continued."""
 
-    def __init__(self, file: TextIO, headings: Iterable[str]):
+    def __init__(self, file: TextIO, headings: Iterable[str] | None):
         self._writer = csv.writer(file)
-        self.add(headings)
+        if headings:
+            self.add(headings)
 
     def add(self, row: Iterable[Any]) -> None:
         """Write one row; None is an empty cell."""

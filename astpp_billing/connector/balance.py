@@ -52,6 +52,8 @@ class BalanceChange:
     description: str
     currency: str
     """base currency's code"""
+    coupon_id: int | None = None
+    """refill_coupon.id of the coupon that is redeemed by it"""
 
     @property
     def charge_type(self) -> str:

@@ -19,7 +19,12 @@ NO_CHARACTERS = ("Cc", "Cs", "Cn")
 
 
 def read_calls(
-    stream: BinaryIO, tz: tzinfo, report_error: ReportError, accept: Accept | None = None
+    stream: BinaryIO,
+    tz: tzinfo,
+    report_error: ReportError,
+    accept: Accept | None = None,
+    after: int = 0,
+    call_type: str | None = None,
 ) -> Iterator[tuple[int, CallRecord]]:
     """Read call records from a CSV file, one by one.
 
@@ -27,6 +32,8 @@ def read_calls(
     :param tz: zone of the times in an ASTPP report (its tables are UTC)
     :param report_error: called for each line that is left out
     :param accept: called with the file's ``Headings`` before the lines below them are read; may raise
+    :param after: number of a line up to which the file was read before: nothing up to it is returned or reported
+    :param call_type: ASTPP's word for the type of calls in a file that has no such column
     :return: iterator of (line number, ``CallRecord``)
     :raise FileError: when the file is damaged, or its first line lacks columns that a call needs
     """
@@ -35,13 +42,20 @@ def read_calls(
     headings, delimiter = _header(lines)
     if accept:
         accept(headings._replace(encoding=encoding))
-    return _records(lines, headings, delimiter, tz, report_error)
+    return _records(lines, headings, delimiter, tz, report_error, after, call_type)
 
 
 def _records(
-    lines: "_Lines", headings: Headings, delimiter: str, tz: tzinfo, report_error: ReportError
+    lines: "_Lines",
+    headings: Headings,
+    delimiter: str,
+    tz: tzinfo,
+    report_error: ReportError,
+    after: int,
+    call_type: str | None,
 ) -> Iterator[tuple[int, CallRecord]]:
     columns, source = headings.columns, headings.source
+    more = {} if "calltype" in columns else {"calltype": call_type}
     if source != "import":
         # A table is in UTC, whatever zone the reports are in.
         tz = UTC
@@ -51,9 +65,12 @@ def _records(
             continue
         try:
             values, line = _fields(line, lines, delimiter, len(columns))
-            yield number, checked_record(dict(zip(columns, values, strict=True)), source, tz)
+            if number <= after:
+                continue
+            yield number, checked_record(dict(zip(columns, values, strict=True)) | more, source, tz)
         except RowError as error:
-            report_error(number, str(error), line)
+            if number > after:
+                report_error(number, str(error), line)
 
 
 class _Lines:

@@ -118,11 +118,12 @@ def record_of(
     duration = billed_seconds(billseconds)
     rated_amount, debit_text = _debit(debit)
     cost_amount, cost_text = _cost(cost)
-    charge_type, direction, odd = _kind(calltype or "", call_direction or "")
-    if odd and uniqueid and _UNIQUEID_DID.search(uniqueid):
+    charge_type, direction = _kind(calltype or "", call_direction or "")
+    if charge_type == "unknown" and not (calltype or "").strip() and uniqueid and _UNIQUEID_DID.search(uniqueid):
         charge_type, direction = "did", "inbound"
     callee = called_number(callednum)
-    exception = "blank_type" if odd else suspicion(charge_type, duration, rated_amount, rate_cost)
+    is_unknown = charge_type == "unknown"
+    exception = "blank_type" if is_unknown else suspicion(charge_type, duration, rated_amount, rate_cost)
     # What identifies the row (ASTPP facts 2.3), amounts without trailing zeros. The key begins with the moment, so that
     # new keys are neighbours in the index.
     since = date - _EPOCH
@@ -230,15 +231,15 @@ def _package(value: str | None) -> int | None:
 
 
 @lru_cache(1024)
-def _kind(calltype: str, direction: str) -> tuple[str, str, bool]:
-    """Return the charge type, the direction, and whether ASTPP's type is blank or unknown."""
+def _kind(calltype: str, direction: str) -> tuple[str, str]:
+    """Return the charge type, "unknown" for a type that ASTPP does not have or left blank, and the direction."""
     direction = direction.strip().lower()
     text = calltype.strip().upper().replace(" ", "")
     charge_type = CALL_WORDS.get(text)
     if direction not in ("", "outbound", "inbound"):
         raise RowError(f"call_direction: {direction!r} is neither outbound nor inbound")
     if charge_type:
-        return charge_type, direction or ("inbound" if charge_type == "did" else "outbound"), False
+        return charge_type, direction or ("inbound" if charge_type == "did" else "outbound")
     # ASTPP's enum lacks the DID types DID@IP and DIRECT-IP, so MySQL stores '' for them (ASTPP facts 2.4).
     is_did = not text and direction == "inbound"
-    return ("did" if is_did else "unknown"), direction or "outbound", True
+    return ("did" if is_did else "unknown"), direction or "outbound"

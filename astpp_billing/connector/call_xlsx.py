@@ -23,7 +23,12 @@ Cell = bool | int | float | str | date | time | timedelta | None
 
 
 def read_xlsx_calls(
-    stream: BinaryIO, tz: tzinfo, report_error: ReportError, accept: Accept | None = None
+    stream: BinaryIO,
+    tz: tzinfo,
+    report_error: ReportError,
+    accept: Accept | None = None,
+    after: int = 0,
+    call_type: str | None = None,
 ) -> Iterator[tuple[int, CallRecord]]:
     """Read call records from a workbook, one by one; as ``call_csv.read_calls``."""
     rows = _rows(stream)
@@ -37,7 +42,7 @@ def read_xlsx_calls(
     headings = headings_of([_text(cell) or "" for cell in header])
     if accept:
         accept(headings)
-    return _records(rows, headings, tz, report_error)
+    return _records(rows, headings, tz, report_error, after, call_type)
 
 
 def _rows(stream: BinaryIO) -> Iterator[tuple[Cell, ...]]:
@@ -66,18 +71,26 @@ def _rows(stream: BinaryIO) -> Iterator[tuple[Cell, ...]]:
 
 
 def _records(
-    rows: Iterator[tuple[Cell, ...]], headings: Headings, tz: tzinfo, report_error: ReportError
+    rows: Iterator[tuple[Cell, ...]],
+    headings: Headings,
+    tz: tzinfo,
+    report_error: ReportError,
+    after: int,
+    call_type: str | None,
 ) -> Iterator[tuple[int, CallRecord]]:
     columns, source = headings.columns, headings.source
+    more = {} if "calltype" in columns else {"calltype": call_type}
     if source != "import":
         # A table is in UTC, whatever zone the reports are in.
         tz = UTC
     for number, cells in enumerate(rows, 2):
+        if number <= after:
+            continue
         texts = [_text(cell) for cell in cells[: len(columns)]]
         if not any(texts):
             continue
         try:
-            row = dict(zip(columns, texts, strict=False))
+            row = dict(zip(columns, texts, strict=False)) | more
             if not row.get("accountid") and not row.get("account_number"):
                 raise RowError("accountid: empty, so nobody can be billed")
             yield number, checked_record(row, source, tz)

@@ -15,6 +15,9 @@ from .row_change import Change, Form, RowChange, found_by, only_where, replacing
 # Of these even what is not written is noted: see ``astpp.outbox``.
 BALANCE_KINDS = ("credit", "charge", "payment")
 
+# What says that a refill coupon is used, when and by whom (ASTPP facts 1.16).
+COUPON_COLUMNS = ("status", "firstused", "account_id")
+
 _MONEY = Form("{:.5f}".format, Decimal)
 _FLAG = Form(int, bool)
 # Accounts and numbers that are served have the status 0.
@@ -248,6 +251,8 @@ def writable(*kinds: str) -> dict[str, tuple[str, ...]]:
     columns: dict[str, dict[str, None]] = {}
     if set(kinds) & set(BALANCE_KINDS):
         columns[BalanceChange.table] = {BalanceChange.column: None}
+    if "credit" in kinds:
+        columns["refill_coupon"] = dict.fromkeys(COUPON_COLUMNS)
     for change in CHANGES:
         if change.kind in kinds and change.columns():
             columns.setdefault(change.table, {}).update(dict.fromkeys(change.columns()))

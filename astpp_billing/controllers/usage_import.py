@@ -1,3 +1,5 @@
+import io
+
 from werkzeug.exceptions import Forbidden, NotFound
 
 from odoo import http
@@ -8,6 +10,8 @@ from ..models.ledger.astpp_usage_import import RefusedFileError
 
 # Maximum size of a file in bytes.
 MAX_FILE = 4 << 30
+# A file up to this size is imported while the user waits: it takes a second.
+AT_ONCE = 1 << 20
 
 
 def _allowed_size(_controller):
@@ -37,7 +41,7 @@ class UsageImportController(http.Controller):
         max_content_length=_allowed_size,
     )
     def usage_import(self, import_id, ufile=None, **_kwargs):
-        """Import the uploaded file into the ledger; if it is refused, the import keeps the reason.
+        """Import the uploaded file into the ledger, a large one in the background; the import keeps the outcome.
 
         :return: JSON ``{}``, or ``{"error": text}``
         """
@@ -45,7 +49,10 @@ class UsageImportController(http.Controller):
         if not usage_import or not ufile:
             return request.make_json_response({"error": request.env._("No file arrived. Choose it once more.")})
         try:
-            usage_import._import_stream(ufile.stream, ufile.filename)
+            if _size(ufile.stream) > AT_ONCE:
+                usage_import._receive(ufile.stream, ufile.filename)
+            else:
+                usage_import._import_stream(ufile.stream, ufile.filename)
         except RefusedFileError as error:
             request.env.cr.rollback()
             usage_import._refuse(ufile.filename, str(error))
@@ -53,3 +60,9 @@ class UsageImportController(http.Controller):
             request.env.cr.rollback()
             return request.make_json_response({"error": str(error)})
         return request.make_json_response({"error": usage_import.refusal} if usage_import.refusal else {})
+
+
+def _size(stream):
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    return size

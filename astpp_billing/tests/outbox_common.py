@@ -10,7 +10,7 @@ class OutboxCommon(SyncCommon):
         super().setUp()
         self.mariadb.make_user(
             *WRITER, "SELECT ON astpp.*", "UPDATE (balance) ON astpp.accounts", "INSERT ON astpp.payment_transaction",
-            "INSERT ON astpp.invoice_details",
+            "INSERT ON astpp.invoice_details", "UPDATE (status, firstused, account_id) ON astpp.refill_coupon",
         )  # fmt: skip
         self.mariadb.execute("UPDATE accounts SET balance = 100, credit_limit = 500 WHERE id = 13")
         self.mariadb.execute("UPDATE accounts SET balance = 20, posttoexternal = 0 WHERE id = 12")

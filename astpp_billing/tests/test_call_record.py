@@ -53,7 +53,8 @@ class TestCallRecord(BaseCase):
     def test_blank_type(self):
         """Direct-IP DID calls are stored without a type (ASTPP facts 2.4)."""
         record = self.record(calltype="", uniqueid=ROW["uniqueid"] + "DID@IP_12", call_direction="inbound")
-        self.assertEqual((record.charge_type, record.direction, record.exception), ("did", "inbound", "blank_type"))
+        self.assertEqual((record.charge_type, record.direction, record.exception), ("did", "inbound", None))
+        self.assertEqual(self.record(calltype="", call_direction="inbound").charge_type, "did")
         for calltype in ("", "TELEX"):
             record = self.record(calltype=calltype)
             self.assertEqual((record.charge_type, record.exception), ("unknown", "blank_type"))

@@ -15,7 +15,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from ..connector import file_text, workbook_archive
-from ..models.ledger import astpp_usage_import
+from ..models.ledger import rejected_lines
 from ..models.ledger.astpp_usage_import import RefusedFileError
 from .common import COLUMNS
 from .import_common import ImportCommon
@@ -187,7 +187,7 @@ class TestUsageImportLimits(ImportCommon):
             self.assertRefused(content, "more than any file of calls", "lines.csv.gz")
 
     def test_rejects_are_listed_up_to_a_number(self):
-        self.patch(astpp_usage_import, "MAX_REJECTS", 5)
+        self.patch(rejected_lines, "MAX_REJECTS", 5)
         done = self.import_file(self.csv_file(self.row(self.customer), *["x" * 60_000] * 20))
         self.assertEqual((done.added_count, done.rejected_count), (1, 20))
         text = self.rejects(done)

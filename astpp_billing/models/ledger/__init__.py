@@ -30,6 +30,7 @@ from . import astpp_usage_doubles
 from . import astpp_usage_entries
 from . import astpp_usage_history
 from . import astpp_usage_import
+from . import astpp_usage_import_job
 from . import astpp_usage_import_undo
 from . import astpp_usage_ingest
 from . import astpp_usage_load

@@ -24,6 +24,7 @@ EXCEPTIONS = [
     ("clamped", "Duration Cut Off"),
     ("suspect_rating", "Suspect Rating"),
     ("renewed", "Renewal Charged by Odoo as Well"),
+    ("coupon", "Coupon Used in ASTPP as Well"),
 ]
 # What a line's total depends on.
 TOTALLED = {

@@ -1,31 +1,17 @@
-import gzip
-import io
-import os
-import tempfile
-import time
-
 from odoo import api, fields, models
 from odoo.addons.base.models.res_partner import _tz_get
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import UserError
 
 from ...connector.call_csv import read_calls
 from ...connector.call_headings import FileError
 from ...connector.call_xlsx import ZIP_MAGIC, read_xlsx_calls
-from ...connector.report_clock import YEAR, clock_offsets, report_zone
-from ...csv_file import CsvWriter
+from ...connector.report_clock import YEAR, clock_offsets
 from ..astpp_guard_mixin import ours
 
-# Size in bytes above which the list of rejected lines is compressed.
-MAX_PLAIN_REJECTS = 5 << 20
-# At most so many rejected lines are listed, and so many characters of each: every line of a file may be wrong.
-MAX_REJECTS = 50_000
-MAX_REJECT = 1000
-# From so many new calls on, PostgreSQL's statistics of the table are refreshed at once.
-MANY = 100_000
 ENCODINGS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252"}
 
 
-class _OtherCurrencyError(FileError):
+class OtherCurrencyError(FileError):
     """The amounts of the file are not in the server's base currency."""
 
 
@@ -43,7 +29,16 @@ class AstppUsageImport(models.Model):
 
     name = fields.Char(string="File", readonly=True)
     state = fields.Selection(
-        [("new", "New"), ("done", "Done"), ("refused", "Refused"), ("partly", "Partly Undone"), ("undone", "Undone")],
+        [
+            ("new", "New"),
+            ("waiting", "Waiting"),
+            ("running", "Running"),
+            ("done", "Done"),
+            ("refused", "Refused"),
+            ("cancelled", "Cancelled"),
+            ("partly", "Partly Undone"),
+            ("undone", "Undone"),
+        ],
         default="new",
         readonly=True,
     )
@@ -70,6 +65,15 @@ class AstppUsageImport(models.Model):
         "somebody has converted.",
     )
     clock_text = fields.Char(string="That Is", compute="_compute_clock_text")
+    untyped = fields.Selection(
+        [("hold", "Hold them to be checked"), ("standard", "Outgoing calls"), ("did", "Calls to a DID")],
+        string="Files Without a Call Type",
+        required=True,
+        default="hold",
+        help="Reports that resellers export have no column Call Type. Calls that packages covered look like any other "
+        "there: choose a type only where your customers have no packages.",
+    )
+    has_no_type = fields.Boolean(readonly=True)
     encoding = fields.Char(string="Text Read As", readonly=True)
     line_count = fields.Integer(string="Lines Read", readonly=True)
     added_count = fields.Integer(string="Added", readonly=True)
@@ -103,68 +107,18 @@ class AstppUsageImport(models.Model):
                 else self.env._("%s all year", offsets[0])
             )
 
-    @ours
-    def _import_stream(self, stream, filename):
-        """Add the calls of a file to the ledger and record the outcome.
-
-        The file is streamed, so it may have any length. A file in another currency is marked as refused, with the
-        reason, before any of its lines is loaded.
-
-        :param stream: seekable binary file, CSV (plain or gzip) or XLSX
-        :param filename: the name shown to users
-        :raise RefusedFileError: when the file is not a list of calls or is empty; roll back the transaction then
-        """
-        self.ensure_one()
-        self.check_access("write")
-        if not self.env.su and self.server_id.company_id not in self.env.companies:
-            raise AccessError(self.env._("This ASTPP server belongs to another company."))
-        if not self.try_lock_for_update():
-            raise UserError(self.env._("This import is running. Wait for its end."))
-        if self.state != "new":
-            raise UserError(self.env._("This import is done. Start a new one for another file."))
-        started = time.monotonic()
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace", newline="") as rejects:
-            reject = _RejectWriter(rejects, [self.env._("Line"), self.env._("Reason"), self.env._("Content")])
-            try:
-                records = self._reader(stream)(stream, report_zone(self.tz, self.clock), reject, self._accept)
-                # sudo: accountants can only read the ledger, and add to it by importing.
-                usage = self.env["astpp.usage"].sudo()
-                counts = usage._load_calls(self.server_id, records, self)
-            except _OtherCurrencyError as error:
-                self._refuse(filename, str(error))
-                return
-            except FileError as error:
-                raise RefusedFileError(self.env._("%(file)s: %(reason)s", file=filename, reason=error)) from error
-            if not counts["read"] and not reject.count:
-                raise RefusedFileError(self.env._("%s: there are no calls in it.", filename))
-            if counts["added"] >= MANY:
-                usage._tell_planner()
-            self.write(
-                {
-                    "name": _printable(filename),
-                    "state": "done",
-                    "line_count": counts["read"] + reject.count,
-                    "added_count": counts["added"],
-                    "known_count": counts["known"],
-                    "rejected_count": reject.count,
-                    "exception_count": sum(counts["exceptions"].values()),
-                    "exception_summary": self._exception_summary(counts["exceptions"]),
-                    "seconds": time.monotonic() - started,
-                }
-                | self._rejects_vals(rejects, reject.count, filename)
-            )
-
     def _accept(self, headings):
         """Check a file's headings before its other lines are read.
 
         :param headings: the connector's ``Headings``
         :raise FileError: when the file cannot be imported for this server
         """
+        self.has_no_type = "calltype" not in headings.columns
         self.encoding = headings.encoding and ENCODINGS.get(headings.encoding, headings.encoding.upper())
         base = self.server_id.currency_id.name
         others = sorted(currency for currency in headings.currencies if currency.upper() != base)
         if others:
-            raise _OtherCurrencyError(
+            raise OtherCurrencyError(
                 self.env._(
                     "Its amounts are in %(found)s, as its first line says, but the base currency of %(server)s is "
                     "%(base)s. In ASTPP, have the report exported by a user whose currency is %(base)s, or export the "
@@ -178,7 +132,11 @@ class AstppUsageImport(models.Model):
     @ours
     def _refuse(self, filename, reason):
         """Mark the import as refused and keep the reason."""
-        self.write({"name": _printable(filename), "state": "refused", "refusal": _printable(reason)})
+        self.write({"name": printable(filename), "state": "refused", "refusal": printable(reason)})
+
+    def _type_of_untyped(self):
+        """Return ASTPP's word for the type of calls in a file that has no such column, None to hold them."""
+        return {"standard": "STANDARD", "did": "DID"}.get(self.untyped)
 
     @api.model
     def _reader(self, stream):
@@ -215,46 +173,6 @@ class AstppUsageImport(models.Model):
         labels = dict(self.env["astpp.usage"]._fields["exception"]._description_selection(self.env))
         return ", ".join(f"{labels[kind]}: {count}" for kind, count in sorted(counts.items()))
 
-    def _rejects_vals(self, rejects, count, filename):
-        if not count:
-            return {}
-        if count > MAX_REJECTS:
-            rejects.write(
-                "\r\n"
-                + self.env._("%(more)s more lines were rejected and are not listed.", more=count - MAX_REJECTS)
-                + "\r\n"
-            )
-        name = f"rejected-{os.path.basename(filename).split('.')[0]}-{self.id}.csv"
-        size = rejects.tell()
-        rejects.flush()
-        binary = rejects.buffer
-        binary.seek(0)
-        if size <= MAX_PLAIN_REJECTS:
-            raw = binary.read()
-        else:
-            name += ".gz"
-            packed = io.BytesIO()
-            with gzip.GzipFile(fileobj=packed, mode="wb") as target:
-                while chunk := binary.read(1 << 20):
-                    target.write(chunk)
-            raw = packed.getvalue()
-        # Created as an attachment with raw content: writing base64 to the field would hold it in memory three times.
-        self.env["ir.attachment"].sudo().search(
-            [("res_model", "=", self._name), ("res_field", "=", "rejects_file"), ("res_id", "=", self.id)]
-        ).unlink()
-        self.env["ir.attachment"].sudo().create(
-            {
-                "name": "rejects_file",
-                "res_model": self._name,
-                "res_field": "rejects_file",
-                "res_id": self.id,
-                "type": "binary",
-                "raw": raw,
-            }
-        )
-        self.invalidate_recordset(["rejects_file"])
-        return {"rejects_name": name}
-
     def action_view_usage(self):
         """Open the lines that are held for checking."""
         return self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage_exception")
@@ -263,7 +181,7 @@ class AstppUsageImport(models.Model):
         """Open an empty import with the same settings, for the right file."""
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_usage_import_new")
-        defaults = {f"default_{name}": self[name] for name in ("tz", "clock")}
+        defaults = {f"default_{name}": self[name] for name in ("tz", "clock", "untyped")}
         return action | {"context": {"default_server_id": self.server_id.id, **defaults}}
 
 
@@ -272,23 +190,6 @@ def _utc_text(offset):
     return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
 
-def _printable(text):
+def printable(text):
     """Replace the characters of an uploaded text that PostgreSQL cannot store, such as NULs and lone surrogates."""
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text or "")
-
-
-class _RejectWriter:
-    """Counts rejected lines and writes the first ``MAX_REJECTS`` of them as CSV."""
-
-    def __init__(self, file, headings):
-        self._writer = CsvWriter(file, headings)
-        self.count = 0
-
-    def __call__(self, number, reason, line):
-        self.count += 1
-        if self.count > MAX_REJECTS:
-            return
-        text = line.rstrip("\r\n")
-        if len(text) > MAX_REJECT:
-            text = f"{text[:MAX_REJECT]}…"
-        self._writer.add([number, reason, text])

@@ -28,7 +28,9 @@ class AstppUsageImport(models.Model):
         self.check_access("write")
         if not self.try_lock_for_update():
             raise UserError(self.env._("This import is being worked on. Wait for its end."))
-        if self.state in ("new", "refused"):
+        if self.state in ("waiting", "running"):
+            raise UserError(self.env._("This import is running. Cancel it instead."))
+        if self.state in ("new", "refused", "cancelled"):
             raise UserError(self.env._("Nothing was imported, so there is nothing to take back."))
         if self.state == "undone":
             # The button was pressed twice.
@@ -53,7 +55,9 @@ class AstppUsageImport(models.Model):
         removed = Counter()
         for (import_id, _source, _day), count in gone.items():
             removed[import_id] += count
-        for usage_import in self.filtered(lambda usage_import: usage_import.state in ("done", "partly")):
+        for usage_import in self.filtered(
+            lambda usage_import: usage_import.state in ("waiting", "running", "done", "partly")
+        ):
             usage_import.write(
                 {
                     "state": "partly" if usage_import.left_count else "undone",

@@ -46,7 +46,7 @@ class AstppUsage(models.Model):
         for model in ("astpp.account", "astpp.account.term", "astpp.subscription", "astpp.did"):
             self.env[model].flush_model()
         self.flush_model()
-        self.env.cr.execute(self._resolve_query(server))
+        self.env.cr.execute(self._resolve_query(server, usage_import))
         # Autovacuum does not analyze temporary tables. The staging table is dropped to free its disk space.
         self.env.cr.execute(SQL("ANALYZE %s; DROP TABLE %s", SQL.identifier(RESOLVED), SQL.identifier(STAGING)))
         read = self._find_doubles(server, usage_import)
@@ -160,11 +160,25 @@ class AstppUsage(models.Model):
             )
         )
 
-    def _resolve_query(self, server):
+    def _resolve_query(self, server, usage_import):
         """Return the statement that looks up the account of each staged row and numbers its twins.
 
-        Twins are rows equal in every column (a replayed call record, ASTPP facts 2.3).
+        Twins are rows equal in every column (a replayed call record, ASTPP facts 2.3). Those that earlier pieces of the
+        same file had are counted as well.
         """
+        earlier = SQL("0")
+        if usage_import and usage_import.last_line:
+            earlier = SQL(
+                """
+                CASE WHEN EXISTS (SELECT FROM astpp_usage e WHERE e.server_id = %(server)s AND e.source = s.source
+                                     AND e.source_key = s.row_key AND e.import_id = %(import)s)
+                     THEN 1 + (SELECT count(*) FROM astpp_usage e WHERE e.server_id = %(server)s AND e.source = s.source
+                                  AND e.source_key IN (SELECT s.row_key || '-' || n FROM generate_series(1, 99) n))
+                     ELSE 0 END
+                """,
+                server=server.id,
+                **{"import": usage_import.id},
+            )
         return SQL(
             """
             CREATE TEMPORARY TABLE %(resolved)s ON COMMIT DROP AS
@@ -180,7 +194,7 @@ class AstppUsage(models.Model):
             )
             -- Ids follow the order of keys, which is by time; rows are inserted in this order.
             SELECT s.*, row_number() OVER (ORDER BY source, row_key, line) AS id,
-                   row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 AS twin,
+                   row_number() OVER (PARTITION BY source, row_key ORDER BY line) - 1 + %(earlier)s AS twin,
                    COALESCE(i.id, n.id) AS account_id,
                    CASE WHEN COALESCE(i.id, n.id) IS NULL THEN COALESCE(account_number, '#' || account_astpp_id)
                    END AS account_ref,
@@ -195,6 +209,7 @@ class AstppUsage(models.Model):
             resolved=SQL.identifier(RESOLVED),
             staging=SQL.identifier(STAGING),
             server=server.id,
+            earlier=earlier,
         )
 
     def _find_totals(self, server):

@@ -76,6 +76,42 @@ class AstppCoupon(models.Model):
                 numbers.add(number)
         return self.create([vals | {"number": number} for number in numbers])
 
+    def _credit_key(self):
+        """Return the key of the credit that redeeming this coupon gives, in the ledger and for ASTPP."""
+        self.ensure_one()
+        return f"coupon/{self.id}"
+
+    def _lose(self, reason):
+        """Hold the credits of coupons that were redeemed here, and cannot be in ASTPP: a coupon is worth its amount once.
+
+        :param reason: text
+        """
+        for server, coupons in self.grouped("server_id").items():
+            keys = [coupon._credit_key() for coupon in coupons]
+            # sudo: the ledger is written by its own methods only.
+            self.env["astpp.usage"].sudo()._hold(
+                "coupon",
+                SQL("u.server_id = %s AND u.source = 'credit' AND u.source_key = ANY(%s)", server.id, keys),
+            )
+            entries = (
+                self.env["astpp.outbox"]
+                .sudo()
+                .search(
+                    [("server_id", "=", server.id), ("key", "in", keys), ("state", "in", ("off", "waiting", "failed"))]
+                )
+            )
+            entries.write({"state": "skipped", "message": reason[:500]})
+            server.sudo()._raise_alert(
+                "coupons",
+                self.env._("A coupon was redeemed in Odoo and in ASTPP"),
+                self.env._(
+                    "%(coupons)s: %(reason)s What Odoo credited for it is held in Usage → To Be Checked, unless it is on "
+                    "an invoice already.",
+                    coupons=", ".join(coupons.mapped("display_name")),
+                    reason=reason,
+                ),
+            )
+
     @api.model
     @ours
     def _redeem(self, number, account):
@@ -121,7 +157,7 @@ class AstppCoupon(models.Model):
         base = account.server_id.currency_id
         amount = coupon.currency_id._convert(coupon.amount, base, account.company_id, today, round=False)
         name = self.env._("Coupon ending in %s", number[-4:])
-        key, now = f"coupon/{coupon.id}", fields.Datetime.now()
+        key, now = coupon._credit_key(), fields.Datetime.now()
         # For a prepaid account this is history only; for a postpaid one it lowers the next invoice.
         self.env["astpp.usage"].sudo()._add(
             [UsageEntry("credit", key, account.server_id.id, account.id, now, "voucher", -amount, name)]

@@ -39,9 +39,24 @@ class AstppCoupon(models.Model):
         run.note(len(records), len(created), len(changed))
 
     def _synced_changes(self, wanted, current):
-        """Keep a coupon that was redeemed in Odoo as used until ASTPP has been told."""
+        """Keep a coupon that was redeemed in Odoo as used until ASTPP has been told.
+
+        Where it was redeemed in ASTPP before that, ASTPP's customer has it, and Odoo's credit is held.
+        """
         changes = super()._synced_changes(wanted, current)
-        if self.state == "used" and wanted["state"] == "unused":
+        if self.state != "used" or not (redeemed := self._redemption()):
+            return changes
+        if wanted["state"] != "used":
             for name in ("state", "account_id", "used_date"):
                 changes.pop(name, None)
+        elif redeemed.state != "applied" and (
+            redeemed.state in ("off", "failed") or wanted["account_id"] != self.account_id.id
+        ):
+            owner = self.env["astpp.account"].browse(wanted["account_id"] or ()).display_name
+            self._lose(self.env._("ASTPP says that it was redeemed there by %s.", owner or self.env._("somebody")))
         return changes
+
+    def _redemption(self):
+        """Return the change by which ASTPP is told that this coupon was redeemed in Odoo, if it was."""
+        domain = [("server_id", "=", self.server_id.id), ("key", "=", self._credit_key())]
+        return self.env["astpp.outbox"].sudo().search(domain)

@@ -9,6 +9,7 @@ from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
 from ...connector.balance import BalanceChange
 from ...connector.changes import AccountSwitches, NumberSwitch, NumberTaken, read
 from ...connector.database import ConnectorError, UnreachableError
+from ...connector.writer import CouponUsedError
 
 _logger = logging.getLogger(__name__)
 
@@ -113,6 +114,9 @@ class AstppOutbox(models.Model):
                 outcome = self._write_rows(writer, changes) if changes else self._write_balance(writer)
         except UnreachableError:
             raise
+        except CouponUsedError as error:
+            self._coupon()._lose(str(error))
+            return True
         except (ConnectorError, UserError) as error:
             self._fail(str(error))
             return False
@@ -128,6 +132,11 @@ class AstppOutbox(models.Model):
         self.ensure_one()
         return f"{self._key_prefix()}{self.id}"
 
+    def _coupon(self):
+        """Return the coupon whose redemption this entry is, if any."""
+        cause, _slash, key = self.key.partition("/")
+        return self.env["astpp.coupon"].browse(int(key) if cause == "coupon" else ())
+
     def _write_balance(self, writer):
         return writer.change_balance(
             BalanceChange(
@@ -138,6 +147,7 @@ class AstppOutbox(models.Model):
                 cause=self.key.split("/")[0],
                 description=self.description or "",
                 currency=self.currency_id.name,
+                coupon_id=self._coupon().astpp_id or None,
             )
         )
 
