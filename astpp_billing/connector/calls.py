@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from .call_record import FIELDS, CallRecord, RowError, record_of
@@ -45,6 +46,18 @@ def read_slices(database: Database, source: str, start: str, end: str) -> list[S
         Slice(at, int(rows), int(seconds or 0), amount or "0", int(checksum))
         for at, rows, seconds, amount, checksum in database.rows(statement, (start, end))
     ]
+
+
+def read_months(database: Database, source: str, start: str, end: str) -> dict[str, tuple[int, int, Decimal]]:
+    """Return {month as YYYY-MM: (calls, seconds, sum of debit)} of [start, end): one pass over the index's range."""
+    statement = f"""
+        SELECT LEFT(callstart, 7), COUNT(*), SUM(billseconds), SUM(debit)
+          FROM `{SOURCES[source]}` WHERE callstart >= %s AND callstart < %s GROUP BY 1
+    """
+    return {
+        month: (int(rows), int(seconds or 0), Decimal(amount or 0))
+        for month, rows, seconds, amount in database.rows(statement, (start, end))
+    }
 
 
 def read_hours(

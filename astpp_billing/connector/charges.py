@@ -1,12 +1,13 @@
 """ASTPP's ledger rows (invoice_details) that are charges or credits in their own right."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ..charge_types import CALL_WORDS, CHARGE_WORDS
 from .call_record import RowError, clean
-from .database import Database, Value
+from .database import Database
 from .records import Charge
-from .rows import Reject, Row, records
+from .rows import Reject, Row, datetime_or_none, records
 from .writer import MARK
 
 # Charge types of lines that sum up calls on ASTPP's own invoices: the calls themselves are in our ledger.
@@ -19,6 +20,30 @@ COLUMNS = (
 )
 
 
+# Which rows of invoice_details ``d`` are charges: takes INVOICE_LINES, CALL_LINES, and the pattern of Odoo's own keys.
+_IS_CHARGE = """
+    d.is_tax = 0 AND d.charge_type NOT IN %s
+    AND NOT (d.charge_type IN %s AND d.order_item_id = 0 AND d.product_category = 0 AND d.invoiceid > 0
+             AND d.charge_type <> '')
+    AND NOT (d.charge_type = '' AND d.debit = 0 AND d.credit = 0)
+    AND NOT EXISTS (SELECT 1 FROM payment_transaction t WHERE t.id = d.payment_id AND t.transaction_id LIKE %s)
+"""
+_CHARGES = (INVOICE_LINES, CALL_LINES, f"{MARK}%")
+
+
+class State(NamedTuple):
+    """What a charge that waits in the ledger is in ASTPP now, as text."""
+
+    id: str
+    invoiced: str
+    """1 if it is on an invoice of ASTPP's, or else 0"""
+    account_id: str
+    amount: str
+    date: str
+    charge_type: str
+    """in Odoo's words, empty for a type that is not known"""
+
+
 def read_charges(database: Database, after_id: int, since: str, reject: Reject) -> Iterator[Charge]:
     """Yield charges with an id above ``after_id``, made at or after ``since`` (UTC text).
 
@@ -26,7 +51,7 @@ def read_charges(database: Database, after_id: int, since: str, reject: Reject) 
     looked up among the account's orders first, then among its items. DID lines are calls unless they belong to an order
     or to the DID category.
     """
-    statement = """
+    statement = f"""
         SELECT d.id, d.accountid, d.created_date, d.charge_type, d.debit, d.credit, d.description, d.invoiceid,
                COALESCE(o.product_id, p.product_id, 0), COALESCE(o.id, p.id, 0)
           FROM invoice_details d
@@ -34,15 +59,10 @@ def read_charges(database: Database, after_id: int, since: str, reject: Reject) 
             ON f.order_id = d.order_item_id AND f.accountid = d.accountid
      LEFT JOIN order_items o ON o.id = f.id
      LEFT JOIN order_items p ON p.id = d.order_item_id AND p.accountid = d.accountid
-         WHERE d.id > %s AND d.created_date >= %s
-           AND d.is_tax = 0 AND d.charge_type NOT IN %s
-           AND NOT (d.charge_type IN %s AND d.order_item_id = 0 AND d.product_category = 0 AND d.invoiceid > 0
-                    AND d.charge_type <> '')
-           AND NOT (d.charge_type = '' AND d.debit = 0 AND d.credit = 0)
-           AND NOT EXISTS (SELECT 1 FROM payment_transaction t WHERE t.id = d.payment_id AND t.transaction_id LIKE %s)
+         WHERE d.id > %s AND d.created_date >= %s AND {_IS_CHARGE}
       ORDER BY d.id
     """
-    rows = database.rows(statement, (after_id, since, INVOICE_LINES, CALL_LINES, f"{MARK}%"))
+    rows = database.rows(statement, (after_id, since, *_CHARGES))
     return records((Row(zip(COLUMNS, values, strict=True)) for values in rows), _charge, reject)
 
 
@@ -65,7 +85,25 @@ def _charge(row: Row) -> Charge:
     )
 
 
-def read_states(database: Database, first: int, last: int) -> Iterator[tuple[Value, ...]]:
-    """Yield (id, "1" if it is on an invoice of ASTPP's, or else "0") of the rows in a range of ids, by id."""
-    statement = "SELECT id, invoiceid > 0 FROM invoice_details WHERE id BETWEEN %s AND %s ORDER BY id"
-    return database.rows(statement, (first, last))
+def read_states(database: Database, first: int, last: int) -> Iterator[State]:
+    """Yield the rows in a range of ids as they are now, by id; rows without a date are left out."""
+    statement = """
+        SELECT id, invoiceid > 0, accountid, debit - credit, created_date, charge_type
+          FROM invoice_details WHERE id BETWEEN %s AND %s ORDER BY id
+    """
+    for key, invoiced, account_id, amount, date, charge_type in database.rows(statement, (first, last)):
+        if moment := datetime_or_none(date):
+            known = CHARGE_WORDS.get((charge_type or "").upper(), "")
+            yield State(key, invoiced, account_id or "0", amount, moment, known)
+
+
+def read_charge_days(database: Database, start: str, end: str) -> Iterator[list[str]]:
+    """Yield [day, accounts.id, charges, 0, amount] of [start, end) as texts, as ``calls.read_days``."""
+    statement = f"""
+        SELECT DATE(d.created_date), d.accountid, COUNT(*), 0, SUM(d.debit - d.credit)
+          FROM invoice_details d
+         WHERE d.created_date >= %s AND d.created_date < %s AND {_IS_CHARGE}
+      GROUP BY DATE(d.created_date), d.accountid
+    """
+    for row in database.rows(statement, (start, end, *_CHARGES)):
+        yield [str(value) for value in row]

@@ -191,7 +191,7 @@ class TestChanges(BaseCase):
         everybody, *sections = re.split(r"^(?=-- )", block, flags=re.MULTILINE)
         self.assertEqual(self.grants(everybody), ({"payment_transaction"}, {}))
         kinds = {
-            "balances": changes.BALANCE_KINDS,
+            "balances, and coupons that are redeemed in Odoo": changes.BALANCE_KINDS,
             "orders": ["order"],
             "numbers": ["did"],
             "accounts with their numbers, and who invoices them": ["account", "invoicing"],

@@ -1,7 +1,9 @@
 import tracemalloc
+from datetime import timedelta
 from unittest.mock import patch
 
-from odoo.tests import tagged
+from odoo import fields
+from odoo.tests import freeze_time, tagged
 from odoo.tools import SQL
 
 from ..connector.charges import read_charges
@@ -113,3 +115,93 @@ class TestSyncCharges(SyncCommon):
         self.assertEqual([bool(line.subscription_id) for line in usage], [False, True, False, True])
         self.sync()
         self.assertEqual((self.step("charges").read_count, self.step("charges").added_count), (4, 0))
+
+
+@tagged("post_install", "-at_install")
+class TestChargesFollow(SyncCommon):
+    """Unbilled charges are what ASTPP has now; whatever differs is in the report, with the day since when."""
+
+    def setUp(self):
+        super().setUp()
+        self.charge(1, debit="5", description="Router")
+        self.sync()
+
+    def charge(self, key, **values):
+        row = {"id": key, "accountid": 13, "charge_type": "POSTCHARGE", "debit": "1", "created_date": self.day} | values
+        self.mariadb.insert("invoice_details", row)
+
+    def edit(self, key=1, **values):
+        columns = ", ".join(f"{name} = %s" for name in values)
+        self.mariadb.execute(f"UPDATE invoice_details SET {columns} WHERE id = %s", (*values.values(), key))
+
+    def line(self, key=1):
+        return self.usage(("source", "=", "charge"), ("source_key", "=", str(key)))
+
+    def night(self):
+        self.server._astpp_own().sync_wide_date = fields.Datetime.now() - timedelta(days=1)
+        self.sync()
+
+    def differences(self):
+        return self.env["astpp.reconciliation"].search(
+            [("server_id", "=", self.server.id), ("source", "=", "charge"), ("reason", "!=", False)]
+        )
+
+    def test_edited_charge(self):
+        self.edit(debit="7.5", created_date=self.day - timedelta(days=1))
+        self.sync()
+        line = self.line()
+        self.assertEqual((line.amount, line.rated_amount, line.exception), (7.5, 7.5, False))
+        self.assertEqual(line.date, self.day - timedelta(days=1))
+        self.assertEqual(line.total_id.amount, 7.5)
+        self.assertEqual(self.step("charges").changed_count, 1)
+        self.sync()
+        self.assertEqual(self.step("charges").changed_count, 0)
+        self.night()
+        self.assertFalse(self.differences())
+
+    def test_charge_that_moves_to_another_account(self):
+        self.edit(accountid=12, charge_type="COMMISSION", debit="0", credit="3")
+        self.sync()
+        line = self.line()
+        self.assertEqual((line.account_id, line.amount, line.charge_type), (self.account(12), -3, "commission"))
+        self.assertEqual(line.partner_id, self.account(12).partner_id)
+
+    def test_billed_charge_stays_and_is_in_the_report(self):
+        """What is on an invoice does not change; the report says that ASTPP has it otherwise, since when and why."""
+        line = self.line()
+        self.bill(self.account(13), date=fields.Date.today(), invoice_date=fields.Date.today())
+        self.assertTrue(line.move_line_id)
+        self.edit(debit="9")
+        self.night()
+        self.assertEqual(line.amount, 5)
+        different = self.differences()
+        self.assertEqual(
+            (different.reason, different.amount_difference, different.account_id), ("changed", 4, self.account(13))
+        )
+        found = different.found_date
+        with freeze_time(fields.Datetime.now() + timedelta(days=1)):
+            self.night()
+        self.assertEqual(self.differences().found_date, found)
+
+    def test_late_charge_with_a_low_id(self):
+        """Rows that come with lower ids than what was read, far below the overlap, are found at night."""
+        self.charge(5000)
+        self.sync()
+        self.charge(2, debit="3")
+        self.sync()
+        self.assertFalse(self.line(2))
+        self.night()
+        self.assertEqual(self.line(2).amount, 3)
+        self.assertFalse(self.differences())
+
+    def test_usage_from_that_is_set_back(self):
+        self.charge(3, created_date=self.day - timedelta(days=50))
+        self.server.sync_from = self.day - timedelta(days=60)
+        self.night()
+        self.assertEqual(self.line(3).amount, 1)
+
+    def test_deleted_charge_is_held_and_in_the_report(self):
+        self.mariadb.execute("DELETE FROM invoice_details")
+        self.night()
+        self.assertEqual(self.line().exception, "gone")
+        self.assertEqual(self.differences().reason, "gone")

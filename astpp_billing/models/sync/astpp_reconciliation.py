@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.tools import SQL
 
 from ...connector.calls import SOURCES, read_days
+from ...connector.charges import read_charge_days
 from ...connector.read_ahead import read_ahead
 from ..ledger.usage_copy import in_chunks
 
@@ -23,7 +24,10 @@ class AstppReconciliation(models.Model):
 
     server_id = fields.Many2one("astpp.server", required=True, ondelete="cascade", readonly=True)
     company_id = fields.Many2one("res.company", required=True, readonly=True)
-    source = fields.Selection([("cdr", "Calls"), ("reseller_cdr", "Resellers' Calls")], required=True, readonly=True)
+    source = fields.Selection(
+        [("cdr", "Calls"), ("reseller_cdr", "Resellers' Calls"), ("charge", "Charges")], required=True, readonly=True
+    )
+    found_date = fields.Datetime(string="Found On", readonly=True, help="Since when it differs for this reason.")
     day = fields.Date(required=True, readonly=True, help="In UTC.")
     is_total = fields.Boolean(string="All Accounts", readonly=True)
     account_ref = fields.Integer(string="ASTPP ID", aggregator=None, readonly=True)
@@ -56,9 +60,7 @@ class AstppReconciliation(models.Model):
         """
         different = self._compare(run)
         if different:
-            self.env["astpp.sync.slice"]._forget(run.server, different)
-            for source in {source for source, _day in different}:
-                run.server._sync_calls(run, source)
+            self._read_again(run, different)
             different = self._compare(run)
         if run.is_wide:
             run.server.sync_wide_date = fields.Datetime.now()
@@ -67,16 +69,43 @@ class AstppReconciliation(models.Model):
             run.step.message = self.env._("%s days differ: see the report.", len({day for _source, day in different}))
 
     @api.model
+    def _read_again(self, run, different):
+        """Read days that differ once more.
+
+        :param different: set of (source, day as text)
+        """
+        calls = {(source, day) for source, day in different if source in SOURCES}
+        self.env["astpp.sync.slice"]._forget(run.server, calls)
+        for source in {source for source, _day in calls}:
+            run.server._sync_calls(run, source)
+        if days := [day for source, day in different if source not in SOURCES]:
+            self.env["astpp.usage"]._reload_charges(run, f"{min(days)} 00:00:00")
+
+    @api.model
+    def _spans(self, run):
+        """Return [(source, start, end)] of what is compared: calls each time, charges of all time once a night."""
+        spans = [*((source, *run.window) for source in SOURCES), *sorted(run.late_spans)]
+        if run.is_wide:
+            start = fields.Datetime.to_string(run.server.sync_from or fields.Datetime.to_datetime("2000-01-01"))
+            spans.append(("charge", start, run.window[1]))
+        return spans
+
+    @api.model
     def _compare(self, run):
-        """Compare the calls in the run's window and store the result.
+        """Compare the calls in the run's window, and in the months before it that were read again; store the result.
 
         :return: set of (source, day as text) that differ, except days purged in ASTPP
         """
-        server, (start, end) = run.server, run.window
+        server = run.server
         self.env["astpp.usage"].flush_model()
         different = set()
-        for source in SOURCES:
-            rows = ("\t".join(row) + "\n" for row in read_days(run.database, source, start, end))
+        for source, start, end in self._spans(run):
+            sums = (
+                read_days(run.database, source, start, end)
+                if source in SOURCES
+                else read_charge_days(run.database, start, end)
+            )
+            rows = ("\t".join(row) + "\n" for row in sums)
             # Both servers compute their sums at the same time.
             with read_ahead(in_chunks(rows), AHEAD) as days:
                 self.env.cr.execute(self._ledger_query(server, source, start, end))
@@ -136,14 +165,14 @@ class AstppReconciliation(models.Model):
                 INSERT INTO astpp_reconciliation AS r (
                     server_id, company_id, source, day, is_total, account_ref, account_id, astpp_count, ledger_count,
                     count_difference, astpp_seconds, ledger_seconds, seconds_difference, astpp_amount, ledger_amount,
-                    amount_difference, reason)
+                    amount_difference, reason, found_date)
                 SELECT %(server)s, %(company)s, %(source)s, b.day, b.is_total, b.ref, a.id, astpp_count, ledger_count,
                        astpp_count - ledger_count, astpp_seconds, ledger_seconds, astpp_seconds - ledger_seconds,
                        astpp_amount, ledger_amount, astpp_amount - ledger_amount,
                        CASE WHEN b.is_total THEN NULL
                             WHEN astpp_count > ledger_count THEN 'missing'
                             WHEN astpp_count < ledger_count THEN 'gone'
-                            ELSE 'changed' END
+                            ELSE 'changed' END, now() AT TIME ZONE 'UTC'
                   FROM shown b
              LEFT JOIN astpp_account a ON a.server_id = %(server)s AND a.astpp_id = b.ref AND b.ref <> 0
            ON CONFLICT (server_id, source, day, is_total, account_ref) DO UPDATE
@@ -153,7 +182,9 @@ class AstppReconciliation(models.Model):
                        astpp_seconds = EXCLUDED.astpp_seconds, ledger_seconds = EXCLUDED.ledger_seconds,
                        seconds_difference = EXCLUDED.seconds_difference,
                        astpp_amount = EXCLUDED.astpp_amount, ledger_amount = EXCLUDED.ledger_amount,
-                       amount_difference = EXCLUDED.amount_difference, reason = EXCLUDED.reason
+                       amount_difference = EXCLUDED.amount_difference, reason = EXCLUDED.reason,
+                       found_date = CASE WHEN r.reason IS DISTINCT FROM EXCLUDED.reason OR r.found_date IS NULL
+                                         THEN EXCLUDED.found_date ELSE r.found_date END
             )
             SELECT DISTINCT day FROM sides
              WHERE astpp_count > ledger_count

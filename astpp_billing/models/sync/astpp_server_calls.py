@@ -46,10 +46,12 @@ class AstppServer(models.Model):
         :param run: ``SyncRun``
         :param source: "cdr" or "reseller_cdr"
         """
-        step, found = run.step, run.hours(source)
-        changed = set(self.env["astpp.sync.slice"]._changed(self, source, found))
+        step, found, late = run.step, run.hours(source), run.late_hours(source)
+        changed = {
+            slice for hours in (late, found) for slice in self.env["astpp.sync.slice"]._changed(self, source, hours)
+        }
         step.remaining_count = sum(slice.rows for slice in changed)
-        waiting = list(self._grouped_slices(found, changed))
+        waiting = list(self._grouped_slices(late + found, changed))
         run.commit()
         left_out = run.left_out
         while waiting:

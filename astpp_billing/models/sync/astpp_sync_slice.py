@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 from odoo import api, fields, models
 from odoo.tools import SQL
 
@@ -47,6 +49,30 @@ class AstppSyncSlice(models.Model):
             )
         )
         return [slice for slice in slices if known.get(slice.start) != self._fingerprint(slice)]
+
+    @api.model
+    def _months(self, server, source, start, end):
+        """Return {month as YYYY-MM: (calls, seconds, sum of debit)} of the hours in [start, end) as last read.
+
+        :param start: UTC text, as ``end``
+        """
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT to_char(start, 'YYYY-MM'), sum(split_part(fingerprint, '/', 1)::bigint),
+                       sum(split_part(fingerprint, '/', 2)::bigint), sum(split_part(fingerprint, '/', 3)::numeric)::text
+                  FROM astpp_sync_slice
+                 WHERE server_id = %s AND source = %s AND start >= %s::timestamp AND start < %s::timestamp
+                   AND fingerprint <> ''
+              GROUP BY 1
+                """,
+                server.id,
+                source,
+                start,
+                end,
+            )
+        )
+        return {month: (int(calls), int(seconds), Decimal(amount)) for month, calls, seconds, amount in rows}
 
     @api.model
     def _known(self, server, source, slices):

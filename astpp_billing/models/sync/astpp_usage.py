@@ -27,14 +27,23 @@ class AstppUsage(models.Model):
         """Load ASTPP's new charges, and hold unbilled ones that ASTPP has invoiced or deleted."""
         since = fields.Datetime.to_string(run.server.sync_from or fields.Datetime.to_datetime("2000-01-01"))
         added, read = self._load_charges(run.server, run.database, since, run.left_out)
-        held = self._check_charges(run.server, run.database)
-        run.note(read, added, held)
+        changed = self._check_charges(run.server, run.database)
+        run.note(read, added, changed)
 
     @api.model
-    def _load_charges(self, server, database, since, left_out):
+    def _reload_charges(self, run, since):
+        """Load charges of ASTPP that the ledger lacks, whatever their ids are.
+
+        :param since: UTC text; charges made from there on
+        """
+        self._load_charges(run.server, run.database, since, run.left_out, after=0)
+
+    @api.model
+    def _load_charges(self, server, database, since, left_out, after=None):
         """Load charges that the ledger does not have.
 
         :param since: UTC text; earlier charges are ignored
+        :param after: ASTPP id above which to read, by default the last one that the ledger has
         :param left_out: ``LeftOut`` that collects charges that cannot be loaded
         :return: (added, read)
         """
@@ -51,7 +60,8 @@ class AstppUsage(models.Model):
         did_product = self.env.ref("astpp_billing.product_did", raise_if_not_found=False)
         did_product = did_product.id if did_product else None
         added = read = 0
-        charges = read_charges(database, max(0, (last or 0) - OVERLAP), since, left_out.add)
+        after = max(0, (last or 0) - OVERLAP) if after is None else after
+        charges = read_charges(database, after, since, left_out.add)
         for batch in split_every(BATCH, charges):
             read += len(batch)
             entries = self._charge_entries(server, batch, products, did_product)
@@ -126,11 +136,11 @@ class AstppUsage(models.Model):
 
     @api.model
     def _check_charges(self, server, database):
-        """Hold unbilled charges that ASTPP has put on an invoice of its own, or deleted.
+        """Have unbilled charges follow ASTPP: edited ones change, deleted and invoiced ones are held.
 
         ASTPP's rows are streamed into a temporary table, so that memory use does not depend on their number.
 
-        :return: number of charges held
+        :return: number of charges held or changed
         """
         self.flush_model()
         waiting = SQL(
@@ -138,14 +148,8 @@ class AstppUsage(models.Model):
         )
         if not (ranges := self._charge_ranges(waiting)):
             return 0
+        self._stage_states(database, ranges)
         states = SQL.identifier(STATES)
-        self.env.cr.execute(SQL("DROP TABLE IF EXISTS %s", states))
-        self.env.cr.execute(SQL("CREATE TEMPORARY TABLE %s (id bigint, invoiced boolean) ON COMMIT DROP", states))
-        rows = (row for first, last in ranges for row in read_states(database, first, last))
-        self._copy(STATES, None, in_chunks(f"{key}\t{invoiced}\n" for key, invoiced in rows))
-        # The planner may not have statistics of the ledger yet; with this index any plan needs one lookup per charge.
-        self.env.cr.execute(SQL("CREATE UNIQUE INDEX ON %s (id)", states))
-        self.env.cr.execute(SQL("ANALYZE %s", states))
         held = 0
         for exception, condition in (
             (
@@ -160,7 +164,60 @@ class AstppUsage(models.Model):
             ("gone", SQL("NOT EXISTS (SELECT FROM %s s WHERE s.id = u.source_key::bigint)", states)),
         ):
             held += self._hold(exception, SQL("%s AND %s", waiting, condition))
-        return held
+        return held + self._follow_edited(server, waiting)
+
+    @api.model
+    def _stage_states(self, database, ranges):
+        """Fill the temporary table of ASTPP's charges as they are now.
+
+        :param ranges: [(first, last)] of ids
+        """
+        states = SQL.identifier(STATES)
+        self.env.cr.execute(SQL("DROP TABLE IF EXISTS %s", states))
+        self.env.cr.execute(
+            SQL(
+                "CREATE TEMPORARY TABLE %s (id bigint, invoiced boolean, account_id int, amount numeric, date timestamp,"
+                " charge_type text) ON COMMIT DROP",
+                states,
+            )
+        )
+        rows = (row for first, last in ranges for row in read_states(database, first, last))
+        self._copy(STATES, None, in_chunks("\t".join(row) + "\n" for row in rows))
+        # The planner may not have statistics of the ledger yet; with this index any plan needs one lookup per charge.
+        self.env.cr.execute(SQL("CREATE UNIQUE INDEX ON %s (id)", states))
+        self.env.cr.execute(SQL("ANALYZE %s", states))
+
+    @api.model
+    def _follow_edited(self, server, waiting):
+        """Give waiting charges that were edited in ASTPP the account, amount, date and type that they have there now.
+
+        :param waiting: SQL condition on ``astpp_usage u``
+        :return: number of charges changed
+        """
+        edited = self.env.execute_query(
+            SQL(
+                """
+                SELECT u.id, a.id, s.amount::text, s.date, s.charge_type
+                  FROM astpp_usage u
+                  JOIN %s s ON s.id = u.source_key::bigint
+                  JOIN astpp_account a ON a.server_id = u.server_id AND a.astpp_id = s.account_id AND a.astpp_id <> 0
+                 WHERE %s AND (u.account_id <> a.id OR u.rated_amount <> s.amount OR u.date <> s.date
+                               OR u.charge_type <> s.charge_type)
+              ORDER BY u.id
+                """,
+                SQL.identifier(STATES),
+                waiting,
+            )
+        )
+        for key, account_id, amount, date, charge_type in edited:
+            # sudo: the ledger's lines of ASTPP are nobody's to write, and these are few.
+            line = self.sudo().browse(key)
+            vals = {"amount": float(amount), "rated_amount": float(amount)}
+            vals |= {"account_id": account_id} if line.account_id.id != account_id else {}
+            vals |= {"date": date} if line.date != date else {}
+            vals |= {"charge_type": charge_type} if charge_type else {}
+            line.write(vals)
+        return len(edited)
 
     @api.model
     def _charge_ranges(self, waiting):

@@ -5,9 +5,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 
+from dateutil.relativedelta import relativedelta
+
 from odoo import fields
 
-from ...connector.calls import SOURCES, Slice, read_hours
+from ...connector.calls import SOURCES, Slice, read_hours, read_months, read_slices
 from ...connector.database import ConnectorError, Database
 from ...connector.read_ahead import read_ahead
 from ...connector.schema import system_settings
@@ -37,6 +39,8 @@ class SyncRun:
         """the step that is running"""
         self.left_out = LeftOut()
         """the running step's rows that could not be taken over"""
+        self.late_spans: set[tuple[str, str, str]] = set()
+        """(source, start, end) of months before ``window`` that are read again, as UTC text"""
         self._hours: dict[str, list[Slice]] = {}
 
     def commit(self) -> None:
@@ -91,6 +95,38 @@ class SyncRun:
             start = max(start, (self.started - days).replace(hour=0))
         start = start.replace(minute=0, second=0, microsecond=0)
         return fields.Datetime.to_string(start), fields.Datetime.to_string(self.started + timedelta(days=1))
+
+    @property
+    def history(self) -> tuple[str, str]:
+        """(start, end) of the calls before ``window``, as UTC text; nothing where the window covers all of them."""
+        start, end = self.server.sync_from, self.window[0]
+        if not start:
+            return "2000-01-01 00:00:00", end
+        start = start.replace(minute=0, second=0, microsecond=0)
+        return min(fields.Datetime.to_string(start), end), end
+
+    def _late_months(self, source: str) -> list[str]:
+        """Return the months before ``window`` whose calls are not what was last read, once a night.
+
+        Calls may be entered weeks later, and *Usage From* may be set back. What ASTPP has purged does not count.
+        """
+        start, end = self.history
+        if not self.is_wide or not self.server.sync_wide_date or start >= end:
+            return []
+        known = self.env["astpp.sync.slice"]._months(self.server, source, start, end)
+        found = read_months(self.database, source, start, end)
+        return sorted(month for month, sums in found.items() if sums != known.get(month))
+
+    def late_hours(self, source: str) -> list[Slice]:
+        """Return the hours of months before ``window`` that have to be read again, and note them in ``late_spans``."""
+        start, end = self.history
+        hours: list[Slice] = []
+        for month in self._late_months(source):
+            following = fields.Datetime.to_datetime(f"{month}-01 00:00:00") + relativedelta(months=1)
+            since, until = max(start, f"{month}-01 00:00:00"), min(end, fields.Datetime.to_string(following))
+            hours += read_slices(self.database, source, since, until)
+            self.late_spans.add((source, since, until))
+        return hours
 
     @contextmanager
     def adding_up_hours(self):

@@ -6,5 +6,6 @@ from . import astpp_did
 from . import astpp_outbox
 from . import astpp_outbox_apply
 from . import astpp_outbox_difference
+from . import astpp_reconciliation
 from . import astpp_server
 from . import astpp_subscription

@@ -50,7 +50,7 @@ class AstppOutboxDifference(models.Model):
         required=True,
         readonly=True,
     )
-    date = fields.Datetime(string="Found On", readonly=True)
+    date = fields.Datetime(string="Since", readonly=True, help="When it was found first.")
 
     @api.model
     def _compare(self, server):
@@ -75,8 +75,19 @@ class AstppOutboxDifference(models.Model):
         now = fields.Datetime.now()
         # sudo: only the comparison may write the list, no user.
         differences = self.sudo()
-        differences.search([("server_id", "=", server.id)]).unlink()
-        differences.create([{"server_id": server.id, "date": now, **values} for values in found])
+        before = differences.search([("server_id", "=", server.id)])
+        since = {(each.kind, each.account_id.id, each.name, each.cause): each.date for each in before}
+        before.unlink()
+        differences.create(
+            [
+                {
+                    "server_id": server.id,
+                    "date": since.get((values["kind"], values["account_id"], values["name"], values["cause"]), now),
+                    **values,
+                }
+                for values in found
+            ]
+        )
         return len(found)
 
     def _compare_entries(self, server, database):
