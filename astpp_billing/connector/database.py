@@ -1,6 +1,7 @@
 """A connection to an ASTPP database: read consistently, streamed, and never written."""
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -18,6 +19,9 @@ TOO_SLOW = (1969, 3024)
 UNKNOWN_VARIABLE = 1193
 # Seconds that a statement may take on a connection with a deadline.
 STATEMENT = 5
+# Seconds that a server waits for us to take what it has sent, and after which a snapshot is old.
+PATIENCE = 3600
+OLD = 300
 # How many characters of a server's own words are passed on, and from how many on a password is looked for in them:
 # shorter ones are parts of too many words.
 MAX_DETAIL = 500
@@ -48,7 +52,7 @@ class Settings(NamedTuple):
 
 
 class Database:
-    """One snapshot of an ASTPP database; a context manager.
+    """Snapshots of an ASTPP database, one until ``renew``; a context manager.
 
     :param deadline: moment of ``time.monotonic`` at which reading ends with an error, None for no such limit
     """
@@ -57,6 +61,7 @@ class Database:
         self.settings = settings
         self.deadline = deadline
         self._connection: Connection | None = None
+        self._begun = 0.0
         self._unread: SSCursor | None = None
         """a cursor whose result has rows left, to be read before the connection takes another statement"""
 
@@ -66,14 +71,26 @@ class Database:
             self._limit_statements()
             for statement in (
                 "SET SESSION time_zone = '+00:00'",
+                # What is read is put away meanwhile, which may take longer than the server waits by default.
+                f"SET SESSION net_write_timeout = {PATIENCE}",
                 "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-                "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
             ):
                 self.execute(statement)
+            self._begin()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def _begin(self) -> None:
+        self.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        self._begun = time.monotonic()
+
+    def renew(self) -> None:
+        """Begin a new snapshot if this one is old: the server has to keep all rows that changed since it began."""
+        if time.monotonic() - self._begun > OLD:
+            self.execute("COMMIT")
+            self._begin()
 
     def __exit__(self, *_exception: object) -> None:
         if self._connection:

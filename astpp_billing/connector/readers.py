@@ -14,6 +14,7 @@ from .records import Account, Coupon, Did, Issuer, Order, Payment, Product, Rese
 from .rows import Reject, Row, datetime_or_none, records
 from .schema import TABLES, missing_columns, select
 from .time_zones import read_zones, zone_in
+from .writer import MARK
 
 ACCOUNT_TYPES = {0: "customer", 1: "reseller", 3: "provider", 5: "customer"}
 CATEGORIES = {1: "package", 2: "subscription", 3: "topup", 4: "did"}
@@ -273,8 +274,11 @@ def read_coupons(database: Database, reject: Reject) -> Iterator[Coupon]:
     return records(_rows(database, "refill_coupon", "ORDER BY id"), make, reject)
 
 
-def read_payments(database: Database, after_id: int, reject: Reject) -> Iterator[Payment]:
-    """Yield payments and charges of payment_transaction with an id above ``after_id``."""
+def read_payments(database: Database, after_id: int, since: str | None, reject: Reject) -> Iterator[Payment]:
+    """Yield payments and charges of payment_transaction with an id above ``after_id``; none that Odoo wrote.
+
+    :param since: UTC text; rows made from there on, None for all
+    """
 
     def make(row: Row) -> Payment:
         return Payment(
@@ -286,7 +290,10 @@ def read_payments(database: Database, after_id: int, reject: Reject) -> Iterator
             date=row.date("date"),
         )
 
-    return records(_rows(database, "payment_transaction", "WHERE id > %s ORDER BY id", (after_id,)), make, reject)
+    # The keys of what Odoo writes are no payments (ASTPP facts 1.15).
+    where = "WHERE id > %s AND (%s IS NULL OR `date` >= %s) AND transaction_id NOT LIKE %s ORDER BY id"
+    rows = _rows(database, "payment_transaction", where, (after_id, since, since, f"{MARK}%"))
+    return records(rows, make, reject)
 
 
 def read_taxes(database: Database, reject: Reject) -> Iterator[Tax]:

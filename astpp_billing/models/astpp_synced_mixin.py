@@ -7,6 +7,8 @@ from ..three_way import news, plain
 
 # Rows compared at a time.
 CHUNK = 5000
+# Rows created or changed in one transaction.
+PIECE = 2000
 
 
 class AstppSyncedMixin(models.AbstractModel):
@@ -27,11 +29,12 @@ class AstppSyncedMixin(models.AbstractModel):
     astpp_snapshot = fields.Json(copy=False, readonly=True)
 
     @api.model
-    def _merge_synced(self, server, wanted, left_out):
+    def _merge_synced(self, server, wanted, left_out, commit=None):
         """Create records for new rows and update changed ones; a row that Odoo refuses does not stop the others.
 
         :param wanted: {ASTPP id: values}, records as ids, many2many as sorted lists of ids
         :param left_out: ``LeftOut`` that collects the refused rows
+        :param commit: called after each piece, so that what was done is kept whatever happens to the rest
         :return: (created records, changed records)
         """
         wanted = self._differing(server, wanted)
@@ -64,10 +67,17 @@ class AstppSyncedMixin(models.AbstractModel):
             records._after_merge(self.browse())
             return records
 
+        def piecewise(keys, put):
+            done = []
+            for piece in split_every(PIECE, keys):
+                done += put_away(self, list(piece), put, left_out, self._row_name)
+                if commit:
+                    commit()
+            return self.union(*done)
+
         # Changes first: a closed or moved record frees its unique key for a new one.
-        changed = put_away(self, list(changes), change, left_out, self._row_name)
-        created = put_away(self, [key for key in wanted if key not in by_id], create, left_out, self._row_name)
-        return self.union(*created), self.union(*changed)
+        changed = piecewise(changes, change)
+        return piecewise([key for key in wanted if key not in by_id], create), changed
 
     @api.model
     def _differing(self, server, wanted):

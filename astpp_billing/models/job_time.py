@@ -14,8 +14,8 @@ LONGEST = 40
 class JobTime:
     """The time of one go of a job, from its making on. The job commits piece by piece and asks between pieces."""
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + min(LONGEST, _real_limit() / 2)
+    def __init__(self, longest: float = LONGEST) -> None:
+        self._end = time.monotonic() + min(longest, _real_limit() / 2)
 
     @property
     def is_up(self) -> bool:

@@ -95,6 +95,7 @@ from . import (
     test_sync_moved,
     test_sync_numbers,
     test_sync_run,
+    test_sync_time,
     test_three_way,
     test_topup,
     test_usage,

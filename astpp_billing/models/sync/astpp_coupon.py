@@ -35,6 +35,7 @@ class AstppCoupon(models.Model):
                 for coupon in records
             },
             run.left_out,
+            run.commit,
         )
         run.note(len(records), len(created), len(changed))
 

@@ -33,6 +33,7 @@ class AstppDid(models.Model):
                 for did in records
             },
             run.left_out,
+            run.commit,
         )
         run.note(len(records), len(created), len(changed))
 

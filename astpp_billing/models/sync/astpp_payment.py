@@ -1,9 +1,15 @@
+from functools import partial
+
 from odoo import api, fields, models
-from odoo.tools import split_every
+from odoo.tools import SQL, split_every
 
 from ...connector import readers
+from ...left_out import put_away
 
-BATCH = 500
+# Rows stored by one statement, and in one transaction.
+BATCH = 10_000
+# Ids to read again, because rows with lower ids may have been committed after a higher id was read.
+OVERLAP = 1000
 
 
 class AstppPayment(models.Model):
@@ -28,33 +34,56 @@ class AstppPayment(models.Model):
 
     @api.model
     def _sync(self, run):
-        """Add new rows only: ``payment_transaction`` is a long history whose rows do not change."""
+        """Add new rows only: ``payment_transaction`` is a long history whose rows do not change.
+
+        As a statement a batch, without records: nobody works on them, and they are many.
+        """
+        since = fields.Datetime.to_string(run.server.sync_from) if run.server.sync_from else None
         last = self.search([("server_id", "=", run.server.id)], order="astpp_id desc", limit=1).astpp_id
         read = added = 0
-        for batch in split_every(BATCH, readers.read_payments(run.database, last, run.left_out.add)):
+        payments = readers.read_payments(run.database, max(0, last - OVERLAP), since, run.left_out.add)
+        for batch in split_every(BATCH, payments):
             read += len(batch)
-            added += len(self._add(run, batch))
+            put = partial(self._add, run.server)
+            added += sum(put_away(self, batch, put, run.left_out, lambda payment: self._row_name(payment.id)))
+            run.step.write({"read_count": read, "added_count": added})
+            run.commit()
         run.note(read, added, 0)
 
     @api.model
-    def _add(self, run, payments):
-        """Create payments from a list of ``connector.records.Payment``.
+    def _add(self, server, payments):
+        """Add a list of ``connector.records.Payment``; those that are here already are passed over.
 
-        :return: created records
+        :return: how many were added
         """
-        accounts = run.server._synced_ids("astpp.account")
-        created, _changed = self._merge_synced(
-            run.server,
-            {
-                payment.id: {
-                    "account_id": accounts.get(payment.account_id, False),
-                    "date": payment.date,
-                    "amount": float(payment.amount),
-                    "method": payment.method,
-                    "transaction_ref": payment.transaction,
-                }
-                for payment in payments
-            },
-            run.left_out,
+        self.flush_model()
+        self.env["astpp.account"].flush_model(["server_id", "astpp_id"])
+        columns = list(zip(*payments, strict=True))
+        rows = self.env.execute_query(
+            SQL(
+                """
+                INSERT INTO astpp_payment (server_id, company_id, astpp_id, account_id, amount, method, transaction_ref, date,
+                                           create_uid, create_date)
+                SELECT %(server)s, %(company)s, p.id, a.id, p.amount, p.method, p.transaction, p.date, %(user)s,
+                       now() AT TIME ZONE 'UTC'
+                  FROM unnest(%(ids)s::int[], %(accounts)s::int[], %(amounts)s::numeric[], %(methods)s::text[],
+                              %(transactions)s::text[], %(dates)s::timestamp[])
+                       AS p(id, account_id, amount, method, transaction, date)
+             LEFT JOIN astpp_account a ON a.server_id = %(server)s AND a.astpp_id = p.account_id AND p.account_id <> 0
+           ON CONFLICT DO NOTHING
+             RETURNING id
+                """,
+                server=server.id,
+                company=server.company_id.id,
+                user=self.env.uid,
+                **dict(
+                    zip(
+                        ("ids", "accounts", "amounts", "methods", "transactions", "dates"),
+                        map(list, columns),
+                        strict=True,
+                    )
+                ),
+            )
         )
-        return created
+        self.invalidate_model()
+        return len(rows)

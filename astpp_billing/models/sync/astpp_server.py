@@ -1,7 +1,5 @@
 import logging
-from contextlib import suppress
-
-import psycopg2
+from contextlib import contextmanager
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -9,7 +7,8 @@ from odoo.tools import SQL
 
 from ...connector.database import ConnectorError
 from ..astpp_guard_mixin import ours
-from .sync_run import SyncRun
+from ..job_time import JobTime
+from .sync_run import OutOfTimeError, SyncRun
 from .sync_steps import STEPS
 
 _logger = logging.getLogger(__name__)
@@ -85,58 +84,81 @@ class AstppServer(models.Model):
         """Synchronise all servers that are due; a failing server does not stop the others."""
         servers = self.search([("host", "!=", False), "|", ("sync_enabled", "=", True), ("sync_state", "=", "running")])
         self.env["ir.cron"]._commit_progress(remaining=len(servers))
+        # Where nothing limits the job, it need not be interrupted: each time it begins with ASTPP's small tables.
+        limits = JobTime(float("inf"))
         for server in servers:
-            server._sync()
+            server._sync(limits=limits)
+            if limits.is_up:
+                # In a job anew, with limits anew; a rest would be called again at once within the same ones.
+                self.env.ref("astpp_billing.ir_cron_sync")._trigger()
+                self.env["ir.cron"]._commit_progress(remaining=0)
+                return
             self.env["ir.cron"]._commit_progress(1)
 
     @ours
-    def _sync(self, commit=True):
+    def _sync(self, commit=True, limits=None):
         """Bring the ledger and all mirrored records up to date with ASTPP.
 
         Commits after each step and each piece of a call table, so that the next run continues wherever this one was
         interrupted.
 
         :param commit: False when the caller owns the transaction (tests)
+        :param limits: ``JobTime`` after which it stops, to go on in another job
         :return: whether it was completed
         """
         self.ensure_one()
         server = self.with_company(self.company_id).with_context(tracking_disable=True)
-        if not server._lock_sync():
-            return False
-        run = SyncRun(server, commit)
+        with server._locked(commit) as is_free:
+            return is_free and server._run_sync(SyncRun(server, commit, limits))
+
+    def _run_sync(self, run):
+        """Do the steps of a synchronisation; a failure is recorded on the server.
+
+        :param run: ``SyncRun``
+        :return: whether all were done
+        """
         try:
-            steps = server._start_steps()
+            steps = self._start_steps()
             run.commit()
-            with server._open() as run.database:
+            with self._open() as run.database:
                 for step in STEPS:
                     with run.running(steps[step.name]):
                         step.sync(run)
-            server._succeed()
-            run.commit()
+            self._succeed()
+            run.keep()
+        except OutOfTimeError:
+            # All of it is committed; the status stays Running, and another job goes on.
+            return False
         except Exception as error:
             # The failure is shown on the server's form; the next run continues from what is committed.
-            if commit:
-                server.env.cr.rollback()
+            if run.commits:
+                self.env.cr.rollback()
             elif not isinstance(error, (ConnectorError, UserError)):
                 raise
             if not isinstance(error, (ConnectorError, UserError)):
-                _logger.exception("Synchronisation of %s failed", server.name)
-            server._fail(error)
-            run.commit()
+                _logger.exception("Synchronisation of %s failed", self.name)
+            self._fail(error)
+            run.keep()
             return False
-        finally:
-            # Fails in an aborted transaction or on a lost connection; the latter releases the lock anyway.
-            with suppress(psycopg2.Error):
-                server._unlock_sync()
-                run.commit()
         return True
 
-    def _lock_sync(self):
-        """Take the server's advisory lock for this database session; it outlives commits and ends with the process."""
-        return self.env.execute_query(SQL("SELECT pg_try_advisory_lock(%s, %s)", LOCK_CLASS, self.id))[0][0]
+    @contextmanager
+    def _locked(self, commit):
+        """Have no other process synchronise this server during the body; give it whether none does so already.
 
-    def _unlock_sync(self):
-        self.env.execute_query(SQL("SELECT pg_advisory_unlock(%s, %s)", LOCK_CLASS, self.id))
+        The lock is that of a transaction, in a connection of its own where the body commits: behind a pooler that gives
+        a session's transactions to different connections (pgbouncer's transaction mode), a session's lock would stay
+        with somebody else's. Its transaction reads nothing afterwards, so it keeps no old rows alive.
+        """
+        lock = SQL("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK_CLASS, self.id)
+        if not commit:
+            yield self.env.execute_query(lock)[0][0]
+            return
+        with self.env.registry.cursor() as cr:
+            cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            cr.execute(lock)
+            [(is_free,)] = cr.fetchall()
+            yield is_free
 
     def _start_steps(self):
         """Reset all steps to waiting, creating those that are missing.

@@ -159,6 +159,8 @@ class AstppServer(models.Model):
 def _piece_chunks(database, source, pieces, owners, total_ids):
     """Yield the pieces' calls as chunks for COPY, None after each piece. Runs in a thread: no ORM."""
     for piece in pieces:
+        # Calls that came since are in hours that will differ from what is noted of them now, so they are read again.
+        database.renew()
         records = read_calls(database, source, piece.slices, piece.left_out.add)
         if piece.is_known:
             yield from in_chunks(staged_lines(records))

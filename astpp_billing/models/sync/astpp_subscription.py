@@ -23,7 +23,7 @@ class AstppSubscription(models.Model):
         """Mirror ASTPP's orders; those whose account or product is unknown wait until it is there."""
         records = list(readers.read_orders(run.database, run.left_out.add))
         wanted, waiting = self._wanted(run.server, records)
-        created, changed = self._merge_synced(run.server, wanted, run.left_out)
+        created, changed = self._merge_synced(run.server, wanted, run.left_out, run.commit)
         self._link_levels(run.server, records)
         remarks = (
             [self.env._("%s orders of unknown accounts or deleted products are left out.", waiting)] if waiting else []

@@ -11,7 +11,7 @@ from ..ledger.usage_state import POSTPAID, WAITING
 
 # Ids to read again, because rows with lower ids may have been committed after a higher id was read.
 OVERLAP = 1000
-BATCH = 1000
+BATCH = 20_000
 # Unneeded rows between two needed ones: up to this many are read along instead of starting another query.
 GAP = 500
 STATES = "astpp_charge_state"

@@ -14,6 +14,7 @@ from ...connector.database import ConnectorError, Database
 from ...connector.read_ahead import read_ahead
 from ...connector.schema import system_settings
 from ...left_out import LeftOut
+from ..job_time import JobTime
 
 # Hours after which the nightly look-back is due again.
 NIGHT = timedelta(hours=20)
@@ -21,17 +22,23 @@ NIGHT = timedelta(hours=20)
 WIDE = 35
 
 
+class OutOfTimeError(Exception):
+    """The job has to end before its worker's limits are reached; what is done so far is committed."""
+
+
 class SyncRun:
     """One synchronisation of a server, from its first step to its last.
 
     :param server: ``astpp.server``, in its company
     :param commits: whether to commit piece by piece; False when the caller owns the transaction
+    :param limits: how long it may take, None for no limit
     """
 
-    def __init__(self, server, commits: bool = False):
+    def __init__(self, server, commits: bool = False, limits: JobTime | None = None):
         self.server = server
         self.env = server.env
         self.commits = commits
+        self._limits = limits
         self.started = fields.Datetime.now()
         self.database: Database | None = None
         """ASTPP's database, in one snapshot for all steps"""
@@ -44,7 +51,16 @@ class SyncRun:
         self._hours: dict[str, list[Slice]] = {}
 
     def commit(self) -> None:
-        """Commit the work done so far and report progress."""
+        """Commit the work done so far and report progress.
+
+        :raise OutOfTimeError: when the job's time is up
+        """
+        self.keep()
+        if self.commits and self._limits and self._limits.is_up:
+            raise OutOfTimeError
+
+    def keep(self) -> None:
+        """Commit the work done so far, however little time there is."""
         if self.commits:
             self.env["ir.cron"]._commit_progress()
 
