@@ -72,6 +72,7 @@
     "assets": {
         "web.assets_backend": [
             "astpp_billing/static/src/auto_refresh/*",
+            "astpp_billing/static/src/sync_tray/*",
             "astpp_billing/static/src/usage_import/*",
         ],
         "web.assets_frontend": ["astpp_billing/static/src/portal/*"],

@@ -75,7 +75,7 @@ def check(database: Database) -> list[Finding]:
     astpp = settings.get("version")
     if astpp and not f"{astpp}.".startswith(SUPPORTED):
         findings.append(Finding("warning", f"This is ASTPP {astpp}; versions 4.0 to 6 are supported."))
-    findings += _check_crons(database)
+    findings += cron_findings(database).values()
     if not errors:
         findings += _check_calls(database) + _check_index(database)
     findings.append(Finding("ok", f"ASTPP {astpp or 'of unknown version'} on {version}."))
@@ -153,17 +153,16 @@ def _check_table(database: Database, table: str, columns: str) -> list[Finding]:
     return []
 
 
-def _check_crons(database: Database) -> list[Finding]:
+def cron_findings(database: Database) -> dict[str, Finding]:
+    """Return warnings of ASTPP's own crons that would bill, by their names (ASTPP facts 1.18); "" when unknown."""
     try:
         rows = database.execute("SELECT name, status FROM cron_settings")
     except ConnectorError:
-        return [
-            Finding(
-                "warning",
-                "The table cron_settings cannot be read, so nothing is known of ASTPP's own invoicing. Make sure that "
-                "its Generate Invoice cron is off.",
-            )
-        ]
+        text = (
+            "The table cron_settings cannot be read, so nothing is known of ASTPP's own invoicing. Make sure that "
+            "its Generate Invoice cron is off."
+        )
+        return {"": Finding("warning", text)}
     running = {name for name, status in rows if status == "0"}
     warnings = {
         "Generate Invoice": "ASTPP's own cron Generate Invoice is on: customers would be billed by ASTPP and by Odoo. "
@@ -171,7 +170,7 @@ def _check_crons(database: Database) -> list[Finding]:
         "Manage Services": "ASTPP's own cron Manage Services is on: ASTPP renews products. That is right while "
         "renewals are ASTPP's here, and would charge twice if they were Odoo's.",
     }
-    return [Finding("warning", text) for name, text in warnings.items() if name in running]
+    return {name: Finding("warning", text) for name, text in warnings.items() if name in running}
 
 
 def _check_index(database: Database) -> list[Finding]:

@@ -89,6 +89,7 @@ from . import (
     test_sync_calls,
     test_sync_charges,
     test_sync_gone,
+    test_sync_health,
     test_sync_late,
     test_sync_left_out,
     test_sync_meanwhile,

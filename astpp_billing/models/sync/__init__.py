@@ -11,6 +11,7 @@ from . import astpp_reconciliation
 from . import astpp_server
 from . import astpp_server_calls
 from . import astpp_server_connection
+from . import astpp_server_health
 from . import astpp_server_mirrors
 from . import astpp_server_openings
 from . import astpp_server_renewals

@@ -121,6 +121,7 @@ class AstppServer(models.Model):
             steps = self._start_steps()
             run.commit()
             with self._open() as run.database:
+                self._note_crons(run.database)
                 for step in STEPS:
                     with run.running(steps[step.name]):
                         step.sync(run)
