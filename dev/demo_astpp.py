@@ -6,6 +6,7 @@ Prints the port of its MariaDB once the server is ready.
 import csv
 import signal
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import odoo.addons
@@ -55,13 +56,41 @@ def call_rows(path):
                 yield {name: value or 0 if name.endswith("_cost") else value for name, value in row.items()}
 
 
+def insert_invoices(server, accounts):
+    """Have ASTPP's own cron invoiced the month before; every third customer has not paid, every ninth a part."""
+    month = accounts[0]["billed_until"][:7]
+    first = f"{date.fromisoformat(f'{month}-01') - timedelta(days=1)}"[:7]
+    customers = [row for row in accounts if row["prepaid"] != "True" and row["type"] == "customer"]
+    for number, row in enumerate(customers, 1):
+        server.insert(
+            "invoices",
+            {"id": number, "prefix": "INV_", "number": f"{number:06d}", "accountid": row["id"], "confirm": 1,
+             "reseller_id": row["reseller_id"], "from_date": f"{first}-01 00:00:01",
+             "to_date": f"{date.fromisoformat(f'{month}-01') - timedelta(days=1)} 23:59:59",
+             "generate_date": f"{month}-01 00:00:01", "due_date": f"{month}-08 23:59:59"},
+        )  # fmt: skip
+        amount = 20 + number % 40
+        lines = [
+            ("STANDARD", amount, 0),
+            ("INVPAY", 0, amount if number % 3 else amount // 2 if number % 9 == 0 else 0),
+        ]
+        server.insert(
+            "invoice_details",
+            *({"accountid": row["id"], "invoiceid": number, "charge_type": kind, "debit": debit, "credit": credit,
+               "created_date": f"{month}-01 00:00:01"} for kind, debit, credit in lines if debit or credit),
+        )  # fmt: skip
+    server.execute("UPDATE accounts SET balance = 5 + id % 20 WHERE posttoexternal = 0 AND type = 0")
+
+
 def main(folder):
     server = MariaDb().start()
     try:
         server.make_astpp()
         server.execute("UPDATE cron_settings SET status = 1")
         with (folder / "accounts.csv").open(encoding="utf-8") as file:
-            server.insert("accounts", *(account_row(row) for row in csv.DictReader(file)))
+            accounts = list(csv.DictReader(file))
+        server.insert("accounts", *map(account_row, accounts))
+        insert_invoices(server, accounts)
         server.insert("cdrs", *call_rows(folder / "cdrs.csv"))
         server.insert("reseller_cdrs", *call_rows(folder / "reseller_cdrs.csv"))
         print(server.port, flush=True)

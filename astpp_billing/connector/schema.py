@@ -45,11 +45,12 @@ OPTIONAL_TABLES = {
     "counters": "id",
 }
 
-# Columns that came with later versions: 4.0 has neither, 4.0.1 no names of time zones.
+# Columns that came with later versions: 4.0 has neither these nor orders of counters, 4.0.1 no names of time zones.
 OPTIONAL_COLUMNS = {
     "accounts": ("last_bill_date",),
     "timezone": ("timezone_name",),
     "invoices": ("confirm", "is_deleted", "generate_type"),
+    "counters": ("package_id",),
 }
 SUPPORTED = ("4.", "5.", "6.")
 

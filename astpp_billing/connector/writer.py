@@ -9,6 +9,7 @@ from .balance import Balance, BalanceChange
 from .changes import WRITABLE
 from .database import ConnectorError, Database, Value
 from .row_change import Change, RowChange
+from .schema import missing_columns
 
 # Marks our rows of payment_transaction: ASTPP leaves transaction_id alone (facts 1.15).
 MARK = "ODOO-"
@@ -108,11 +109,13 @@ class Writer(Database):
         :raise ConnectorError: when a row is gone or has a value that was not expected; nothing is changed then
         """
         rows = [change.row() for change in changes]
-        found = [self._locked(row) for row in rows]
+        # ASTPP 4.0 counts the minutes used without naming the order: there is no row to find.
+        lacking = [bool(missing_columns(self, row.table) & row.match.keys()) for row in rows]
+        found = [{} if lacks else self._locked(row) for row, lacks in zip(rows, lacking, strict=True)]
         if self._is_known(key, account_id, Decimal(0)):
             return Outcome(found, found, True)
-        for row, now in zip(rows, found, strict=True):
-            if not (rows[0].is_meant(found[0]) and row.is_meant(now)):
+        for row, now, lacks in zip(rows, found, lacking, strict=True):
+            if lacks or not (rows[0].is_meant(found[0]) and row.is_meant(now)):
                 continue
             self._check_expected(row, now)
             if not row.values:

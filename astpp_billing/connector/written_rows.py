@@ -6,6 +6,7 @@ from decimal import Decimal
 from .balance import Balance
 from .database import Database
 from .row_change import Change, RowChange
+from .schema import OPTIONAL_COLUMNS, missing_columns
 from .writer import MARK
 
 CHUNK = 1000
@@ -14,7 +15,10 @@ CHUNK = 1000
 def current_rows(database: Database, rows: Iterable[RowChange]) -> dict[tuple[str, int], dict[str, str]]:
     """Read what row changes would replace and what they look at, as {``RowChange.place``: {column: text}}."""
     wanted: dict[tuple[str, str], tuple[set[int], set[str]]] = {}
+    lacking = {table: missing_columns(database, table) for table in OPTIONAL_COLUMNS}
     for row in rows:
+        if row.lookup in lacking.get(row.table, ()):
+            continue
         ids, columns = wanted.setdefault((row.table, row.lookup), (set(), set()))
         ids.add(row.place[1])
         columns |= {*row.values, *row.only}

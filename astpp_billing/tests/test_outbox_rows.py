@@ -84,6 +84,19 @@ class TestOutboxRows(SyncCommon):
         keys = self.mariadb.execute("SELECT amount FROM payment_transaction WHERE transaction_id LIKE 'ODOO-%%'")
         self.assertEqual([float(amount) for (amount,) in keys], [0, 0, 0])
 
+    @freeze_time("2024-03-10 10:00:00")
+    def test_renewal_on_astpp_4_0(self):
+        """Its counters name no order, so minutes are not reset there; dates and prices are written as ever."""
+        self.mariadb.execute("ALTER TABLE counters DROP COLUMN package_id")
+        self.start(write_order=True)
+        self.server.renewals_by = "odoo"
+        with freeze_time("2024-04-10 10:00:00"):
+            self.renew()
+            self.server.action_preview_outbox()
+            [entry] = self.apply()
+        self.assertEqual(entry.state, "applied", entry.message)
+        self.assertEqual(self.row("order_items", "next_billing_date", 90), ("2024-04-29 23:59:59",))
+
     def test_numbers(self):
         """A number is assigned and taken back; one that ASTPP gave to somebody else stays with them."""
         self.start(write_did=True)

@@ -1,7 +1,7 @@
 from odoo import api, fields, models
 from odoo.tools import SQL, split_every
 
-from ...charge_types import RENEWALS
+from ...charge_types import CHARGE_WORDS, RENEWALS
 from ...connector.charges import read_charges, read_states
 from ...left_out import put_away
 from ...renewal_period import is_renewed_twice
@@ -182,7 +182,7 @@ class AstppUsage(models.Model):
             )
         )
         rows = (row for first, last in ranges for row in read_states(database, first, last))
-        self._copy(STATES, None, in_chunks("\t".join(row) + "\n" for row in rows))
+        self._copy(STATES, None, in_chunks(f"{row}\n" for row in rows))
         # The planner may not have statistics of the ledger yet; with this index any plan needs one lookup per charge.
         self.env.cr.execute(SQL("CREATE UNIQUE INDEX ON %s (id)", states))
         self.env.cr.execute(SQL("ANALYZE %s", states))
@@ -197,15 +197,18 @@ class AstppUsage(models.Model):
         edited = self.env.execute_query(
             SQL(
                 """
-                SELECT u.id, a.id, s.amount::text, s.date, s.charge_type
+                SELECT u.id, a.id, s.amount::text, s.date, w.charge_type
                   FROM astpp_usage u
                   JOIN %s s ON s.id = u.source_key::bigint
+             LEFT JOIN unnest(%s, %s) AS w(word, charge_type) ON w.word = s.charge_type
                   JOIN astpp_account a ON a.server_id = u.server_id AND a.astpp_id = s.account_id AND a.astpp_id <> 0
                  WHERE %s AND (u.account_id <> a.id OR u.rated_amount <> s.amount OR u.date <> s.date
-                               OR u.charge_type <> s.charge_type)
+                               OR u.charge_type <> w.charge_type)
               ORDER BY u.id
                 """,
                 SQL.identifier(STATES),
+                list(CHARGE_WORDS),
+                list(CHARGE_WORDS.values()),
                 waiting,
             )
         )
