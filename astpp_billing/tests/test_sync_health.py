@@ -22,7 +22,7 @@ class TestSyncHealth(SyncCommon):
         self.assertEqual((self.server.health, self.server.cron_warnings), ("good", False))
         self.assertEqual((self.server.held_count, self.server.held_amount), (1, 0.1))
         self.assertEqual(self.server.last_call_date, self.day)
-        self.assertEqual(self.server.sync_progress, 100)
+        self.assertEqual((self.server.sync_progress, self.server.health_note), (100, False))
 
     def test_crons_that_would_bill_twice(self):
         self.mariadb.insert(
@@ -57,7 +57,9 @@ class TestSyncHealth(SyncCommon):
         self.sync()
         self.server._astpp_own().sync_date = fields.Datetime.now() - timedelta(hours=3)
         self.server.invalidate_recordset()
-        self.assertEqual(self.server.health, "warning")
+        self.assertEqual(
+            (self.server.health, self.server.health_note), ("warning", "The last success was more than two hours ago.")
+        )
 
     def test_progress(self):
         steps = self.server._astpp_own()._start_steps()

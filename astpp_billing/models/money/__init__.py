@@ -1,5 +1,5 @@
 from . import account_move
-from . import account_move_line
+from . import account_move_opening
 from . import account_move_recognition
 from . import account_move_refill
 from . import account_move_settlement

@@ -115,6 +115,7 @@ class AstppOpening(models.Model):
         return move.create(
             {
                 "move_type": "entry",
+                "astpp_is_opening": True,
                 "journal_id": journal.id,
                 "date": date,
                 "ref": self.env._("Opening balances from ASTPP"),

@@ -33,6 +33,7 @@ class AstppServer(models.Model):
         [("none", "No Connection"), ("good", "Good"), ("warning", "To Be Looked At"), ("bad", "Not Working")],
         compute="_compute_health",
     )
+    health_note = fields.Text(string="Why", compute="_compute_health")
 
     @api.depends("sync_step_ids.state", "sync_step_ids.remaining_count", "sync_step_ids.read_count")
     def _compute_sync_progress(self):
@@ -72,17 +73,31 @@ class AstppServer(models.Model):
             server.call_rate = max(
                 steps.filtered(lambda step: step.step in ("cdr", "reseller_cdr")).mapped("rate"), default=0
             )
-            server.health = server._health()
+            server.health, reasons = server._health()
+            server.health_note = "\n".join(reasons) or False
 
     def _health(self):
+        """Return (health, reasons why it is not good)."""
         self.ensure_one()
         if not self.host:
-            return "none"
-        if self.sync_state in ("failed", "never"):
-            return "bad" if self.sync_state == "failed" else "warning"
-        stale = self.sync_enabled and self.sync_date and fields.Datetime.now() - self.sync_date > STALE
-        doubtful = self.cron_warnings or self.difference_count or self.left_out_count
-        return "warning" if stale or doubtful or not self.sync_enabled else "good"
+            return "none", []
+        if self.sync_state == "failed":
+            return "bad", [self.sync_error or ""]
+        if self.sync_state == "never":
+            return "warning", [self.env._("It was never synchronised.")]
+        stale = self.sync_date and fields.Datetime.now() - self.sync_date > STALE
+        reasons = [
+            text
+            for is_so, text in (
+                (not self.sync_enabled, self.env._("It does not synchronise by itself.")),
+                (self.sync_enabled and stale, self.env._("The last success was more than two hours ago.")),
+                (self.difference_count, self.env._("ASTPP and Odoo differ.")),
+                (self.left_out_count, self.env._("Rows of ASTPP are left out: see the steps on the form.")),
+                (self.cron_warnings, self.cron_warnings),
+            )
+            if is_so
+        ]
+        return ("warning" if reasons else "good"), reasons
 
     def _note_crons(self, database):
         """Note which of ASTPP's own crons would bill what Odoo bills."""

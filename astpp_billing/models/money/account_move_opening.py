@@ -14,3 +14,11 @@ class AccountMoveLine(models.Model):
         "(astpp_opening_id) WHERE astpp_opening_id IS NOT NULL AND parent_state != 'cancel'",
         "An opening item is on one entry only.",
     )
+
+
+class AccountMove(models.Model):
+    """An entry of opening items shows its lines also to those who see no journal items otherwise."""
+
+    _inherit = "account.move"
+
+    astpp_is_opening = fields.Boolean(string="Opening Entry", readonly=True, copy=False)
