@@ -111,16 +111,18 @@ class TestInvoiceMail(AstppCommon, HttpCase):
     def test_a_broken_document_does_not_stop_others(self):
         bad, good = self.make_account(), self.make_account()
         moves = self.invoice(bad) | self.invoice(good)
-        render = type(moves)._astpp_render_pdf
+        send = type(self.env["account.move.send"])
+        render = send._prepare_invoice_pdf_report
 
-        def fails(records):
-            if moves[0] in records:
+        def fails(records, invoices_data):
+            if moves[0] in invoices_data:
                 raise ValueError("no such font")
-            return render(records)
+            return render(records, invoices_data)
 
         with (
-            patch.object(type(moves), "_astpp_render_pdf", fails),
+            patch.object(send, "_prepare_invoice_pdf_report", fails),
             mute_logger("odoo.addons.astpp_billing.models.documents.account_move_pdf"),
+            mute_logger("odoo.addons.astpp_billing.models.documents.astpp_notice_invoice"),
         ):
             self.send()
         self.assertEqual((len(self.mails(bad)), len(self.mails(good))), (0, 1))

@@ -117,16 +117,26 @@ class AstppBillingRun(models.Model):
                 added |= new
 
     def _prepare_empty_line_vals(self, account):
-        """Return the line of an invoice without usage; Odoo does not post invoices without lines."""
-        return {
+        """Return the line of an invoice without usage; Odoo does not post invoices without lines.
+
+        It has taxes as calls would have, because electronic invoices want one on each line; none of a fixed amount, which
+        would be charged.
+        """
+        # sudo: as above.
+        product = account.sudo().server_id.call_product_id
+        vals = {
             "sequence": 10,
-            # sudo: as above.
-            "product_id": account.sudo().server_id.call_product_id.id,
+            "product_id": product.id,
             "name": self.env._("No usage"),
             "quantity": 1,
             "price_unit": 0.0,
-            "tax_ids": [Command.set([])],
         }
+        own = self._own_taxes(account)
+        taxes = own or product.taxes_id._filter_taxes_by_company(self.company_id)
+        relative = taxes.filtered(lambda tax: tax.amount_type != "fixed")
+        if own or relative != taxes:
+            vals["tax_ids"] = [Command.set(relative.ids)]
+        return vals
 
     def _line_name(self, group):
         """Describe a group of usage in the language of the context."""

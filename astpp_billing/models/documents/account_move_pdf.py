@@ -18,34 +18,59 @@ class AccountMove(models.Model):
 
     _inherit = "account.move"
 
-    def _astpp_store_pdf(self):
-        """Render and store the PDFs of posted invoices that have none, in one call of the PDF engine per company.
+    def _astpp_store_pdf(self, to_mail=False):
+        """Have Odoo make and store the documents of posted invoices that have none, together as far as that goes.
 
         If that fails, each invoice is rendered alone; those that fail again stay without a PDF.
+
+        :param to_mail: whether they are to be mailed: then one whose electronic invoice cannot be made has no documents
+            yet, unless its issuer sends it all the same. Whoever looks at an invoice gets the PDF in any case
         """
         missing = self.filtered(lambda move: move.state == "posted" and not move.invoice_pdf_report_id)
-        for moves in missing.grouped("company_id").values():
+        # Together means in one company and language: texts that are read for one invoice stay for the others.
+        for (_company, _lang, anyway), moves in missing.grouped(
+            lambda move: (move.company_id, move.partner_id.lang, not to_mail or move._astpp_goes_anyway())
+        ).items():
             try:
                 with self.env.cr.savepoint():
-                    moves._astpp_render_pdf()
+                    moves._astpp_render_pdf(anyway)
             except Exception:
                 if len(moves) == 1:
                     _logger.warning("The PDF of %s cannot be made", moves.display_name, exc_info=True)
                     continue
                 for move in moves:
-                    move._astpp_store_pdf()
+                    move._astpp_store_pdf(to_mail)
 
-    def _astpp_render_pdf(self):
+    def _astpp_render_pdf(self, anyway=True):
+        """Make the documents of invoices of one company and language as Odoo does, with all that hangs on its hooks.
+
+        :param anyway: whether a PDF is made although an electronic invoice cannot be
+        """
         unsent = self.filtered(lambda move: not move.is_move_sent)
-        send = self.env["account.move.send"]
-        documents = {move: {"pdf_report": send._get_default_pdf_report_id(move)} for move in self}
-        send._prepare_invoice_pdf_report(documents)
-        send._link_invoice_documents(documents)
+        lang = self[:1].partner_id.lang or self.env.lang
+        send = self.env["account.move.send"].with_context(lang=lang)
+        moves = self.with_context(lang=lang)
+        documents = {
+            move.sudo(): send._get_default_sending_settings(move, sending_methods={"manual"}) for move in moves
+        }
+        send._generate_invoice_documents(documents)
+        failed = moves.filtered(lambda move: documents[move.sudo()].get("error"))
+        if failed and anyway:
+            plain = {"sending_methods": {"manual"}, "invoice_edi_format": False}
+            send._generate_invoice_documents(
+                {move.sudo(): send._get_default_sending_settings(move, **plain) for move in failed}
+            )
         # Odoo marks an invoice as sent once its PDF exists, but ours are rendered before their mail goes out.
         unsent.is_move_sent = False
 
+    def _astpp_goes_anyway(self):
+        """Tell whether the issuer mails an invoice although its electronic invoice cannot be made."""
+        self.ensure_one()
+        # sudo: whoever sends invoices may have no access to issuers.
+        return self.sudo().astpp_issuer_id.without_einvoice == "send"
+
     def _astpp_attachments(self):
-        """Return the attachments of the invoice's mail: the PDF, and the list of calls if it goes out as a file."""
+        """Return the attachments of a reminder's mail: the PDF, and the list of calls if it goes out as a file."""
         self.ensure_one()
         self._astpp_store_pdf()
         self.invalidate_recordset(["invoice_pdf_report_id"])

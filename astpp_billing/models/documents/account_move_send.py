@@ -9,6 +9,13 @@ class AccountMoveSend(models.AbstractModel):
     _inherit = "account.move.send"
 
     @api.model
+    def _get_default_sending_methods(self, move):
+        methods = super()._get_default_sending_methods(move)
+        if "peppol" in methods and move._astpp_is_resellers():
+            return (methods - {"peppol"}) | {"email"}
+        return methods
+
+    @api.model
     def _get_default_sending_settings(self, move, from_cron=False, **custom_settings):
         if move.astpp_issuer_id and "mail_body" not in custom_settings:
             # Sent without anyone seeing the text: use the issuer's template, not a generic one.
@@ -37,6 +44,9 @@ class AccountMoveSend(models.AbstractModel):
     def _is_applicable_to_move(self, method, move, **move_data):
         # Even when Odoo sends despite an error: the operator's name must not appear.
         if method == "email" and move._astpp_sender_missing():
+            return False
+        # Who takes part in Peppol is the company: a reseller's invoice in its name would be another seller's.
+        if method == "peppol" and move._astpp_is_resellers():
             return False
         return super()._is_applicable_to_move(method, move, **move_data)
 
@@ -82,6 +92,9 @@ class AccountMoveSend(models.AbstractModel):
     @api.model
     def _send_mails(self, moves_data):
         res = super()._send_mails(moves_data)
+        if self.env.context.get("astpp_notice"):
+            # Ours: the notice follows its mail.
+            return res
         sent = self.env["account.move"]
         for move, data in moves_data.items():
             partners = self.env["res.partner"].browse(data.get("mail_partner_ids") or [])

@@ -26,6 +26,15 @@ class AstppIssuer(models.Model):
         help="Days after which open invoices are reminded of, such as 3, 14, 30. Empty: never.",
     )
 
+    without_einvoice = fields.Selection(
+        [("wait", "Does not go out: somebody is told"), ("send", "Goes out without it")],
+        string="An Invoice Whose E-Invoice Cannot Be Made",
+        default="wait",
+        required=True,
+        tracking=True,
+        help="Only for customers whose contact asks for an electronic format, such as XRechnung.",
+    )
+
     # Limits, because dates too far away to be computed would stop everybody's mails.
     _notice_range = models.Constraint(
         "CHECK(notice_days BETWEEN 0 AND 365 AND due_days BETWEEN 0 AND 365)", "Days of notice are 0 to 365."

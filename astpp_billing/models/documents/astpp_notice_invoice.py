@@ -63,14 +63,24 @@ class AstppNotice(models.Model):
         progress._commit_progress(remaining=len(waiting))
         for first in range(0, len(waiting), PDF_BATCH):
             notices = self.browse(waiting[first : first + PDF_BATCH])
-            notices.filtered(lambda notice: notice.kind == "invoice").move_id._astpp_store_pdf()
+            notices.filtered(lambda notice: notice.kind == "invoice").move_id._astpp_store_pdf(to_mail=True)
             progress._commit_progress()
             for notice in notices:
                 notice._make_mail()
                 if not progress._commit_progress(1):
+                    self._trigger_mails()
+                    progress._commit_progress()
                     return
         self._tell_failures()
+        self._trigger_mails()
         progress._commit_progress()
+
+    @api.model
+    def _trigger_mails(self):
+        """Have queued mails go out now: the queue's own action comes once an hour, and nobody else triggers it."""
+        if self.search_count([("state", "=", "queued")], limit=1):
+            # sudo: the mail queue is the system's.
+            self.env.ref("mail.ir_cron_mail_scheduler_action").sudo()._trigger()
 
     @api.model
     def _next_mails(self):
@@ -125,6 +135,8 @@ class AstppNotice(models.Model):
             return {"state": "off"}
         if move.state != "posted":
             return {"state": "off"}
+        if self.kind == "invoice":
+            return self._send_invoice(move)
         if not move.partner_id.email:
             return {"state": "no_address"}
         if reason := move._astpp_sender_missing():
@@ -134,9 +146,57 @@ class AstppNotice(models.Model):
         if self.kind != "payment":
             values["attachment_ids"] = [(4, attachment.id) for attachment in move._astpp_attachments()]
         self._hand_over(template.send_mail_batch(move.ids, email_values=values, email_layout_xmlid=LAYOUT))
-        if self.kind == "invoice":
-            move.is_move_sent = True
         return {"state": "queued", "mailed_date": fields.Datetime.now()}
+
+    def _send_invoice(self, move):
+        """Have Odoo send an invoice as its contact wishes, and return the values to write on the notice.
+
+        :raise UserError: when it cannot be sent, with the reason
+        """
+        send = self.env["account.move.send"].with_context(astpp_notice=True)
+        methods = send._get_default_sending_methods(move)
+        if methods == {"email"} and not move.partner_id.email:
+            return {"state": "no_address"}
+        if "email" in methods and (reason := move._astpp_sender_missing()):
+            raise UserError(reason)
+        before = self._last_message(move)
+        # Queued, so that a mail server that is slow or down is the mail queue's affair.
+        queued = move.with_context(mail_notify_force_send=False)
+        try:
+            with self.env.cr.savepoint():
+                send._generate_and_send_invoices(queued)
+        except UserError:
+            if not move._astpp_goes_anyway():
+                raise
+            send._generate_and_send_invoices(queued, invoice_edi_format=False)
+        sent = {"mailed_date": fields.Datetime.now(), "message": False}
+        if (message := self._last_message(move)) == before:
+            # By a web service, or by hand: there is no mail to follow.
+            labels = dict(self.env["res.partner"]._fields["invoice_sending_method"]._description_selection(self.env))
+            how = ", ".join(labels.get(method, method) for method in sorted(methods)) or labels.get("manual", "")
+            return sent | {"state": "sent" if methods - {"manual"} else "off", "message": how}
+        move.is_move_sent = True
+        # For the issuer's people: the customer's page shows the document itself.
+        message.is_internal = True
+        # sudo: mails are the system's records.
+        mail = self.env["mail.mail"].sudo().search([("mail_message_id", "=", message.id)], limit=1)
+        return sent | {"state": "queued", "mail_id": mail.id, "mail_message_id": message.id}
+
+    def _last_message(self, move):
+        """Return the last message of an invoice that was mailed to somebody."""
+        return (
+            self.env["mail.message"]
+            .sudo()
+            .search(
+                [
+                    ("model", "=", move._name),
+                    ("res_id", "=", move.id),
+                    ("notification_ids.notification_type", "=", "email"),
+                ],
+                order="id desc",
+                limit=1,
+            )
+        )
 
     @api.model
     def _note_due(self):
