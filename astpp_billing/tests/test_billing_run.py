@@ -25,8 +25,8 @@ class TestBillingRun(AstppCommon):
             move.invoice_line_ids.sorted("sequence"),
             [
                 {"name": "Outgoing Calls: 3 calls, 3:00 minutes", "price_subtotal": 1.0},
-                {"name": "Incoming DID Calls: 1 calls, 1:00 minutes", "price_subtotal": 0.02},
-                {"name": "Outgoing Package Calls: 1 calls, 1:30 minutes", "price_subtotal": 0.0},
+                {"name": "Incoming DID Calls: 1 call, 1:00 minutes", "price_subtotal": 0.02},
+                {"name": "Outgoing Package Calls: 1 call, 1:30 minutes", "price_subtotal": 0.0},
             ],
         )
         self.assertEqual(move.invoice_line_ids.product_id, self.call_product)

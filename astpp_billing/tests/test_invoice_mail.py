@@ -175,6 +175,74 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         with self.assertRaisesRegex(Exception, "no list of days"):
             self.operator.overdue_days = "3, x"
 
+    def test_instalments(self):
+        """Each instalment is reminded of on its own days, with its own amount; after a payment with what is left of it."""
+        self.operator.write({"due_days": 2, "overdue_days": "3"})
+        self.operator.payment_term_id = self.env["account.payment.term"].create(
+            {"name": "Two parts", "line_ids": [(0, 0, {"value": "percent", "value_amount": 50, "nb_days": days})
+                                               for days in (10, 30)]}
+        )  # fmt: skip
+        move = self.invoice(self.customer, invoice_date="2024-02-01")
+        total = move.amount_total
+        sent = []
+        day = fields.Date.to_date("2024-02-01")
+        while day < fields.Date.to_date("2024-03-15"):
+            with freeze_time(f"{day} 08:00:00"):
+                for notice in self.send().filtered(lambda notice: notice.kind != "invoice"):
+                    sent.append((notice.kind, str(day), notice.mail_id))
+            day += timedelta(days=1)
+        self.assertEqual(
+            [(kind, day) for kind, day, _mail in sent],
+            [("due", "2024-02-09"), ("overdue", "2024-02-14"), ("due", "2024-02-29"), ("overdue", "2024-03-05")],
+        )
+        self.assertIn("02/11/2024", sent[0][2].subject)
+        half, whole = (f"{amount:.2f}" for amount in (total / 2, total))
+        for (_kind, day, mail), amount in zip(sent, (half, half, whole, whole), strict=True):
+            self.assertIn(amount, mail.body_html, day)
+
+    def test_template_of_the_issuer(self):
+        template = self.env.ref("astpp_billing.mail_template_invoice").copy(
+            {"subject": "Our own words {{ object.name }}"}
+        )
+        self.operator.mail_template_id = template
+        moves = self.invoice(self.customer) | self.invoice(self.reseller_customer)
+        self.send()
+        self.assertEqual(self.mails(self.customer).subject, f"Our own words {moves[0].name}")
+        self.assertNotIn("Our own words", self.mails(self.reseller_customer).subject)
+
+    def test_printed_as_it_was_made(self):
+        """*Print* gives the stored document, also among others; a pro-forma and drafts are made anew."""
+        moves = self.invoice(self.customer) | self.invoice(self.make_account())
+        report = self.env.ref("account.account_invoices")
+        moves[0].invoice_pdf_report_file = False
+        with self.allow_pdf_render():
+            moves[0]._astpp_store_pdf()
+            stored = moves[0].invoice_pdf_report_id.raw
+            printing = self.env["ir.actions.report"].with_context(force_report_rendering=True)
+            streams = printing._render_qweb_pdf_prepare_streams(report, {}, moves[:1].ids)
+            self.assertEqual(streams[moves[0].id]["stream"].getvalue(), stored)
+            both = printing._render_qweb_pdf_prepare_streams(report, {}, moves.ids)
+        self.assertEqual(list(both), moves.ids)
+        self.assertEqual(both[moves[0].id]["stream"].getvalue(), stored)
+        self.assertTrue(both[moves[1].id]["stream"].getvalue().startswith(b"%PDF"))
+        self.assertFalse(printing._astpp_stored(report, {"proforma": True}, moves.ids))
+
+    def test_documents_of_several_languages_are_made_apart(self):
+        self.env["res.lang"]._activate_lang("de_DE")
+        german = self.make_account("Kundin")
+        german.partner_id.lang = "de_DE"
+        moves = self.invoice(self.customer) | self.invoice(german)
+        send, made = type(self.env["account.move.send"]), []
+        prepare = send._prepare_invoice_pdf_report
+
+        def note(records, invoices_data):
+            made.append((records.env.lang, [move.id for move in invoices_data]))
+            return prepare(records, invoices_data)
+
+        with patch.object(send, "_prepare_invoice_pdf_report", note), self.allow_pdf_render():
+            moves.with_context(force_report_rendering=True)._astpp_store_pdf()
+        self.assertEqual(sorted(made), [("de_DE", moves[1].ids), ("en_US", moves[0].ids)])
+
     def test_payment(self):
         move = self.invoice(self.customer)
         self.send()

@@ -65,7 +65,7 @@ class TestInvoiceSend(AstppCommon, HttpCase):
         self.send(move)
         mail = self.mails(self.reseller_customer)
         self.assertReseller(mail)
-        self.assertIn("please find attached", mail.body_html)
+        self.assertIn("Please find attached", mail.body_html)
         self.assertEqual(mail.attachment_ids.mapped("mimetype"), ["application/pdf"])
         self.assertTrue(move.is_move_sent)
 

@@ -75,7 +75,7 @@ class TestInvoiceStatement(InvoiceReportCommon):
         self.assertStatement(second, before=0, paid=300, credit=200, this=30, due=-170)
         text = " ".join(self.pdf_text(second))
         self.assertIn("You are in credit with $ 170.00", text.replace("\u00a0", " "))
-        self.assertNotIn("Amount due in all", text)
+        self.assertNotIn("Total amount due", text)
         self.assertNotIn("Pay this invoice online", text)
 
     def test_customer_in_credit_is_not_reminded(self):

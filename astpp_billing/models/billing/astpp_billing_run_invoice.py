@@ -145,14 +145,16 @@ class AstppBillingRun(models.Model):
         if group["charge_type"] not in CALLS:
             product = self.env["product.product"].browse(group["product_id"])
             return f"{label}: {product.name}" if product and group["charge_type"] in SOLD else label
-        return self.env._(
-            "%(direction)s %(type)s: %(calls)s calls, %(minutes)s:%(seconds)02d minutes",
-            direction=dict(usage._fields["direction"]._description_selection(self.env)).get(group["direction"], ""),
-            type=label,
-            calls=group["calls"],
-            minutes=group["duration"] // 60,
-            seconds=group["duration"] % 60,
-        )
+        values = {
+            "direction": dict(usage._fields["direction"]._description_selection(self.env)).get(group["direction"], ""),
+            "type": label,
+            "calls": group["calls"],
+            "minutes": group["duration"] // 60,
+            "seconds": group["duration"] % 60,
+        }
+        if group["calls"] == 1:
+            return self.env._("%(direction)s %(type)s: 1 call, %(minutes)s:%(seconds)02d minutes", **values)
+        return self.env._("%(direction)s %(type)s: %(calls)s calls, %(minutes)s:%(seconds)02d minutes", **values)
 
     def _rate(self, account, rates):
         """Return the rate from the server's base currency to the account's invoice currency, on the invoice date.

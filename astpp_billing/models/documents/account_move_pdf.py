@@ -108,7 +108,9 @@ class AccountMove(models.Model):
     def _get_mail_template(self):
         """Send an issuer's invoices with the issuer's mail template, whoever sends them."""
         if self and all(move.astpp_issuer_id and move.is_sale_document() for move in self):
-            return self.env.ref("astpp_billing.mail_template_invoice")
+            # sudo: whoever sends invoices may have no access to issuers.
+            own = self.sudo().astpp_issuer_id.mail_template_id
+            return own.sudo(False) if len(own) == 1 else self.env.ref("astpp_billing.mail_template_invoice")
         return super()._get_mail_template()
 
     def _astpp_file_name(self, extension):

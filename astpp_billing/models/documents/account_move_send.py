@@ -9,6 +9,13 @@ class AccountMoveSend(models.AbstractModel):
     _inherit = "account.move.send"
 
     @api.model
+    def _get_default_pdf_report_id(self, move):
+        """Print an issuer's invoices in the issuer's layout, if it has one."""
+        # sudo: as below.
+        own = move.sudo().astpp_issuer_id.pdf_report_id if move.is_sale_document() else None
+        return own.sudo(False) if own else super()._get_default_pdf_report_id(move)
+
+    @api.model
     def _get_default_sending_methods(self, move):
         methods = super()._get_default_sending_methods(move)
         if "peppol" in methods and move._astpp_is_resellers():

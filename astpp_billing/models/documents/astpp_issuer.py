@@ -26,6 +26,21 @@ class AstppIssuer(models.Model):
         help="Days after which open invoices are reminded of, such as 3, 14, 30. Empty: never.",
     )
 
+    mail_template_id = fields.Many2one(
+        "mail.template",
+        string="Invoice Mail",
+        domain="[('model', '=', 'account.move')]",
+        ondelete="restrict",
+        help="Subject and text of the mail with new invoices. Empty: the one of ASTPP Billing. Sender and reply address are the "
+        "issuer's in any case.",
+    )
+    pdf_report_id = fields.Many2one(
+        "ir.actions.report",
+        string="Invoice Layout",
+        domain="[('model', '=', 'account.move'), ('is_invoice_report', '=', True)]",
+        ondelete="restrict",
+        help="Empty: the contact's or journal's, or else Odoo's invoice.",
+    )
     without_einvoice = fields.Selection(
         [("wait", "Does not go out: somebody is told"), ("send", "Goes out without it")],
         string="An Invoice Whose E-Invoice Cannot Be Made",

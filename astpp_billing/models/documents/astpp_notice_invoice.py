@@ -142,6 +142,8 @@ class AstppNotice(models.Model):
         if reason := move._astpp_sender_missing():
             raise UserError(reason)
         template = self.env.ref(f"astpp_billing.mail_template_{self.kind}").sudo()
+        if reminds:
+            template = template.with_context(astpp_due_until=fields.Date.to_string(self.date))
         values = dict(MAIL_VALUES)
         if self.kind != "payment":
             values["attachment_ids"] = [(4, attachment.id) for attachment in move._astpp_attachments()]
@@ -200,26 +202,29 @@ class AstppNotice(models.Model):
 
     @api.model
     def _note_due(self):
-        """Note invoices that are due soon or overdue, by their issuers' settings."""
+        """Note invoices with an instalment that is due soon or overdue, by their issuers' settings."""
         today = fields.Date.context_today(self)
         [(longest,)] = self.env["astpp.issuer"]._read_group([], [], ["due_days:max"])
-        moves = self.env["account.move"].search(
+        lines = self.env["account.move.line"].search(
             [
-                *[("astpp_issuer_id", "!=", False), ("state", "=", "posted"), ("move_type", "=", "out_invoice")],
-                ("payment_state", "in", ("not_paid", "partial")),
-                ("invoice_date_due", "<=", today + timedelta(days=longest or 0)),
+                *[("move_id.astpp_issuer_id", "!=", False), ("parent_state", "=", "posted")],
+                *[("move_id.move_type", "=", "out_invoice"), ("account_type", "=", "asset_receivable")],
+                *[("move_id.payment_state", "in", ("not_paid", "partial")), ("amount_residual", ">", 0)],
+                ("date_maturity", "<=", today + timedelta(days=longest or 0)),
             ]
         )
-        steps = {issuer: issuer._overdue_steps() for issuer in moves.astpp_issuer_id}
+        steps = {issuer: issuer._overdue_steps() for issuer in lines.move_id.astpp_issuer_id}
         due, overdue = {}, {}
-        for move in moves:
-            day = fields.Datetime.to_datetime(move.invoice_date_due)
-            late = (today - move.invoice_date_due).days
+        for line in lines:
+            move, day = line.move_id, fields.Datetime.to_datetime(line.date_maturity)
+            late = (today - line.date_maturity).days
             reached = [step for step in steps[move.astpp_issuer_id] if step <= late]
             if 0 < -late <= move.astpp_issuer_id.due_days:
-                due[move] = day
+                due[move] = min(day, due.get(move, day))
             elif reached:
-                overdue[move] = day + timedelta(days=reached[-1])
+                # Of several instalments that are late, one mail a day: the event that was reached last.
+                event = day + timedelta(days=reached[-1])
+                overdue[move] = max(event, overdue.get(move, event))
         self._note_new("due", due)
         self._note_new("overdue", overdue)
 

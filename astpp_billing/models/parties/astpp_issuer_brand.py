@@ -15,7 +15,7 @@ class AstppIssuer(models.Model):
     )
     sender_name = fields.Char(tracking=True, help="Who mails come from. Empty: the issuer's name.")
     reply_to = fields.Char(
-        string="Answers To", tracking=True, help="Address that customers answer to. Empty: the contact's e-mail."
+        string="Reply-To Address", tracking=True, help="Address to which customers reply. Empty: the contact's e-mail."
     )
     logo = fields.Image(related="partner_id.image_1920", readonly=False)
 
