@@ -188,8 +188,8 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         day = fields.Date.to_date("2024-02-01")
         while day < fields.Date.to_date("2024-03-15"):
             with freeze_time(f"{day} 08:00:00"):
-                for notice in self.send().filtered(lambda notice: notice.kind != "invoice"):
-                    sent.append((notice.kind, str(day), notice.mail_id))
+                reminders = self.send().filtered(lambda notice: notice.kind != "invoice")
+                sent += [(notice.kind, str(day), notice.mail_id) for notice in reminders]
             day += timedelta(days=1)
         self.assertEqual(
             [(kind, day) for kind, day, _mail in sent],

@@ -40,17 +40,48 @@ class TestInvoiceReport(InvoiceReportCommon):
             self.customer.number,
             "01/01/2024",
             "01/31/2024",
-            "Usage Summary",
-            "Package Calls Outgoing 1 1:00",
-            "DID Calls Incoming 1 1:00",
-            "Calls Outgoing 1 2:05",
+            "Amount due $ 13.80 by",
+            "Pay this invoice online",
+            "Outgoing Package Calls: 1 call, 1:00 minutes",
+            "Incoming DID Calls: 1 call, 1:00 minutes",
+            "United Kingdom Incoming 1 1:00 2.0000 $ 2.00",
             "Thirteen Dollars and Eighty Cents",
         ):
             self.assertIn(expected, text)
+        self.assertNotIn("Usage Summary", text, "the lines say it")
+        self.assertNotIn("against the invoice before", text)
         for page in pages:
             self.assertIn("1 Operator Street", page, "the header is on every page")
             self.assertIn("Operator footer", page, "the footer is on every page")
             self.assertRegex(page, r"Page \d+ / \d+")
+
+    def test_compared_with_the_months_before(self):
+        moves = self.env["account.move"]
+        for month, amount in ((1, "10"), (2, "20"), (3, "15")):
+            self.load(self.row(self.customer, debit=amount, callstart=f"2024-0{month}-15 12:00:00"))
+            day = f"2024-0{month + 1}-01"
+            moves |= self.bill(self.customer, date=day, invoice_date=day).move_ids
+        self.assertEqual(moves[0]._astpp_months(), [])
+        months = moves[2]._astpp_months()
+        self.assertEqual([month["amount"] for month in months], moves.mapped("amount_total"))
+        self.assertEqual([month["change"] for month in months], [None, 100, -25])
+        self.assertEqual([month["height"] for month in months], [23, 46, 34])
+        self.assertEqual([month["is_this"] for month in months], [False, False, True])
+        text = " ".join(self.pdf_text(moves[2]))
+        self.assertIn("Jan Feb Mar -25 % against the invoice before", text)
+
+    def test_calls_for_nothing_say_why(self):
+        self.customer.call_list = "annex"
+        self.load(
+            self.row(self.customer, debit="5", calltype="FREE"),
+            self.row(self.customer, debit="0", billseconds=8, notes=""),
+            self.row(self.customer, debit="2", notes="", calltype="LOCAL"),
+        )
+        text = " ".join(self.pdf_text(self.bill(self.customer).move_ids))
+        self.assertIn("included", text)
+        self.assertIn("0:08 no charge", text)
+        self.assertIn("Internal Calls Outgoing 1", text, "calls without a destination have a type")
+        self.assertNotIn("–  Outgoing", text)
 
     def test_reseller_invoice_shows_the_reseller(self):
         self.load_calls(self.reseller_customer, "10")

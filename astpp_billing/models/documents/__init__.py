@@ -1,6 +1,7 @@
 from . import account_move
 from . import account_move_destinations
 from . import account_move_due
+from . import account_move_months
 from . import account_move_pdf
 from . import account_move_seller
 from . import account_move_send

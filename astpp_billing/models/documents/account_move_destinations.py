@@ -18,8 +18,9 @@ class AccountMove(models.Model):
     def _astpp_destinations(self):
         """Sum the calls by direction and destination, the most expensive first.
 
-        :return: list of dicts with ``destination``, ``direction``, ``calls``, ``minutes`` ("m:ss") and
-            ``amount`` (invoice currency, taxes as on the lines); the amounts add up to the invoice's lines for calls
+        :return: list of dicts with ``destination``, ``direction``, ``calls``, ``minutes`` ("m:ss"), ``amount`` (invoice
+            currency, taxes as on the lines) and ``rate`` (the average amount of a minute, None without minutes); the
+            amounts add up to the invoice's lines for calls
         """
         self.ensure_one()
         rows = sorted(self._astpp_destination_sums().items(), key=lambda row: (-row[1][2], -row[1][0], row[0][0]))
@@ -31,11 +32,12 @@ class AccountMove(models.Model):
         directions = dict(self.env["astpp.usage"]._fields["direction"]._description_selection(self.env))
         return [
             {
-                "destination": destination or "–",
+                "destination": destination,
                 "direction": directions.get(direction, ""),
                 "calls": calls,
                 "minutes": f"{seconds // 60}:{seconds % 60:02d}",
                 "amount": amount,
+                "rate": amount * 60 / seconds if seconds and amount else None,
             }
             for ((destination, direction), (calls, seconds, *_amounts)), amount in zip(
                 listed, self._astpp_split(sum(parts), parts, 1), strict=True
@@ -45,11 +47,14 @@ class AccountMove(models.Model):
     def _astpp_destination_sums(self):
         """Return {(destination, direction): [calls, seconds, usage amount, share of the lines' amounts]}."""
         # sudo: customers have no access to usage; whoever may read the invoice may read the usage it bills.
-        found = self.env["astpp.usage"].sudo()._billed_sums(self, "charge_type", "destination", "direction")
+        usage = self.env["astpp.usage"].sudo()
+        found = usage._billed_sums(self, "charge_type", "destination", "direction")
+        # Calls that lead nowhere abroad have no destination, but a type.
+        types = dict(usage._fields["charge_type"]._description_selection(self.env))
         by_line = defaultdict(list)
         for row in found:
             if row["charge_type"] in CALLS and row["calls"]:
-                key = row["destination"] or "", row["direction"]
+                key = row["destination"] or types[row["charge_type"]], row["direction"]
                 by_line[row["move_line_id"]].append((*key, row["calls"], row["duration"], Fraction(row["amount"])))
         sums = defaultdict(lambda: [0, 0, Fraction(), Fraction()])
         for line in self.env["account.move.line"].browse(by_line):
