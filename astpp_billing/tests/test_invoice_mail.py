@@ -200,6 +200,29 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         for (_kind, day, mail), amount in zip(sent, (half, half, whole, whole), strict=True):
             self.assertIn(amount, mail.body_html, day)
 
+    def test_one_reminder_for_all_that_is_overdue(self):
+        """It lists what is overdue of the customer with this issuer, and other reminders of the day do not go out."""
+        term = self.env["account.payment.term"].create(
+            {"name": "10 days", "line_ids": [(0, 0, {"value": "percent", "value_amount": 100, "nb_days": 10})]}
+        )
+        self.operator.write({"overdue_days": "3", "reminders": "customer", "payment_term_id": term.id})
+        second = self.make_account()
+        second.partner_id = self.customer.partner_id
+        moves = self.invoice(self.customer, invoice_date="2024-02-01") | self.invoice(second, invoice_date="2024-02-02")
+        paid = self.invoice(self.make_account(), invoice_date="2024-02-01")
+        with freeze_time("2024-03-15 08:00:00"):
+            self.send()
+            reminders = self.notices.search([("kind", "=", "overdue"), ("move_id", "in", moves.ids)], order="id")
+        self.assertEqual(sorted(reminders.mapped("state")), ["off", "queued"])
+        sent = reminders.filtered(lambda notice: notice.state == "queued")
+        self.assertIn("in the reminder of", (reminders - sent).message)
+        mail = sent.mail_id
+        for move in moves:
+            self.assertIn(move.name, mail.body_html)
+        self.assertNotIn(paid.name, mail.body_html)
+        self.assertEqual(len(mail.attachment_ids), 2)
+        self.assertEqual(mail.body_html.count("11.50"), 2)
+
     def test_template_of_the_issuer(self):
         template = self.env.ref("astpp_billing.mail_template_invoice").copy(
             {"subject": "Our own words {{ object.name }}"}

@@ -8,6 +8,7 @@ from . import account_move_send
 from . import account_move_statement
 from . import astpp_issuer
 from . import astpp_notice
+from . import astpp_notice_customer
 from . import astpp_notice_delivery
 from . import astpp_notice_invoice
 from . import astpp_notice_opening

@@ -26,6 +26,13 @@ class AstppIssuer(models.Model):
         help="Days after which open invoices are reminded of, such as 3, 14, 30. Empty: never.",
     )
 
+    reminders = fields.Selection(
+        [("invoice", "One for each invoice"), ("customer", "One for all that is overdue of a customer")],
+        string="Overdue Reminders",
+        default="invoice",
+        required=True,
+        tracking=True,
+    )
     mail_template_id = fields.Many2one(
         "mail.template",
         string="Invoice Mail",

@@ -141,6 +141,8 @@ class AstppNotice(models.Model):
             return {"state": "no_address"}
         if reason := move._astpp_sender_missing():
             raise UserError(reason)
+        if self.kind == "overdue" and move.astpp_issuer_id.reminders == "customer":
+            return self._remind_customer()
         template = self.env.ref(f"astpp_billing.mail_template_{self.kind}").sudo()
         if reminds:
             template = template.with_context(astpp_due_until=fields.Date.to_string(self.date))
