@@ -4,6 +4,7 @@ from unittest.mock import patch
 from psycopg2.errors import SerializationFailure
 
 from odoo import fields
+from odoo.exceptions import UserError
 from odoo.tests import HttpCase, freeze_time, tagged
 from odoo.tools import mute_logger
 
@@ -232,6 +233,16 @@ class TestInvoiceMail(AstppCommon, HttpCase):
         self.send()
         self.assertEqual(self.mails(self.customer).subject, f"Our own words {moves[0].name}")
         self.assertNotIn("Our own words", self.mails(self.reseller_customer).subject)
+
+    def test_preview_on_a_real_invoice(self):
+        with self.assertRaisesRegex(UserError, "no confirmed invoice yet"):
+            self.operator.action_preview_mail()
+        move = self.invoice(self.customer)
+        action = self.operator.action_preview_mail()
+        preview = self.env["mail.template.preview"].with_context(**action["context"]).create({})
+        self.assertEqual(preview.resource_ref, move)
+        self.assertIn(move.name, preview.subject)
+        self.assertIn(f"/{move.id}", self.operator.action_preview_document()["url"])
 
     def test_printed_as_it_was_made(self):
         """*Print* gives the stored document, also among others; a pro-forma and drafts are made anew."""

@@ -163,6 +163,23 @@ class TestSeller(AstppCommon):
         self.assertFalse([error for error in errors if "tax" in error.lower()], errors)
         self.assertIn("Secret Operator", self.seller_of(tree))
 
+    def test_flat_taxes_and_credits(self):
+        """ASTPP's fixed taxes, lines without a tax and negative lines break no document and no e-invoice's sums."""
+        flat = self.env["account.tax"].create(
+            {"name": "Flat", "amount_type": "fixed", "amount": 2, "type_tax_use": "sale"}
+        )
+        self.customer.tax_ids = self.tax_sale_a | flat
+        self.env["astpp.usage"].create(
+            {"account_id": self.customer.id, "amount": -3, "date": "2024-01-15", "charge_type": "credit"}
+        )
+        move = self.invoice(self.customer, "10", "20")
+        for kind in ("ubl_bis3", "facturx"):
+            tree, _errors, _content = self.export(move, kind)
+            totals = self.texts(tree, "PayableAmount") + self.texts(tree, "DuePayableAmount")
+            self.assertIn(f"{move.amount_total:.2f}", totals)
+        move._astpp_store_pdf()
+        self.assertTrue(move.invoice_pdf_report_id)
+
     def test_own_send_refuses_what_it_cannot_make(self):
         self.reseller_customer.partner_id.invoice_edi_format = "ubl_bis3"
         self.seller.country_id = False

@@ -7,6 +7,7 @@ from . import account_move_seller
 from . import account_move_send
 from . import account_move_statement
 from . import astpp_issuer
+from . import astpp_issuer_preview
 from . import astpp_notice
 from . import astpp_notice_customer
 from . import astpp_notice_delivery

@@ -1,5 +1,7 @@
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import psycopg2
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -155,11 +157,16 @@ class AstppServer(models.Model):
         if not commit:
             yield self.env.execute_query(lock)[0][0]
             return
-        with self.env.registry.cursor() as cr:
+        cr = self.env.registry.cursor()
+        try:
             cr.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
             cr.execute(lock)
             [(is_free,)] = cr.fetchall()
             yield is_free
+        finally:
+            # PostgreSQL may have ended the connection meanwhile, and the lock with it.
+            with suppress(psycopg2.Error):
+                cr.close()
 
     def _start_steps(self):
         """Reset all steps to waiting, creating those that are missing.
