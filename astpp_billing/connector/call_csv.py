@@ -61,7 +61,7 @@ def _records(
         tz = UTC
     while (line := lines.next()) is not None:
         number = lines.number
-        if not line.strip():
+        if not line.strip() or (number <= after and '"' not in line):
             continue
         try:
             values, line = _fields(line, lines, delimiter, len(columns))

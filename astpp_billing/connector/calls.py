@@ -48,16 +48,13 @@ def read_slices(database: Database, source: str, start: str, end: str) -> list[S
     ]
 
 
-def read_months(database: Database, source: str, start: str, end: str) -> dict[str, tuple[int, int, Decimal]]:
-    """Return {month as YYYY-MM: (calls, seconds, sum of debit)} of [start, end): one pass over the index's range."""
+def read_sums(database: Database, source: str, start: str, end: str) -> tuple[int, int, Decimal]:
+    """Return (calls, seconds, sum of debit) of [start, end)."""
     statement = f"""
-        SELECT LEFT(callstart, 7), COUNT(*), SUM(billseconds), SUM(debit)
-          FROM `{SOURCES[source]}` WHERE callstart >= %s AND callstart < %s GROUP BY 1
+        SELECT COUNT(*), SUM(billseconds), SUM(debit) FROM `{SOURCES[source]}` WHERE callstart >= %s AND callstart < %s
     """
-    return {
-        month: (int(rows), int(seconds or 0), Decimal(amount or 0))
-        for month, rows, seconds, amount in database.rows(statement, (start, end))
-    }
+    [(rows, seconds, amount)] = database.execute(statement, (start, end))
+    return int(rows), int(seconds or 0), Decimal(amount or 0)
 
 
 def read_hours(

@@ -81,6 +81,13 @@ class TestOpening(SyncCommon):
         self.assertEqual((first.amount, first.astpp_amount), (80, 80))
         self.assertEqual((second.amount, second.astpp_amount), (25, 20), "what was corrected here stays")
 
+    def test_unreadable_row_is_not_paid(self):
+        first, *_others = self.read_openings()
+        first.write({"amount": 90, "left_out": True, "note": "disputed"})
+        self.mariadb.execute("UPDATE invoices SET due_date = '2024-00-10 10:00:00' WHERE id = 1")
+        self.server.action_read_openings()
+        self.assertEqual((first.exists().amount, first.state), (90, "left_out"))
+
     def test_entry(self):
         self.advance()
         openings = self.read_openings()
@@ -169,6 +176,17 @@ class TestOpening(SyncCommon):
         self.assertIn("96.00", mail.body_html)
         self.assertIn("02/15/2024", mail.body_html)
         self.assertEqual(mail.recipient_ids, self.account(13).partner_id)
+
+    @freeze_time("2024-03-20 10:00:00")
+    def test_one_reminder_of_all_opening_items(self):
+        self.operator.reminders = "customer"
+        openings = self.read_openings().filtered(lambda o: o.kind == "invoice")
+        self.enter(openings).action_post()
+        self.env["astpp.notice"]._note_overdue_openings()
+        noted = self.env["astpp.notice"].search([("opening_id", "in", openings.ids)])
+        self.assertEqual(noted.opening_id, openings[0])
+        noted.sudo()._make_mail()
+        self.assertIn("INV_000042", noted.mail_id.body_html)
 
     @freeze_time("2024-03-20 10:00:00")
     def test_credit_pays_the_oldest_first(self):

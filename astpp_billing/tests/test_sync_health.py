@@ -57,9 +57,8 @@ class TestSyncHealth(SyncCommon):
         self.sync()
         self.server._astpp_own().sync_date = fields.Datetime.now() - timedelta(hours=3)
         self.server.invalidate_recordset()
-        self.assertEqual(
-            (self.server.health, self.server.health_note), ("warning", "The last success was more than two hours ago.")
-        )
+        self.assertEqual(self.server.health, "warning")
+        self.assertIn("The last success was more than two hours ago.", self.server.health_note)
 
     def test_progress(self):
         steps = self.server._astpp_own()._start_steps()

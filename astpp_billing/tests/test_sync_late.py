@@ -63,6 +63,16 @@ class TestSyncLate(SyncCommon):
         self.assertEqual(self.night(), 0)
         self.assertEqual(len(self.usage()), 2, "evidence stays")
 
+    def test_partly_purged_month_makes_no_differences(self):
+        """Days before the first call that is left are compared no more."""
+        self.call(at=self.old + timedelta(days=2))
+        self.night()
+        self.mariadb.execute("DELETE FROM cdrs WHERE uniqueid = 'call-1'")
+        if self.night():
+            self.night()
+        self.assertFalse(self.differences())
+        self.assertEqual(len(self.usage()), 3)
+
     def test_usage_from_that_is_set_back(self):
         self.call(at=self.day - timedelta(days=250))
         self.assertEqual(self.night(), 0)

@@ -137,6 +137,14 @@ class TestUsageImportJob(ImportCommon):
         self.assertIn("disk full", usage_import.refusal)
         self.assertFalse(self.usage())
 
+    def test_a_file_that_no_job_gets_through(self):
+        """Jobs that are killed before they load a piece end some day, with a reason."""
+        usage_import = self.upload(*self.lines(3))
+        usage_import._astpp_own().write({"state": "running", "attempts": astpp_usage_import_job.MOST_ATTEMPTS})
+        self.work()
+        self.assertEqual(usage_import.state, "refused")
+        self.assertIn("Split the file", usage_import.refusal)
+
     def test_running_imports_are_not_undone(self):
         usage_import = self.upload(*self.lines(6))
         with self.assertRaisesRegex(UserError, "Cancel it instead"):

@@ -145,6 +145,26 @@ class TestSeller(AstppCommon):
         self.assertEqual(self.notice(move).state, "off")
         self.assertTrue(move.invoice_pdf_report_id)
 
+    def test_web_services(self):
+        """Addons that call web services commit: nothing of ours is around that, and a crash is told, not done again."""
+        move = self.invoice(self.customer)
+        notice, marked = self.notice(move), []
+        send = type(self.env["account.move.send"])
+
+        def serve(sender, moves, **_settings):
+            marked.append(notice.state)
+            raise UserError(sender.env._("The access point is closed."))
+
+        self.patch(self.registry["ir.cron"], "_commit_progress", lambda *_args, **_kwargs: 1.0)
+        self.patch(self.env.cr, "rollback", lambda: None)
+        self.patch(type(move), "_astpp_calls_services", lambda _move: True)
+        self.patch(send, "_generate_and_send_invoices", serve)
+        move._astpp_store_pdf(to_mail=True)
+        self.assertFalse(move.invoice_pdf_report_id, "its documents are made when it is sent")
+        notice._make_mail()
+        self.assertEqual((marked, notice.state), (["failed"], "failed"))
+        self.assertEqual(notice.message, "The access point is closed.")
+
     def test_portal_shows_the_pdf_in_any_case(self):
         self.reseller_customer.partner_id.invoice_edi_format = "ubl_bis3"
         self.seller.country_id = False

@@ -26,7 +26,10 @@ class AccountMove(models.Model):
         :param to_mail: whether they are to be mailed: then one whose electronic invoice cannot be made has no documents
             yet, unless its issuer sends it all the same. Whoever looks at an invoice gets the PDF in any case
         """
-        missing = self.filtered(lambda move: move.state == "posted" and not move.invoice_pdf_report_id)
+        # What goes to a web service has its documents made when it is sent: the addons for that commit in between.
+        missing = self.filtered(
+            lambda move: move.state == "posted" and not move.invoice_pdf_report_id and not move._astpp_calls_services()
+        )
         # Together means in one company and language: texts that are read for one invoice stay for the others.
         for (_company, _lang, anyway), moves in missing.grouped(
             lambda move: (move.company_id, move.partner_id.lang, not to_mail or move._astpp_goes_anyway())
@@ -62,6 +65,12 @@ class AccountMove(models.Model):
             )
         # Odoo marks an invoice as sent once its PDF exists, but ours are rendered before their mail goes out.
         unsent.is_move_sent = False
+
+    def _astpp_calls_services(self):
+        """Tell whether sending this invoice calls a web service, for its way of sending or a country's rules."""
+        self.ensure_one()
+        send = self.env["account.move.send"]
+        return bool(send._get_default_sending_methods(self) - {"email", "manual"} or send._get_default_extra_edis(self))
 
     def _astpp_goes_anyway(self):
         """Tell whether the issuer mails an invoice although its electronic invoice cannot be made."""

@@ -1,4 +1,5 @@
 from odoo import fields, models
+from odoo.fields import Domain
 
 from .astpp_subscription import LAYOUT, MAIL_VALUES
 
@@ -21,18 +22,22 @@ class AstppNotice(models.Model):
         attachments = self.env["ir.attachment"].union(*(each._astpp_attachments() for each in documents))
         values = {**MAIL_VALUES, "attachment_ids": [(4, attachment.id) for attachment in attachments]}
         self._hand_over(template.send_mail_batch(move.ids, email_values=values, email_layout_xmlid=LAYOUT))
-        others = self.search([("kind", "=", "overdue"), ("state", "=", "waiting"), ("id", "!=", self.id)])
-        same = others.filtered(lambda each: each._debtor() == self._debtor()).try_lock_for_update(
-            allow_referencing=True
-        )
+        others = self.search(self._same_debtor() & Domain("state", "=", "waiting") & Domain("id", "!=", self.id))
+        same = others.try_lock_for_update(allow_referencing=True)
         same.write({"state": "off", "message": self.env._("It is in the reminder of %s.", move.name)})
         return {"state": "queued", "mailed_date": fields.Datetime.now()}
 
-    def _debtor(self):
-        """Return (customer, issuer) of what this notice is about."""
-        about = self._about().sudo()
-        issuer = about.issuer_id if self.opening_id else about.astpp_issuer_id
-        return about.partner_id.commercial_partner_id, issuer
+    def _same_debtor(self):
+        """Return the domain of overdue reminders to the customer and of the issuer of this notice's invoice."""
+        move = self.move_id.sudo()
+        customer, issuer = move.commercial_partner_id.id, move.astpp_issuer_id.id
+        of_invoices = Domain("move_id.astpp_issuer_id", "=", issuer) & Domain(
+            "move_id.commercial_partner_id", "=", customer
+        )
+        of_openings = Domain("opening_id.issuer_id", "=", issuer) & Domain(
+            "opening_id.account_id.partner_id.commercial_partner_id", "=", customer
+        )
+        return Domain("kind", "=", "overdue") & (of_invoices | of_openings)
 
 
 class AccountMove(models.Model):
@@ -64,6 +69,10 @@ class AccountMove(models.Model):
                 ]
             )
         )
+        # What the customer's credit pays is not asked for.
+        covered = self._astpp_covered_by_credit(customer, self.company_id)
+        moves = moves.filtered(lambda move: move.id not in covered)
+        openings = openings.filtered(lambda opening: -opening.id not in covered)
         items = [("invoice", move.with_context(astpp_due_until=fields.Date.to_string(today))) for move in moves]
         items += [("opening", opening) for opening in openings]
         return sorted(items, key=lambda item: (item[1]._astpp_due_day(), item[1].id))

@@ -96,7 +96,7 @@ class AstppNotice(models.Model):
         if not most:
             return self.search(waiting, order="id")
         now = fields.Datetime.now()
-        made = [("state", "in", ("queued", "sent")), ("move_id", "!=", False), ("mailed_date", ">", now - HOUR)]
+        made = [("state", "in", ("queued", "sent")), ("subscription_id", "=", False), ("mailed_date", ">", now - HOUR)]
         room = max(most - self.search_count(made), 0)
         if self.search_count(waiting, limit=room + 1) > room:
             self.env.ref("astpp_billing.ir_cron_send").sudo()._trigger(at=now + timedelta(minutes=10))
@@ -111,6 +111,9 @@ class AstppNotice(models.Model):
         if self.kind == "invoice" and move.sudo().sending_data:
             # A user is sending it right now. If that fails, the next run sends it.
             return
+        if self.kind == "invoice" and move.sudo()._astpp_calls_services():
+            self._hand_to_services(move)
+            return
         try:
             with self.env.cr.savepoint():
                 self.write(self._opening_outcome() if self.opening_id else self._mail_outcome(move.sudo()))
@@ -122,6 +125,24 @@ class AstppNotice(models.Model):
             self.env.invalidate_all()
             if not isinstance(error, UserError):
                 _logger.warning("Notice %s of %s cannot be made", self.kind, self._about().display_name, exc_info=True)
+            self.write({"state": "failed", "message": str(error)[:500]})
+
+    def _hand_to_services(self, move):
+        """Send an invoice that goes to a web service, whose addons commit in between: no savepoint would outlive that.
+
+        Noted as failed before: should the process end meanwhile, somebody has to look whether it arrived.
+        """
+        doubt = self.env._(
+            "It was being handed to a web service when the process ended. Look there whether it arrived."
+        )
+        self.write({"state": "failed", "message": doubt})
+        self.env["ir.cron"]._commit_progress()
+        try:
+            self.write(self._mail_outcome(move.sudo()))
+        except Exception as error:
+            self.env.cr.rollback()
+            if not isinstance(error, UserError):
+                _logger.warning("Notice %s of %s cannot be made", self.kind, move.display_name, exc_info=True)
             self.write({"state": "failed", "message": str(error)[:500]})
 
     def _mail_outcome(self, move):
@@ -166,13 +187,10 @@ class AstppNotice(models.Model):
         before = self._last_message(move)
         # Queued, so that a mail server that is slow or down is the mail queue's affair.
         queued = move.with_context(mail_notify_force_send=False)
-        try:
-            with self.env.cr.savepoint():
-                send._generate_and_send_invoices(queued)
-        except UserError:
-            if not move._astpp_goes_anyway():
-                raise
-            send._generate_and_send_invoices(queued, invoice_edi_format=False)
+        if move._astpp_calls_services():
+            send._generate_and_send_invoices(queued)
+        else:
+            self._send_with_or_without(send, queued)
         sent = {"mailed_date": fields.Datetime.now(), "message": False}
         if (message := self._last_message(move)) == before:
             # By a web service, or by hand: there is no mail to follow.
@@ -185,6 +203,16 @@ class AstppNotice(models.Model):
         # sudo: mails are the system's records.
         mail = self.env["mail.mail"].sudo().search([("mail_message_id", "=", message.id)], limit=1)
         return sent | {"state": "queued", "mail_id": mail.id, "mail_message_id": message.id}
+
+    def _send_with_or_without(self, send, move):
+        """Send an invoice, without its electronic invoice if that cannot be made and the issuer wants it so."""
+        try:
+            with self.env.cr.savepoint():
+                send._generate_and_send_invoices(move)
+        except UserError:
+            if not move._astpp_goes_anyway():
+                raise
+            send._generate_and_send_invoices(move, invoice_edi_format=False)
 
     def _last_message(self, move):
         """Return the last message of an invoice that was mailed to somebody."""

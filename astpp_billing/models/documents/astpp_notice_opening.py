@@ -25,8 +25,13 @@ class AstppNotice(models.Model):
             return
         partners, companies = overdue.partner_id.commercial_partner_id, overdue.company_id
         covered = self.env["account.move"]._astpp_covered_by_credit(partners, companies)
-        rows, now = [], fields.Datetime.now()
-        for opening in overdue.filtered(lambda each: -each.id not in covered):
+        rows, now, reminded = [], fields.Datetime.now(), set()
+        for opening in overdue.filtered(lambda each: -each.id not in covered).sorted("date_due"):
+            debtor = opening.partner_id.commercial_partner_id, opening.issuer_id
+            if opening.issuer_id.reminders == "customer" and debtor in reminded:
+                # The oldest one's mail names the others.
+                continue
+            reminded.add(debtor)
             late = (today - opening.date_due).days
             if reached := [step for step in opening.issuer_id._overdue_steps() if step <= late]:
                 date = fields.Datetime.to_datetime(opening.date_due) + timedelta(days=reached[-1])
@@ -65,6 +70,18 @@ class AstppOpening(models.Model):
     """What a customer still owes of an opening item."""
 
     _inherit = "astpp.opening"
+
+    def _others_overdue(self):
+        """Return the customer's other overdue items with this issuer, where one reminder shall name all of them."""
+        self.ensure_one()
+        if self.issuer_id.reminders != "customer":
+            return self.browse()
+        domain = [
+            *[("issuer_id", "=", self.issuer_id.id), ("kind", "=", "invoice"), ("id", "!=", self.id)],
+            *[("partner_id", "child_of", self.partner_id.commercial_partner_id.id), ("move_id.state", "=", "posted")],
+            *[("date_due", "<", fields.Date.context_today(self)), ("line_ids", "any", [("amount_residual", ">", 0)])],
+        ]
+        return self.sudo().search(domain, order="date_due, id")
 
     def _open_amount(self):
         """Return what is open of this item in Odoo, in the server's base currency; 0 while its entry is a draft."""

@@ -20,6 +20,8 @@ _logger = logging.getLogger(__name__)
 
 # Calls per transaction, and so the most that an interrupted import reads again.
 PIECE = 50_000
+# Jobs that may end without having loaded a piece.
+MOST_ATTEMPTS = 5
 # From so many new calls on, PostgreSQL's statistics of the table are refreshed at once.
 MANY = 100_000
 
@@ -52,6 +54,7 @@ class AstppUsageImport(models.Model):
     exception_counts = fields.Json(readonly=True)
     is_stopping = fields.Boolean(readonly=True)
     in_background = fields.Boolean(readonly=True)
+    attempts = fields.Integer(readonly=True, help="Jobs that began since the last piece was loaded.")
 
     @ours
     def _import_stream(self, stream, filename):
@@ -133,6 +136,7 @@ class AstppUsageImport(models.Model):
                 "exception_summary": self._exception_summary(exceptions),
                 "seconds": self.seconds + seconds,
                 "last_line": last,
+                "attempts": 0,
             }
         )
 
@@ -174,8 +178,17 @@ class AstppUsageImport(models.Model):
         commit = self.env["ir.cron"]._commit_progress
         try:
             if not self.is_stopping:
-                self.state = "running"
+                self.write({"state": "running", "attempts": self.attempts + 1})
                 commit()
+                if self.attempts > MOST_ATTEMPTS:
+                    raise UserError(
+                        self.env._(
+                            "%(jobs)s jobs ended before they came beyond the line %(line)s. Split the file, or give "
+                            "scheduled actions more time (limit_time_cpu, limit_time_real_cron).",
+                            jobs=MOST_ATTEMPTS,
+                            line=self.last_line,
+                        )
+                    )
                 with opened(self) as file:
                     for _piece in self._pieces(file):
                         commit()

@@ -40,7 +40,7 @@ class RejectedLines:
 
     def __call__(self, number, reason, line):
         self.count += 1
-        if self._is_all and self.count > HOPELESS:
+        if self._is_all and self.count > HOPELESS and number <= HOPELESS + 2:
             raise FileError(f"none of its first {HOPELESS} lines can be read: {reason}")
         if self._before + self.count > MAX_REJECTS:
             return

@@ -43,7 +43,7 @@ class AstppAccount(models.Model):
             start = min(here, default=BEGINNING)
             account.billed_from = start if start > BEGINNING else False
             there = account.astpp_billed_until
-            if not there or account.payment_mode == "prepaid":
+            if not there or not here or account.payment_mode == "prepaid":
                 account.take_over = False
             else:
                 account.take_over = "gap" if there < start else "twice" if there > start else "fits"

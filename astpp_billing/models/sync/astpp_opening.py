@@ -28,6 +28,8 @@ class AstppOpening(models.Model):
             for (kind, key), vals in wanted.items()
             if (kind, key) not in known
         ]
+        # Of a row that could not be read nothing is known: it is not paid for that.
+        known = {key: opening for key, opening in known.items() if key in wanted or key[1] not in left_out.keys}
         for key, opening in known.items():
             opening._follow(wanted.get(key) or {"astpp_amount": 0.0})
         gone = self.union(

@@ -1,5 +1,6 @@
 import logging
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 import psycopg2
 
@@ -17,6 +18,8 @@ _logger = logging.getLogger(__name__)
 
 # First half of the advisory lock's key: "astp" in ASCII.
 LOCK_CLASS = 0x61737470
+# How long ago a step may have been done for another job to go on behind it.
+RESUMED = timedelta(hours=1)
 
 
 class AstppServer(models.Model):
@@ -53,6 +56,7 @@ class AstppServer(models.Model):
     )
     sync_date = fields.Datetime(string="Last Success", readonly=True, copy=False)
     sync_wide_date = fields.Datetime(readonly=True, copy=False)
+    sync_resumes = fields.Boolean(readonly=True, copy=False)
     sync_error = fields.Char(string="Error", readonly=True, copy=False)
 
     def write(self, vals):
@@ -121,16 +125,20 @@ class AstppServer(models.Model):
         """
         try:
             steps = self._start_steps()
-            run.commit()
+            run.keep()
             with self._open() as run.database:
                 self._note_crons(run.database)
                 for step in STEPS:
+                    if steps[step.name].state == "done":
+                        continue
                     with run.running(steps[step.name]):
                         step.sync(run)
             self._succeed()
             run.keep()
         except OutOfTimeError:
             # All of it is committed; the status stays Running, and another job goes on.
+            self.sync_resumes = True
+            run.keep()
             return False
         except Exception as error:
             # The failure is shown on the server's form; the next run continues from what is committed.
@@ -169,7 +177,9 @@ class AstppServer(models.Model):
                 cr.close()
 
     def _start_steps(self):
-        """Reset all steps to waiting, creating those that are missing.
+        """Reset steps to waiting, creating those that are missing.
+
+        Those that a job has just done before its time was up stay done: another job would not come beyond them either.
 
         :return: {name: ``astpp.sync.step``}
         """
@@ -181,7 +191,12 @@ class AstppServer(models.Model):
                 if step.name not in existing
             ]
         )
-        self.sync_step_ids.write({"state": "waiting", "message": False, "remaining_count": 0})
+        recent = fields.Datetime.now() - RESUMED
+        done = self.sync_step_ids.filtered(
+            lambda step: self.sync_resumes and step.state == "done" and step.date and step.date > recent
+        )
+        self.sync_resumes = False
+        (self.sync_step_ids - done).write({"state": "waiting", "message": False, "remaining_count": 0})
         self.sync_state = "running"
         return {step.step: step for step in self.sync_step_ids}
 

@@ -52,7 +52,8 @@ class AstppServer(models.Model):
         }
         step.remaining_count = sum(slice.rows for slice in changed)
         waiting = list(self._grouped_slices(late + found, changed))
-        run.commit()
+        # Time is asked for after a piece was loaded: a job that ends before would do the same again.
+        run.keep()
         left_out = run.left_out
         while waiting:
             pieces = partial(self._sync_pieces, run, source, waiting)

@@ -133,7 +133,6 @@ class AstppServer(models.Model):
                     "doing": server.sync_activity or "",
                     "date": fields.Datetime.to_string(server.sync_date) if server.sync_date else False,
                     "error": server.sync_error or "",
-                    "health": server.health,
                 }
                 for server in servers
             ],
@@ -147,4 +146,9 @@ class AstppServer(models.Model):
     def action_view_differences(self):
         """Open the days and accounts in which ASTPP and Odoo differ."""
         action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_reconciliation")
-        return action | {"domain": [("server_id", "in", self.ids), ("reason", "!=", False)], "context": {}}
+        domain = [("server_id", "in", self.ids)]
+        differing = [*domain, ("reason", "!=", False)]
+        if not self.env["astpp.reconciliation"].search_count(differing, limit=1):
+            action = self.env["ir.actions.act_window"]._for_xml_id("astpp_billing.action_astpp_outbox_difference")
+            return action | {"domain": domain}
+        return action | {"domain": differing, "context": {}}

@@ -1,6 +1,7 @@
 """What the steps of a synchronisation share."""
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
@@ -9,7 +10,7 @@ from dateutil.relativedelta import relativedelta
 
 from odoo import fields
 
-from ...connector.calls import SOURCES, Slice, read_hours, read_months, read_slices
+from ...connector.calls import SOURCES, Slice, first_call, read_hours, read_slices, read_sums
 from ...connector.database import ConnectorError, Database
 from ...connector.read_ahead import read_ahead
 from ...connector.schema import system_settings
@@ -48,6 +49,7 @@ class SyncRun:
         """the running step's rows that could not be taken over"""
         self.late_spans: set[tuple[str, str, str]] = set()
         """(source, start, end) of months before ``window`` that are read again, as UTC text"""
+        self._late_read: dict[str, list[Slice]] = {}
         self._hours: dict[str, list[Slice]] = {}
 
     def commit(self) -> None:
@@ -73,7 +75,7 @@ class SyncRun:
         self.step, self.left_out = step, LeftOut()
         left_out_before = step.left_out_count
         step._begin()
-        self.commit()
+        self.keep()
         begun = time.monotonic()
         yield
         step._end(time.monotonic() - begun)
@@ -121,27 +123,42 @@ class SyncRun:
         start = start.replace(minute=0, second=0, microsecond=0)
         return min(fields.Datetime.to_string(start), end), end
 
-    def _late_months(self, source: str) -> list[str]:
-        """Return the months before ``window`` whose calls are not what was last read, once a night.
+    def _late_spans(self, source: str) -> Iterator[tuple[str, str]]:
+        """Yield the months before ``window`` whose calls are not what was last read, as (start, end), once a night.
 
-        Calls may be entered weeks later, and *Usage From* may be set back. What ASTPP has purged does not count.
+        Calls may be entered weeks later, and *Usage From* may be set back. A month at a time, so that no statement is long.
         """
         start, end = self.history
         if not self.is_wide or not self.server.sync_wide_date or start >= end:
-            return []
+            return
         known = self.env["astpp.sync.slice"]._months(self.server, source, start, end)
-        found = read_months(self.database, source, start, end)
-        return sorted(month for month, sums in found.items() if sums != known.get(month))
+        if not (first := first_call(self.database, source, start)):
+            return
+        since = max(start, f"{first[:13]}:00:00")
+        while since < end:
+            month = fields.Datetime.to_datetime(f"{since[:7]}-01 00:00:00")
+            until = min(end, fields.Datetime.to_string(month + relativedelta(months=1)))
+            if read_sums(self.database, source, since, until) != known.get(since[:7], (0, 0, 0)):
+                yield since, until
+            since = until
 
     def late_hours(self, source: str) -> list[Slice]:
-        """Return the hours of months before ``window`` that have to be read again, and note them in ``late_spans``."""
-        start, end = self.history
+        """Return the hours of months before ``window`` that have to be read again, and note them in ``late_spans``.
+
+        They are looked for once a run. What ASTPP has purged is compared no more: days before the first call that is left.
+        """
+        if source in self._late_read:
+            return self._late_read[source]
         hours: list[Slice] = []
-        for month in self._late_months(source):
-            following = fields.Datetime.to_datetime(f"{month}-01 00:00:00") + relativedelta(months=1)
-            since, until = max(start, f"{month}-01 00:00:00"), min(end, fields.Datetime.to_string(following))
-            hours += read_slices(self.database, source, since, until)
-            self.late_spans.add((source, since, until))
+        for since, until in self._late_spans(source):
+            found = read_slices(self.database, source, since, until)
+            hours += found
+            if found:
+                first = fields.Datetime.to_datetime(found[0].start)
+                is_whole = found[0].start <= since or first.hour == 0
+                day = first.replace(hour=0) + timedelta(days=0 if is_whole else 1)
+                self.late_spans.add((source, max(since, fields.Datetime.to_string(day)), until))
+        self._late_read[source] = hours
         return hours
 
     @contextmanager
