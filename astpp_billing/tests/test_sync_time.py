@@ -53,7 +53,7 @@ class TestSyncTime(SyncCommon):
     def test_ends_in_time_and_goes_on(self):
         jobs = 0
         while self.server.sync_state != "done":
-            done = self.server._sync(limits=Limits(4))
+            done = self.server._sync(limits=Limits(8))
             jobs += 1
             self.assertLess(jobs, 40)
             if not done:
