@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg2
 import pytest
+import requests
 
 ROOT = Path(__file__).parents[1]
 LOCAL = Path(os.environ.get("ASTPP_LOCAL") or ROOT / ".local")
@@ -108,6 +112,35 @@ class FaultDatabase(Database):
 
 def environment(cluster="test"):
     return {**os.environ, "CLUSTER": cluster}
+
+
+@contextmanager
+def serving(database, *options, ports=("--http-port",)):
+    """Serve a database while the body runs; yield the URL and the process.
+
+    :param ports: options that get a free port each; the URL is the first one's
+    """
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _port in ports]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        numbers = [free.getsockname()[1] for free in sockets]
+    given = [part for option, number in zip(ports, numbers, strict=True) for part in (option, str(number))]
+    command = [str(ROOT / "dev/odoo"), "-d", database.name, *given, *options, "--log-level", "critical"]
+    process = subprocess.Popen(command, env=environment(), cwd=ROOT)
+    url = f"http://127.0.0.1:{numbers[0]}"
+    try:
+        for _attempt in range(600):
+            try:
+                requests.get(f"{url}/web/login", timeout=120)
+                break
+            except requests.ConnectionError:
+                assert process.poll() is None
+                time.sleep(0.1)
+        yield url, process
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ import gzip
 import os
 import re
 import signal
-import socket
-import subprocess
 import time
 from datetime import datetime, timedelta
 
@@ -13,7 +11,7 @@ import psutil
 import pytest
 import requests
 
-from conftest import ROOT, environment
+from conftest import serving
 
 # `make test-faults` has the limits that Odoo comes with, and a million lines.
 IS_LONG = "FAULT_ROUNDS" in os.environ
@@ -43,25 +41,10 @@ def calls(count):
 def server(database):
     """A server with workers for the database: its URL and its process."""
     database.shell(SET_UP)
-    with socket.socket() as free, socket.socket() as other:
-        free.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        port, gevent = free.getsockname()[1], other.getsockname()[1]
-    options = ["--workers", "1", "--max-cron-threads", "1", "--http-port", str(port), "--gevent-port", str(gevent)]
-    options += [f"--limit-time-cpu={LIMITS['cpu']}", f"--limit-time-real={LIMITS['real']}", "--log-level", "critical"]
-    process = subprocess.Popen([str(ROOT / "dev/odoo"), "-d", database.name, *options], env=environment(), cwd=ROOT)
-    try:
-        for _attempt in range(600):
-            try:
-                requests.get(f"http://127.0.0.1:{port}/web/login", timeout=120)
-                break
-            except requests.ConnectionError:
-                assert process.poll() is None
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        process.terminate()
-        process.wait(60)
+    limits = [f"--limit-time-cpu={LIMITS['cpu']}", f"--limit-time-real={LIMITS['real']}"]
+    ports = ("--http-port", "--gevent-port")
+    with serving(database, "--workers", "1", "--max-cron-threads", "1", *limits, ports=ports) as served:
+        yield served
 
 
 def upload(base, path):

@@ -1,15 +1,12 @@
 """A customer's browser sends a form several times at once, to a real server."""
 
 import re
-import socket
-import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 
-from conftest import ROOT, environment
+from conftest import serving
 
 SET_UP = """
 from odoo.tests.common import new_test_user
@@ -41,23 +38,8 @@ ORDERED = """
 def base(database):
     """The URL of a running server with the database."""
     database.shell(SET_UP)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--http-port", str(port), "--max-cron-threads", "0", "--log-level", "critical"]
-    process = subprocess.Popen([str(ROOT / "dev/odoo"), "-d", database.name, *options], env=environment(), cwd=ROOT)
-    try:
-        for _attempt in range(600):
-            try:
-                requests.get(f"http://127.0.0.1:{port}/web/login", timeout=120)
-                break
-            except requests.ConnectionError:
-                assert process.poll() is None
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(60)
+    with serving(database, "--max-cron-threads", "0") as (url, _process):
+        yield url
 
 
 def post_at_once(base, login, action, values, same_page=True):

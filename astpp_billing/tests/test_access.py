@@ -229,4 +229,4 @@ class TestAccess(AstppCommon):
         readable = [name for name in move.with_user(user).fields_get() if name.startswith("astpp_")]
         self.assertNotIn("astpp_usage_count", readable)
         self.assertEqual(move.with_user(user).read(["name", *readable])[0]["name"], move.name)
-        self.assertTrue(move.with_user(user)._astpp_usage_summary())
+        self.assertTrue(move.with_user(user)._astpp_destinations())

@@ -96,7 +96,7 @@ class TestOwnCompany(AstppCommon):
         view = self.env["account.move"].with_user(user).get_view(view_type="form")
         self.assertTrue(seen.web_read({name: {} for name in view["models"]["account.move"] if name in seen._fields}))
         seen._astpp_store_pdf()
-        self.assertTrue(seen._astpp_usage_summary())
+        self.assertTrue(seen._astpp_destinations())
 
     def test_single_calls_are_credited_in_the_companys_books(self):
         move = self.run_in(self.company)

@@ -20,34 +20,6 @@ class AccountMove(models.Model):
 
     _inherit = "account.move"
 
-    def _astpp_usage_summary(self):
-        """Sum the invoice's usage by type and direction, for the printed document.
-
-        :return: list of dicts with ``label``, ``calls``, ``minutes`` ("m:ss") and ``amount``
-            (Monetary, in the invoice's currency, taken from the invoice line so that the sums agree)
-        """
-        self.ensure_one()
-        # sudo: customers have no access to usage; whoever may read the invoice may read the usage it bills.
-        usage = self.env["astpp.usage"].sudo()
-        types = dict(usage._fields["charge_type"]._description_selection(self.env))
-        directions = dict(usage._fields["direction"]._description_selection(self.env))
-        lines = {line.id: line for line in self.invoice_line_ids}
-        summary = []
-        for row in usage._billed_sums(self, "charge_type", "direction"):
-            line, seconds = lines[row["move_line_id"]], row["duration"]
-            summary.append(
-                {
-                    "sequence": (line.sequence, line.id),
-                    "label": types[row["charge_type"]],
-                    "direction": directions.get(row["direction"], ""),
-                    "is_call": row["charge_type"] in CALLS,
-                    "calls": row["calls"],
-                    "minutes": f"{seconds // 60}:{seconds % 60:02d}",
-                    "amount": self._astpp_shown(line),
-                }
-            )
-        return sorted(summary, key=lambda row: row["sequence"])
-
     def _astpp_shown(self, line):
         """Return a line's amount as the document shows it: with or without taxes, by the company's setting."""
         return line.price_total if self.company_price_include == "tax_included" else line.price_subtotal
